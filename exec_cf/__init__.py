@@ -1,0 +1,1 @@
+"""The Cloudflare Worker backend of the orch dispatcher."""
