@@ -32,3 +32,10 @@ clean: ## remove everything that was built or installed here
 include worker/worker.mk
 include build/binary.mk
 include build/release.mk
+
+.PHONY: lock
+lock: ## pin the newest versions of requirements/*.in into requirements/*.txt
+	$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
+	for in in requirements/*.in; do .cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	  $$in --output-file $${in%.in}.txt; done
