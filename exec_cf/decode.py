@@ -1,0 +1,173 @@
+"""A document to a message: msgspec decides, and what it refuses is explained field by field."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, get_args
+
+import msgspec
+
+from exec_cf.document import Document, Value, describe
+from exec_cf.errors import Code, Path, Problem
+from exec_cf.text import shown
+
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+
+def decode(document: Document, message: type[Message]) -> tuple[Message | None, list[Problem]]:
+    """Return *document* as *message*, or None and every reason why it is none, each in its place.
+
+    Null for an optional field counts as absent, and so does an empty `spec_version`.
+    """
+    value = _present(document.value, message)
+    try:
+        return msgspec.convert(value, message), []
+    except msgspec.ValidationError as error:
+        found = [document.place(_in_words(problem, document)) for problem in _explain(value, message)]
+        return None, found or [document.place(Problem(Code.TYPE, str(error)))]
+
+
+def _present(value: Any, message: type[msgspec.Struct]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    fields = {field.encode_name: field for field in msgspec.structs.fields(message)}
+    return {
+        key: _present(item, block) if (block := _block(fields, key)) else item
+        for key, item in value.items()
+        if not (item is None and key in fields and not fields[key].required)
+        and not (item == "" and key == "spec_version")
+    }
+
+
+def _block(fields: Mapping[str, msgspec.structs.FieldInfo], key: str) -> type[msgspec.Struct] | None:
+    """Return the struct that the field *key* takes, None when it takes anything else."""
+    if key not in fields:
+        return None
+    for option in _options(fields[key].type):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            return option
+    return None
+
+
+def _options(kind: Any) -> Iterator[Any]:
+    """Yield what *kind* is made of, through unions and annotations."""
+    parts = get_args(kind)
+    if not parts:
+        yield kind
+    for part in parts:
+        yield from _options(part)
+
+
+def _in_words(problem: Problem, document: Document) -> Problem:
+    """Return a type problem in words that quote the document's own spelling, with the cure for a bare number."""
+    if problem.code is not Code.TYPE:
+        return problem
+    spot = document.spot(problem.path)
+    value = _at(document.value, problem.path)
+    hint = problem.hint
+    if problem.message == "text" and spot.spelling is not None:
+        hint = f'write "{spot.spelling}"' if spot.spelling else 'write ""'
+    message = f"expected {problem.message}, got {describe(value, spot.spelling)}"
+    return msgspec.structs.replace(problem, message=message, hint=hint)
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+def _explain(value: Value, message: type[msgspec.Struct]) -> Iterator[Problem]:
+    from msgspec import inspect  # slow to import, and a good document never needs it
+
+    yield from _Explainer(inspect).walk(value, inspect.type_info(message), ())
+
+
+class _Explainer:
+    """Walks a value beside its type; a type problem's message is what was expected."""
+
+    def __init__(self, inspect: Any) -> None:
+        self._inspect = inspect
+
+    def walk(self, value: Value, kind: Any, path: Path) -> Iterator[Problem]:
+        inspect = self._inspect
+        while isinstance(kind, inspect.Metadata):
+            kind = kind.type
+        if isinstance(kind, inspect.UnionType):
+            kind = next(part for part in kind.types if not isinstance(part, inspect.UnsetType))
+            yield from self.walk(value, kind, path)
+        elif isinstance(kind, inspect.StructType):
+            yield from self._struct(value, kind, path)
+        elif isinstance(kind, inspect.DictType):
+            yield from self._each(value, dict, "a mapping of text to text", kind.value_type, path)
+        elif isinstance(kind, inspect.ListType):
+            yield from self._each(value, list, "a list of text", kind.item_type, path)
+        elif isinstance(kind, inspect.LiteralType):
+            yield from self._literal(value, kind.values, path)
+        else:
+            yield from self._simple(value, kind, path)
+
+    def _struct(self, value: Value, kind: Any, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, dict):
+            yield Problem(
+                Code.TYPE, "a mapping", path, f"it takes {_names(field.encode_name for field in kind.fields)}"
+            )
+            return
+        fields = {field.encode_name: field for field in kind.fields}
+        for key, item in value.items():
+            if key in fields:
+                yield from self.walk(item, fields[key].type, (*path, key))
+            else:
+                yield Problem(Code.UNKNOWN, "unknown field", (*path, key), _nearest(key, fields))
+        for name, field in fields.items():
+            if field.required and name not in value:
+                yield Problem(Code.MISSING, f"the field {name} is required", path, f"add {name}")
+
+    def _each(self, value: Value, shape: type, words: str, kind: Any, path: Path) -> Iterator[Problem]:
+        if not isinstance(value, shape):
+            yield Problem(Code.TYPE, words, path)
+            return
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
+        for key, item in pairs:
+            yield from self.walk(item, kind, (*path, key))
+
+    def _literal(self, value: Value, values: tuple[Any, ...], path: Path) -> Iterator[Problem]:
+        if not isinstance(value, str):
+            yield Problem(Code.TYPE, f"one of {_names(values)}", path)
+        elif value not in values:
+            yield Problem(Code.VALUE, f"{shown(value)} is not supported", path, f"write {_names(values, 'or')}")
+
+    def _simple(self, value: Value, kind: Any, path: Path) -> Iterator[Problem]:
+        inspect = self._inspect
+        if isinstance(kind, inspect.StrType):
+            fits, words = isinstance(value, str), "text"
+        elif isinstance(kind, inspect.BoolType):
+            fits, words = isinstance(value, bool), "true or false"
+        elif isinstance(kind, inspect.IntType):
+            fits, words = isinstance(value, int) and not isinstance(value, bool), "a whole number"
+        else:
+            fits, words = _is_timestamp(value), "a timestamp like 2026-05-24T15:30:00.000Z"
+        if not fits:
+            yield Problem(Code.TYPE, words, path)
+
+
+def _is_timestamp(value: Value) -> bool:
+    from datetime import datetime
+    from typing import Annotated
+
+    try:
+        msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _names(names: Any, last: str = "and") -> str:
+    *head, tail = map(str, names)
+    return f"{', '.join(head)} {last} {tail}" if head else tail
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.strip().lower().replace("_", "-"), known, 1, 0.7)
+    near = near or get_close_matches(name.strip().lower(), known, 1, 0.7)
+    return f"did you mean {near[0]}?" if near else f"known are {_names(known)}"

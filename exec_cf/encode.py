@@ -1,0 +1,55 @@
+"""A message to bytes: block-style YAML that YAML 1.1 and 1.2 parsers read alike."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from yaml import SafeDumper, ScalarNode, dump
+
+_BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
+"""Text that needs no quotes: it begins no indicator, number or date, and holds neither `: ` nor ` #`."""
+
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+"""What YAML 1.1 or 1.2 reads as a boolean or null, in any case."""
+
+
+def render(message: msgspec.Struct) -> bytes:
+    r"""Return *message* as one YAML document, its fields in the order of their declaration.
+
+    Text is quoted wherever a parser of either version could read it as something else; quotes are double, so that
+    what is not printable ASCII becomes `\xNN`, `\uNNNN` or `\UNNNNNNNN`.
+    """
+    value = msgspec.to_builtins(message, builtin_types=(datetime,))
+    text: str = dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=False, width=_UNBROKEN)
+    return text.encode("ascii")
+
+
+def timestamp(moment: datetime) -> str:
+    """Return *moment*, an aware datetime, as RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_UNBROKEN = 1 << 30
+
+
+class _Dumper(SafeDumper):
+    """PyYAML's dumper with the quoting rule above, and without anchors."""
+
+    ESCAPE_REPLACEMENTS = {'"': '"', "\\": "\\"}  # type: ignore[misc]  # noqa: RUF012  PyYAML's table
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  PyYAML's signature
+        return True
+
+
+def _text(dumper: SafeDumper, text: str) -> ScalarNode:
+    bare = _BARE.fullmatch(text) and text.lower() not in _WORDS
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if bare else '"')
+
+
+def _moment(dumper: SafeDumper, moment: datetime) -> ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:timestamp", timestamp(moment))
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(datetime, _moment)

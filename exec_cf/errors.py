@@ -1,0 +1,117 @@
+"""Every way to refuse: exit codes, the catalogue of problems, and how a problem reads.
+
+65 says that the document is at fault, 64 that the call or its environment is, 70 that we or the world are.
+"""
+
+import enum
+from collections.abc import Iterable
+
+import msgspec
+
+from exec_cf.text import plain
+
+Path = tuple[str | int, ...]
+
+
+class Exit(enum.IntEnum):
+    """The exit codes; every other code is reserved."""
+
+    OK = 0
+    USAGE = 64
+    INPUT = 65
+    RUNTIME = 70
+
+
+EXIT_MEANING: dict[Exit, str] = {
+    Exit.OK: "a handle was printed, also one with `status: failed`",
+    Exit.USAGE: "the call is at fault: an unknown argument, an empty stdin, an unusable environment variable",
+    Exit.INPUT: "the document is at fault: not YAML, or it breaks the schema or a rule",
+    Exit.RUNTIME: "no handle could be delivered: stdout is closed or full, or the program itself failed",
+}
+
+
+class Code(enum.Enum):
+    """The stable name of each kind of problem, with the exit code it leads to and what it means."""
+
+    def __init__(self, slug: str, exit_code: Exit, meaning: str) -> None:
+        self.slug = slug
+        self.exit_code = exit_code
+        self.meaning = meaning
+
+    ARGUMENT = ("argument", Exit.USAGE, "an argument is unknown, or stands where none is taken")
+    EMPTY = ("empty", Exit.USAGE, "nothing came on stdin")
+    STDIN = ("stdin", Exit.USAGE, "stdin cannot be read")
+    ENVIRONMENT = ("environment", Exit.USAGE, "an environment variable holds what cannot be used")
+    ENCODING = ("encoding", Exit.INPUT, "the input is not UTF-8 text, or holds a character that YAML forbids")
+    LIMIT = ("limit", Exit.INPUT, "the input is larger, deeper or more repetitive than is read")
+    SYNTAX = ("syntax", Exit.INPUT, "the input is not YAML")
+    DOCUMENTS = ("documents", Exit.INPUT, "the input holds no document, or more than one")
+    DUPLICATE = ("duplicate", Exit.INPUT, "a key stands twice in one mapping")
+    TAG = ("tag", Exit.INPUT, "a tag is none of YAML's core schema, or does not fit its value")
+    TYPE = ("type", Exit.INPUT, "a field holds another type than the schema says")
+    MISSING = ("missing", Exit.INPUT, "a required field is absent")
+    UNKNOWN = ("unknown", Exit.INPUT, "a field that the schema does not have")
+    VALUE = ("value", Exit.INPUT, "a field holds a value that its rule refuses")
+    BLOCKS = ("blocks", Exit.INPUT, "not exactly one executor block, or one of another executor")
+    STDOUT = ("stdout", Exit.RUNTIME, "stdout is closed, full or otherwise not to be written")
+    INTERNAL = ("internal", Exit.RUNTIME, "the program itself failed; please report it")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong.
+
+    *line* and *column* count from 1; 0 means that the problem has no place in a document. *path* leads to the
+    field. *hint* is the cure, an imperative without a full stop.
+    """
+
+    code: Code
+    message: str
+    path: Path = ()
+    hint: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        """Return the problem as one line: place, field, what is wrong, what to do."""
+        place = f"line {self.line}, column {self.column}: " if self.line else ""
+        field = f"{dotted(self.path)}: " if self.path else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return plain(f"{place}{field}{self.message}{hint}")
+
+
+class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
+    """The call ends without a handle; *problems* says why, at least once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems), key=_reading_order))
+        super().__init__("; ".join(map(str, self.problems)))
+
+    @property
+    def exit_code(self) -> Exit:
+        """The exit code: 65 as soon as the document is at fault, since that is what its author can mend."""
+        codes = {problem.code.exit_code for problem in self.problems}
+        return Exit.INPUT if Exit.INPUT in codes else max(codes)
+
+
+class Unfit(Exception):  # noqa: N818  reads as a sentence at every raise
+    """A value cannot serve; *message* says why, *hint* what to write."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def dotted(path: Path) -> str:
+    """Return *path* as people write it: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
+    steps = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
+    return "".join(steps).removeprefix(".")
+
+
+def _key(text: str) -> str:
+    bare = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+    return text if bare and len(text) <= 80 else '"' + (text if len(text) <= 80 else text[:80] + "…") + '"'
+
+
+def _reading_order(problem: Problem) -> tuple[int, int, str]:
+    return problem.line, problem.column, str(problem)

@@ -1,0 +1,162 @@
+"""The two messages of the wire contract: the one place where their fields are declared.
+
+`schemas/` is generated from these structs. What a struct cannot say (a DNS label, exactly one executor block) stands
+in `exec_cf.rules`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+Agent = Literal["claude-code", "codex", "pi", "gemini", "echo"]
+
+AGENTS: tuple[Agent, ...] = ("claude-code", "codex", "pi", "gemini", "echo")
+EXECUTOR = "cf-worker"
+
+
+class OutfitBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What the agent wears: a bundle, or the explicit form."""
+
+    bundle: (
+        Annotated[str, Meta(description="Shorthand 'name/cut+accessory+accessory'. Excludes the other fields.")]
+        | UnsetType
+    ) = UNSET
+    name: Annotated[str, Meta(description="Outfit name. Excludes bundle.")] | UnsetType = UNSET
+    cut: Annotated[str, Meta(description="Outfit cut. Excludes bundle.")] | UnsetType = UNSET
+    accessories: Annotated[list[str], Meta(description="Outfit accessories. Excludes bundle.")] | UnsetType = UNSET
+
+
+class TmuxBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The block of the tmux executor, which this program validates but does not serve."""
+
+    headless: Annotated[bool, Meta(description="Detach instead of splitting the current pane.")] | UnsetType = UNSET
+    verify: Annotated[bool, Meta(description="Wait for the agent's banner before success is declared.")] | UnsetType = (
+        UNSET
+    )
+    layout: (
+        Annotated[str, Meta(description="Layout preset: default, grid or full. Empty leaves it to orch.")] | UnsetType
+    ) = UNSET
+    position: Annotated[str, Meta(description="Where the pane opens: right, left, above or below.")] | UnsetType = UNSET
+    role: (
+        Annotated[str, Meta(description="Role of the pane: worker or observer. Empty lets orch detect it.")] | UnsetType
+    ) = UNSET
+    no_shim: Annotated[bool, Meta(description="Run without the agent shim beside it.")] | UnsetType = UNSET
+
+
+class CFWorkerBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The block of this program's executor: which Worker, and how it is told to stop."""
+
+    script: Annotated[
+        str,
+        Meta(description="The Worker's URL, or a path to its script: then wrangler dev is expected on 127.0.0.1:8787."),
+    ]
+    wrangler_env: (
+        Annotated[str, Meta(description="Wrangler environment. Empty means wrangler's default.")] | UnsetType
+    ) = UNSET
+    abort_endpoint: (
+        Annotated[
+            str,
+            Meta(
+                description="Where to POST to stop the worker: a URL, or a path below the Worker's base. Empty disables the abort."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class CFDurableBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The block of the cf-durable-object executor, which this program validates but does not serve."""
+
+    do_namespace: str
+    do_id: str
+
+
+class SpawnSpec(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What the dispatcher asks for."""
+
+    spec_version: (
+        Annotated[Literal["v1"], Meta(description="Version of the wire contract. Absent means v1.")] | UnsetType
+    ) = UNSET
+    name: str
+    description: Annotated[str, Meta(description="Notes for people.")] | UnsetType = UNSET
+    agent: Agent
+    session: (
+        Annotated[str, Meta(description="The session, fifth token of the subjects. Absent means the name.")] | UnsetType
+    ) = UNSET
+    cwd: Annotated[str, Meta(description="Working directory; means nothing at the edge.")] | UnsetType = UNSET
+    owner: Annotated[str, Meta(description="The owner, fourth token of the subjects.")] | UnsetType = UNSET
+    labels: Annotated[dict[str, str], Meta(description="Metadata that the agent shows on the bus.")] | UnsetType = UNSET
+    outfit: Annotated[OutfitBlock, Meta(description="What the agent wears.")] | UnsetType = UNSET
+    env: (
+        Annotated[dict[str, str], Meta(description="Variables for the worker. Keys match [A-Z_][A-Z0-9_]*.")]
+        | UnsetType
+    ) = UNSET
+    tmux: (
+        Annotated[TmuxBlock, Meta(description="The tmux executor. Exactly one executor block is present.")] | UnsetType
+    ) = UNSET
+    cf_worker: (
+        Annotated[
+            CFWorkerBlock,
+            Meta(description="The Cloudflare Worker executor. Exactly one executor block is present."),
+        ]
+        | UnsetType
+    ) = field(name="cf-worker", default=UNSET)
+    cf_durable_object: (
+        Annotated[
+            CFDurableBlock,
+            Meta(description="The Durable Object executor. Exactly one executor block is present."),
+        ]
+        | UnsetType
+    ) = field(name="cf-durable-object", default=UNSET)
+
+
+class BusBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The worker's NATS subjects."""
+
+    prompt: Annotated[str, Meta(description="Where the worker reads prompts.")] | UnsetType = UNSET
+    status: Annotated[str, Meta(description="Where the worker answers for its status.")] | UnsetType = UNSET
+    hb: Annotated[str, Meta(description="Where the worker publishes heartbeats.")] | UnsetType = UNSET
+    signal: Annotated[str, Meta(description="Where the worker reads control signals.")] | UnsetType = UNSET
+
+
+class AbortBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """How to stop the worker."""
+
+    kind: str
+    target: str
+    keys: (
+        Annotated[str, Meta(description="Keystrokes of kind tmux-send-keys; means nothing for other kinds.")]
+        | UnsetType
+    ) = UNSET
+
+
+class WorkerHandle(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What the dispatcher gets: how to find the worker, talk to it and stop it."""
+
+    spec_version: Annotated[Literal["v1"], Meta(description="Version of the wire contract. Absent means v1.")] = "v1"
+    name: str
+    agent: Agent
+    session: Annotated[str, Meta(description="The session as resolved.")] | UnsetType = UNSET
+    created_at: Annotated[datetime, Meta(tz=True)]
+    executor: str
+    pane_id: Annotated[str, Meta(description="Pane of a tmux worker.")] | UnsetType = UNSET
+    id: (
+        Annotated[str, Meta(description="What the executor knows the worker by; here the Worker's base URL.")]
+        | UnsetType
+    ) = UNSET
+    bus: Annotated[BusBlock, Meta(description="The worker's subjects. Absent when it is on no bus.")] | UnsetType = (
+        UNSET
+    )
+    abort: (
+        Annotated[AbortBlock, Meta(description="How to stop the worker. Absent when it cannot be told to.")] | UnsetType
+    ) = UNSET
+    log_file: Annotated[str, Meta(description="Log of the shim that started the worker.")] | UnsetType = UNSET
+    pid: Annotated[int, Meta(description="Process id of the worker, 0 when it has none that is known.")] | UnsetType = (
+        UNSET
+    )
+    status: str
+    message: (
+        Annotated[str, Meta(description="The cause when status is failed, what is awaited when it is pending.")]
+        | UnsetType
+    ) = UNSET

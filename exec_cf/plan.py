@@ -1,0 +1,134 @@
+"""A document to a plan: everything about a spawn that can be known before the Worker is called."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from exec_cf import rules, subjects, urls
+from exec_cf.decode import decode
+from exec_cf.document import Document
+from exec_cf.errors import Code, Path, Problem, Refused, Unfit
+from exec_cf.messages import EXECUTOR, Agent, BusBlock, SpawnSpec
+from exec_cf.settings import Settings
+
+DEFAULT_OWNER = "worker"
+SHARED_ENV_PREFIX = "OPEN_AGENT_"
+"""Only variables of this prefix leave the machine; the rest of a spec's `env` is for local backends."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Which agent is to run where."""
+
+    name: str
+    agent: Agent
+    session: str
+    owner: str
+    base: str
+    """The Worker's base URL."""
+    bus: BusBlock
+    abort: str
+    """Where to POST to stop the agent; empty when the spec disables it."""
+    abort_is_default: bool
+    """Whether the Worker may name a better one, since the spec names none."""
+    description: str
+    labels: dict[str, str]
+    env: dict[str, str]
+
+
+def plan(document: Document, settings: Settings, known: list[Problem]) -> tuple[Plan, list[str]]:
+    """Return the plan of *document* under *settings*, and what its user should be told.
+
+    Raises `Refused` with every problem of the document, together with the *known* ones.
+    """
+    checks = _Checks(document, settings)
+    spec, problems = decode(document, SpawnSpec)
+    problems = [*known, *document.problems, *problems, *checks.problems]
+    if problems or spec is None:
+        raise Refused(problems)
+    return checks.plan(spec), checks.notes
+
+
+class _Checks:
+    """The derived values, each checked for itself, so that all that is wrong shows at once."""
+
+    def __init__(self, document: Document, settings: Settings) -> None:
+        self._document = document
+        self._settings = settings
+        self.notes: list[str] = []
+        fields = document.value if isinstance(document.value, dict) else {}
+        self.problems = [document.place(problem) for problem in rules.broken(fields)] if fields else []
+        self.session = self._session(fields)
+        self.owner = self._owner(fields)
+        self.base = self._base(fields)
+        self.abort_is_default = not self._names_abort(fields)
+        self.abort = self._abort(fields)
+        if settings.token and self.base.startswith("http:") and not urls.is_loopback(self.base):
+            hint = "use https, or unset CF_WORKER_TOKEN"
+            message = f"CF_WORKER_TOKEN would cross the network in the clear to {self.base}"
+            self.problems.append(Problem(Code.ENVIRONMENT, message, hint=hint))
+
+    def plan(self, spec: SpawnSpec) -> Plan:
+        env = spec.env or {}
+        kept = {key: value for key, value in env.items() if key.startswith(SHARED_ENV_PREFIX)}
+        if len(kept) < len(env):
+            names = ", ".join(key for key in env if key not in kept)
+            self.notes.append(f"env: only {SHARED_ENV_PREFIX}* goes to the Worker, not {names}")
+        return Plan(
+            name=spec.name,
+            agent=spec.agent,
+            session=self.session,
+            owner=self.owner,
+            base=self.base,
+            bus=subjects.bus(self.owner, self.session),
+            abort=self.abort,
+            abort_is_default=self.abort_is_default,
+            description=spec.description or "",
+            labels=spec.labels or {},
+            env=kept,
+        )
+
+    def _session(self, fields: dict[str, Any]) -> str:
+        session = rules.text(fields, "session")
+        if session:
+            self._try(("session",), lambda: subjects.check_token(session))
+        return session or rules.text(fields, "name")
+
+    def _owner(self, fields: dict[str, Any]) -> str:
+        owner = self._settings.owner or rules.text(fields, "owner")
+        if owner and not self._settings.owner:
+            self._try(("owner",), lambda: subjects.check_token(owner))
+        return owner or DEFAULT_OWNER
+
+    def _base(self, fields: dict[str, Any]) -> str:
+        if self._settings.url:
+            return self._settings.url
+        script = rules.text(fields, EXECUTOR, "script")
+        path: Path = (EXECUTOR, "script")
+        if urls.is_url(script.strip()):
+            return self._try(path, lambda: urls.base_url(script)) or urls.LOCAL_BASE
+        if script:
+            self._try(path, lambda: urls.check_script_path(script))
+            where = f"{urls.LOCAL_BASE}, where wrangler dev listens"
+            self.notes.append(f"cf-worker.script is a path; taking {where} (CF_WORKER_URL names another Worker)")
+        return urls.LOCAL_BASE
+
+    def _names_abort(self, fields: dict[str, Any]) -> bool:
+        block = fields.get(EXECUTOR)
+        return isinstance(block, dict) and isinstance(block.get("abort_endpoint"), str)
+
+    def _abort(self, fields: dict[str, Any]) -> str:
+        if not self._names_abort(fields):
+            return self.base + urls.DEFAULT_ABORT
+        endpoint = rules.text(fields, EXECUTOR, "abort_endpoint")
+        if not endpoint:
+            return ""
+        path: Path = (EXECUTOR, "abort_endpoint")
+        return self._try(path, lambda: urls.abort_url(self.base, endpoint, self.session)) or ""
+
+    def _try(self, path: Path, derive: Callable[[], str | None]) -> str | None:
+        try:
+            return derive()
+        except Unfit as unfit:
+            self.problems.append(self._document.place(Problem(Code.VALUE, unfit.message, path, unfit.hint)))
+            return None

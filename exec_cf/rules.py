@@ -1,0 +1,115 @@
+"""The rules of a SpawnSpec that its types cannot say.
+
+They read the document's plain value, not the struct, so that a broken type somewhere hides no broken rule elsewhere.
+What has the wrong type is passed over here: the decoding names it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from exec_cf.errors import Code, Path, Problem
+from exec_cf.messages import EXECUTOR
+from exec_cf.text import shown
+
+Fields = Mapping[str, Any]
+
+EXECUTOR_BLOCKS = ("tmux", "cf-worker", "cf-durable-object")
+"""The blocks of which exactly one is present."""
+
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+DNS_LABEL_LENGTH = 63
+ENV_KEY = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+CHOICES: dict[Path, tuple[str, ...]] = {
+    ("tmux", "layout"): ("default", "grid", "full"),
+    ("tmux", "position"): ("right", "left", "above", "below"),
+    ("tmux", "role"): ("worker", "observer"),
+}
+"""Fields that the schema leaves open and the contract does not; empty leaves the choice to the dispatcher."""
+
+
+def broken(spec: Fields) -> Iterator[Problem]:
+    """Yield every rule of the contract that *spec*, the document's value, breaks."""
+    yield from _name(spec)
+    yield from _env(spec)
+    yield from _outfit(spec)
+    yield from _choices(spec)
+    yield from _blocks(spec)
+    yield from _required_text(spec)
+
+
+def text(fields: Any, *path: str) -> str:
+    """Return the text at *path*, empty where there is none."""
+    for step in path:
+        fields = fields.get(step) if isinstance(fields, dict) else None
+    return fields if isinstance(fields, str) else ""
+
+
+def _name(spec: Fields) -> Iterator[Problem]:
+    name = spec.get("name")
+    if not isinstance(name, str):
+        return
+    if len(name) > DNS_LABEL_LENGTH:
+        hint = f"shorten it to {DNS_LABEL_LENGTH}"
+        yield Problem(
+            Code.VALUE,
+            f"is {len(name)} characters long, a DNS label at most {DNS_LABEL_LENGTH}",
+            ("name",),
+            hint,
+        )
+    elif not DNS_LABEL.fullmatch(name):
+        hint = "use a-z, 0-9 and -, beginning and ending with a letter or digit"
+        yield Problem(Code.VALUE, f"{shown(name)} is not a DNS label", ("name",), hint)
+
+
+def _env(spec: Fields) -> Iterator[Problem]:
+    env = spec.get("env")
+    for key in env if isinstance(env, dict) else ():
+        if not ENV_KEY.fullmatch(key):
+            hint = "use A-Z, 0-9 and _, not beginning with a digit"
+            yield Problem(Code.VALUE, f"{shown(key)} is not the name of a variable", ("env", key), hint)
+
+
+def _outfit(spec: Fields) -> Iterator[Problem]:
+    outfit = spec.get("outfit")
+    if not isinstance(outfit, dict):
+        return
+    present = {key for key, value in outfit.items() if value is not None and value not in ("", [])}
+    explicit = present & {"name", "cut", "accessories"}
+    if "bundle" in present and explicit:
+        hint = f"remove bundle, or {' and '.join(sorted(explicit))}"
+        yield Problem(Code.VALUE, "has both forms, the bundle and the explicit one", ("outfit",), hint)
+    elif not present:
+        yield Problem(Code.VALUE, "says nothing to wear", ("outfit",), "set bundle, or name; or remove the block")
+
+
+def _choices(spec: Fields) -> Iterator[Problem]:
+    for path, allowed in CHOICES.items():
+        value = text(spec, *map(str, path))
+        if value and value not in allowed:
+            hint = f"write {', '.join(allowed[:-1])} or {allowed[-1]}"
+            yield Problem(Code.VALUE, f"{shown(value)} is none of its values", path, hint)
+
+
+def _blocks(spec: Fields) -> Iterator[Problem]:
+    present = [block for block in EXECUTOR_BLOCKS if spec.get(block) is not None]
+    if len(present) > 1:
+        hint = f"keep {EXECUTOR} alone" if EXECUTOR in present else "keep one"
+        yield Problem(Code.BLOCKS, f"exactly one executor block is allowed, got {' and '.join(present)}", hint=hint)
+    elif present and present != [EXECUTOR]:
+        hint = f"send it to the {present[0]} backend, or name a {EXECUTOR} block"
+        yield Problem(Code.BLOCKS, f"this program serves {EXECUTOR} only", (present[0],), hint)
+    elif not present:
+        hint = f"add {EXECUTOR} with its script, the Worker's URL"
+        yield Problem(Code.BLOCKS, "no executor block is present", hint=hint)
+
+
+def _required_text(spec: Fields) -> Iterator[Problem]:
+    block = spec.get(EXECUTOR)
+    if isinstance(block, dict) and block.get("script") == "":
+        yield Problem(Code.VALUE, "is empty", (EXECUTOR, "script"), "write the Worker's URL, or a path to its script")
+    durable = spec.get("cf-durable-object")
+    for key in ("do_namespace", "do_id"):
+        if isinstance(durable, dict) and durable.get(key) == "":
+            yield Problem(Code.VALUE, "is empty", ("cf-durable-object", key), "write a name")

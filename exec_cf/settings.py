@@ -1,0 +1,142 @@
+"""The environment, one row a variable: README's table is checked against this one."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from exec_cf.errors import Code, Problem, Unfit
+from exec_cf.subjects import check_token
+from exec_cf.text import shown
+from exec_cf.urls import base_url
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environment asks for, in the units of the table."""
+
+    url: str
+    healthcheck: bool
+    timeout_ms: int
+    retries: int
+    bootstrap: bool
+    bootstrap_timeout_ms: int
+    token: str
+    owner: str
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One variable. *parse* takes its text, which is not empty, and returns its value or raises `Unfit`.
+
+    A *cap* makes it a number: what is no positive integer means the default, what exceeds the cap means the cap, each
+    with a diagnostic.
+    """
+
+    field: str
+    name: str
+    meaning: str
+    default: Any
+    parse: Callable[[str], Any] = str
+    cap: int = 0
+    secret: bool = False
+
+
+def _switch(text: str) -> bool:
+    return text.strip().lower() not in {"0", "false", "off"}
+
+
+def _token(text: str) -> str:
+    check_token(text)
+    return text
+
+
+def _bearer(text: str) -> str:
+    if not all("!" <= char <= "~" for char in text):
+        raise Unfit("holds a character that no header can carry", "set it to printable ASCII without blanks")
+    return text
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("url", "CF_WORKER_URL", "the Worker's base URL, wins over `cf-worker.script`", "", base_url),
+    Setting(
+        "owner",
+        "OPEN_AGENT_OWNER",
+        "the owner token of the subjects, wins over the spec's `owner`",
+        "",
+        _token,
+    ),
+    Setting(
+        "healthcheck",
+        "CF_WORKER_HEALTHCHECK",
+        "`0`, `false` or `off`: the Worker is not called at all, and the handle says `pending`",
+        True,
+        _switch,
+    ),
+    Setting(
+        "timeout_ms",
+        "CF_WORKER_HEALTHCHECK_TIMEOUT_MS",
+        "limit of one attempt at `GET <base>/health`, in milliseconds",
+        5000,
+        cap=600_000,
+    ),
+    Setting(
+        "retries",
+        "CF_WORKER_HEALTHCHECK_RETRIES",
+        "attempts in all, at the probe and at the start",
+        3,
+        cap=100,
+    ),
+    Setting(
+        "bootstrap",
+        "CF_WORKER_BOOTSTRAP",
+        "`0`, `false` or `off`: the agent is not started, `ready` means a healthy Worker only",
+        True,
+        _switch,
+    ),
+    Setting(
+        "bootstrap_timeout_ms",
+        "CF_WORKER_BOOTSTRAP_TIMEOUT_MS",
+        "limit of one attempt at `POST <base>/agent/<session>`, in milliseconds",
+        15_000,
+        cap=600_000,
+    ),
+    Setting(
+        "token",
+        "CF_WORKER_TOKEN",
+        "bearer token for a Worker with a `CONTROL_TOKEN`; sent over https or to loopback only",
+        "",
+        _bearer,
+        secret=True,
+    ),
+)
+
+_POSITIVE = re.compile("0*[1-9][0-9]*")
+_LONGEST_NUMBER = 18
+
+
+def read(environ: Mapping[str, str]) -> tuple[Settings, list[str], list[Problem]]:
+    """Return the settings that *environ* asks for, the diagnostics, and the problems; empty counts as unset."""
+    values: dict[str, Any] = {}
+    notes: list[str] = []
+    problems: list[Problem] = []
+    for setting in SETTINGS:
+        text = environ.get(setting.name, "")
+        try:
+            values[setting.field] = _value(setting, text, notes) if text else setting.default
+        except Unfit as unfit:
+            values[setting.field] = setting.default
+            problems.append(Problem(Code.ENVIRONMENT, f"{setting.name}: {unfit.message}", hint=unfit.hint))
+    return Settings(**values), notes, problems
+
+
+def _value(setting: Setting, text: str, notes: list[str]) -> Any:
+    if not setting.cap:
+        return setting.parse(text)
+    digits = text.strip()
+    if not _POSITIVE.fullmatch(digits):
+        notes.append(f"{setting.name}: {shown(text)} is no positive integer; taking the default, {setting.default}")
+        return setting.default
+    number = int(digits[-_LONGEST_NUMBER:]) if len(digits.lstrip("0")) <= _LONGEST_NUMBER else setting.cap + 1
+    if number > setting.cap:
+        notes.append(f"{setting.name}: {shown(text)} is more than the most that is taken, {setting.cap}")
+    return min(number, setting.cap)

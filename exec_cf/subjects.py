@@ -1,0 +1,37 @@
+"""The worker's NATS subjects, and what may stand in them as one token."""
+
+from exec_cf.errors import Unfit
+from exec_cf.messages import BusBlock
+from exec_cf.text import shown
+
+
+def check_token(text: str) -> None:
+    """Raise `Unfit` unless *text* can stand as one token of a subject that people and servers read alike.
+
+    NATS forbids white space and separates tokens by `.`; `*` and `>` are wildcards; a leading `$` is the server's own.
+    What is not printable is refused too, since it would show one subject and be another.
+    """
+    if not text:
+        raise Unfit("is empty, where a NATS subject needs a token", "write a name")
+    for char in text:
+        if char in ".*>" or char == " " or not char.isprintable():
+            what = shown(char) if char.isprintable() else f"the character U+{ord(char):04X}"
+            raise Unfit(f"{shown(text)} cannot be one NATS subject token, it holds {what}", f"write {_mended(text)}")
+    if text.startswith("$"):
+        raise Unfit(f"{shown(text)} cannot be a NATS subject token, it begins with $", f"write {_mended(text)}")
+
+
+def _mended(text: str) -> str:
+    mended = "".join(char if char.isprintable() and char not in ".*> $" else "-" for char in text).strip("-")
+    return shown(mended or "worker")
+
+
+def bus(owner: str, session: str) -> BusBlock:
+    """Return an open-agent's subjects (Synadia Agent Protocol v0.3, §2; the signal subject is the dispatcher's)."""
+    who = f"open-agent.{owner}.{session}"
+    return BusBlock(
+        prompt=f"agents.prompt.{who}",
+        status=f"agents.status.{who}",
+        hb=f"agents.hb.{who}",
+        signal=f"orch.signal.>.{who}",
+    )

@@ -1,0 +1,148 @@
+"""The Worker's base URL, and the URLs below it.
+
+RFC 3986 is read strictly here: what two programs could read as two places is refused, never repaired.
+"""
+
+import re
+
+from exec_cf.errors import Unfit
+from exec_cf.text import plain
+
+LOCAL_BASE = "http://127.0.0.1:8787"
+"""Where `wrangler dev` listens."""
+
+DEFAULT_ABORT = "/control/abort"
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HTTP = re.compile(
+    r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:(?P<port>[0-9]+))?")
+_ASCII_HOST = re.compile(r"[A-Za-z0-9._~-]+")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+def is_url(text: str) -> bool:
+    """Say whether *text* begins as a URL of any scheme, or as one without (`//host`)."""
+    return bool(_SCHEME.match(text)) or text.startswith(("//", "\\\\"))
+
+
+def base_url(text: str) -> str:
+    """Return *text* as a Worker's base: an http(s) URL without a trailing slash, its scheme in lower case.
+
+    Raises `Unfit` when it is no http(s) URL, or has credentials, a query, a fragment or a bad host or port.
+    """
+    parts = _http_url(text)
+    for name in ("query", "fragment"):
+        if parts[name]:
+            raise Unfit(f"the base URL has a {name}", f"remove {_quoted(parts[name])}")
+    return f"{parts['scheme'].lower()}://{parts['authority']}{parts['path'].rstrip('/')}"
+
+
+def check_script_path(text: str) -> None:
+    """Raise `Unfit` unless *text* can be the path of a script."""
+    if not text.strip() or not all(map(str.isprintable, text)):
+        raise Unfit(
+            f"{_quoted(text)} is neither a URL nor a path",
+            "write the Worker's URL, like https://…workers.dev",
+        )
+
+
+def abort_url(base: str, endpoint: str, session: str) -> str:
+    """Return where to POST to stop *session*: *endpoint* when it is a URL, else *endpoint* below *base*.
+
+    `{session}` in *endpoint* is replaced. Raises `Unfit` when *endpoint* leads, or could be read to lead, elsewhere
+    than it says.
+    """
+    endpoint = endpoint.replace("{session}", escaped(session))
+    if _SCHEME.match(endpoint):
+        parts = _http_url(endpoint)
+        if parts["fragment"]:
+            raise Unfit("the URL has a fragment, which is never sent", f"remove {_quoted(parts['fragment'])}")
+        return endpoint
+    _check_characters(endpoint)
+    if endpoint.startswith("//"):
+        raise Unfit(f"{_quoted(endpoint)} names a host without a scheme", "write the whole URL, or one leading slash")
+    separator = "" if endpoint.startswith(("/", "?", "#")) else "/"
+    return base + separator + endpoint
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether *url*, an http(s) URL, leads to this machine."""
+    host = host_of(url)
+    return host == "localhost" or host.endswith(".localhost") or host == "::1" or bool(_LOOPBACK_V4.fullmatch(host))
+
+
+_LOOPBACK_V4 = re.compile(r"127(\.[0-9]{1,3}){3}")
+
+
+def host_of(url: str) -> str:
+    """Return the host of *url*, an http(s) URL, in lower case and without brackets."""
+    parts = _HTTP.fullmatch(url)
+    authority = _AUTHORITY.fullmatch(parts["authority"].rpartition("@")[2]) if parts else None
+    return authority["host"].strip("[]").lower() if authority else ""
+
+
+def escaped(text: str) -> str:
+    """Return *text* percent-encoded as one segment of a path."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
+
+
+def _http_url(text: str) -> re.Match[str]:
+    _check_characters(text)
+    parts = _HTTP.fullmatch(text)
+    if not parts:
+        raise Unfit(f"{_quoted(text)} is not an http(s) URL", "write it like https://worker.example.workers.dev")
+    if "@" in parts["authority"]:
+        raise Unfit("the URL holds credentials", "remove what stands before the @; a token goes into CF_WORKER_TOKEN")
+    authority = _AUTHORITY.fullmatch(parts["authority"])
+    if not authority:
+        raise Unfit(f"{_quoted(text)} has no usable host and port", "write it like https://host:8443/path")
+    _check_host(authority["host"])
+    port = authority["port"]
+    if port is not None and not (len(port) <= 5 and 1 <= int(port) <= 65535):
+        raise Unfit(f"{_quoted(port)} is no port", "write a number from 1 to 65535")
+    return parts
+
+
+def _check_characters(text: str) -> None:
+    for char in text:
+        if char in "\\ " or not char.isprintable():
+            what = "a backslash" if char == "\\" else "a blank" if char == " " else f"U+{ord(char):04X}"
+            raise Unfit(f"{_quoted(text)} holds {what}, which a URL cannot", "remove it, or percent-encode it")
+
+
+def _check_host(host: str) -> None:
+    if host.startswith("["):
+        _check_ipv6(host)
+    elif host.isascii() and not host.lower().startswith("xn--") and ".xn--" not in host.lower():
+        if not _ASCII_HOST.fullmatch(host):
+            raise Unfit(f"{_quoted(host)} is no host name", "write a name or an address")
+    else:
+        _check_idn(host)
+
+
+def _check_ipv6(host: str) -> None:
+    import socket
+
+    try:
+        socket.inet_pton(socket.AF_INET6, host[1:-1])
+    except OSError:
+        raise Unfit(f"{_quoted(host)} is no IPv6 address", "write it like [::1]") from None
+
+
+def _check_idn(host: str) -> None:
+    import idna  # needed for names beyond ASCII alone
+
+    try:
+        idna.encode(host)
+    except UnicodeError as error:
+        raise Unfit(f"{_quoted(host)} is no host name: {error}", "write it as DNS knows it") from None
+
+
+def _quoted(text: str) -> str:
+    """Return *text* for a message, without what could be a password."""
+    visible = "***" + text[text.rindex("@") :] if "@" in text else text
+    visible = visible if len(visible) <= 120 else visible[:120] + "…"
+    return f'"{plain(visible)}"'
