@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -44,14 +44,6 @@ class Answer(msgspec.Struct, frozen=True):
 
 class Failed(Exception):  # noqa: N818  reads as a sentence at every raise
     """There was no answer; the text says why, in words for people."""
-
-
-class Exchange(Protocol):
-    """How the rest of the program makes a request: `exchange`, or a fake of it in a test."""
-
-    def __call__(self, request: Request) -> Answer:
-        """Return the answer to *request*, or raise `Failed`."""
-        ...
 
 
 def exchange(request: Request, environ: Mapping[str, str]) -> Answer:
@@ -136,36 +128,40 @@ def _body(answer: httpx.Response) -> bytes:
 
 
 def _cause(error: BaseException, request: Request) -> str:
-    """Return why *error* happened, from the innermost exception that says something about the network."""
+    """Return why *error* happened, in the words of the innermost exception that has some."""
+    host = urls.host_of(request.url)
+    chain = list(_chain(error))
+    for inner in reversed(chain):
+        for kind, words in _words(host, request.limit_ms):
+            if isinstance(inner, kind):
+                return words(inner)
+    return f"{type(error).__name__}: {error}"
+
+
+def _words(host: str, limit_ms: int) -> list[tuple[type[BaseException], Callable[[Any], str]]]:
+    """Return what is said of each kind of exception, the special before the general."""
     import socket
     import ssl
 
     import httpx
 
-    chain = list(_chain(error))
-    for inner in reversed(chain):
-        if isinstance(inner, ssl.SSLCertVerificationError):
-            return f"the certificate is not trusted: {inner.verify_message} (SSL_CERT_FILE names another trust store)"
-        if isinstance(inner, socket.gaierror):
-            return f"the name {urls.host_of(request.url)} was not found: {inner.strerror}"
-        if isinstance(inner, ConnectionRefusedError):
-            return "connection refused"
-        if isinstance(inner, ConnectionResetError):
-            return "the connection was reset"
-        if isinstance(inner, ssl.SSLError):
-            return f"TLS failed: {inner.reason or 'the peer does not speak it'}".replace("_", " ").lower()
-        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, TimeoutError):
-            return inner.strerror.lower()
-    if any(isinstance(inner, httpx.TimeoutException | TimeoutError) for inner in chain):
-        return f"timed out after {request.limit_ms} ms"
-    if any(isinstance(inner, httpx.InvalidURL) for inner in chain):
-        return f"redirected to an invalid URL: {error}"
-    if any(isinstance(inner, httpx.RemoteProtocolError) for inner in chain):
-        return f"the answer is not HTTP: {error}"
-    return f"{type(error).__name__}: {error}"
+    late = f"timed out after {limit_ms} ms"
+    other_store = "SSL_CERT_FILE names another trust store"
+    return [
+        (ssl.SSLCertVerificationError, lambda e: f"the certificate is not trusted: {e.verify_message}; {other_store}"),
+        (ssl.SSLError, lambda e: f"TLS failed: {(e.reason or 'not spoken by the peer').replace('_', ' ').lower()}"),
+        (socket.gaierror, lambda e: f"the name {host} was not found: {e.strerror}"),
+        (ConnectionRefusedError, lambda _: "connection refused"),
+        (ConnectionResetError, lambda _: "the connection was reset"),
+        (TimeoutError, lambda _: late),
+        (OSError, lambda e: (e.strerror or str(e)).lower()),
+        (httpx.TimeoutException, lambda _: late),
+        (httpx.InvalidURL, lambda e: f"redirected to an invalid URL: {e}"),
+        (httpx.RemoteProtocolError, lambda e: f"the answer is not HTTP: {e}"),
+    ]
 
 
-def _chain(error: BaseException) -> Any:
+def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
         yield seen

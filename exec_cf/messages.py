@@ -49,7 +49,7 @@ class CFWorkerBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
 
     script: Annotated[
         str,
-        Meta(description="The Worker's URL, or a path to its script: then wrangler dev is expected on 127.0.0.1:8787."),
+        Meta(description="The Worker's URL; or a path to its script, for wrangler dev on 127.0.0.1:8787."),
     ]
     wrangler_env: (
         Annotated[str, Meta(description="Wrangler environment. Empty means wrangler's default.")] | UnsetType
@@ -57,9 +57,7 @@ class CFWorkerBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     abort_endpoint: (
         Annotated[
             str,
-            Meta(
-                description="Where to POST to stop the worker: a URL, or a path below the Worker's base. Empty disables the abort."
-            ),
+            Meta(description="Where to POST to stop the worker: a URL or a path below the base. Empty disables it."),
         ]
         | UnsetType
     ) = UNSET

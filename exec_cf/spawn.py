@@ -16,50 +16,61 @@ from exec_cf.settings import Settings, read
 PENDING_MESSAGE = "the Worker was not called (CF_WORKER_HEALTHCHECK is off); whether the agent runs is open"
 
 
-def spawn(
-    data: bytes,
-    environ: Mapping[str, str],
-    line: worker.Line,
-    now: Callable[[], datetime],
-    before_calling: Callable[[], None],
-) -> bytes:
-    """Return the handle for the SpawnSpec in *data*, rendered and checked.
+class Order(msgspec.Struct, frozen=True):
+    """A spawn that is known to be good, and not yet begun."""
 
-    *before_calling* runs once the spec is known to be good and before anything is started for it. What the user
-    should know on the way goes to *line*. A Worker that cannot be reached or refuses yields a handle with
-    `status: failed`; raises `Refused` when the spec or the environment is at fault.
+    plan: Plan
+    settings: Settings
+
+
+class Spawned(msgspec.Struct, frozen=True):
+    """A handle's bytes, and where to stop the agent that was started for it; empty when none was."""
+
+    handle: bytes
+    stop: str = ""
+
+
+def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[str], None]) -> Order:
+    """Return the order that the SpawnSpec in *data* makes under *environ*; *note* gets what the user should know.
+
+    Raises `Refused` with every problem of the spec and of the environment.
     """
     settings, notes, problems = read(environ)
-    planned, more = _planned(data, settings, problems)
-    for note in (*notes, *more):
-        line.note(note)
-    before_calling()
-    return checked(_handle(planned, settings, line, now))
-
-
-def _planned(data: bytes, settings: Settings, problems: list[Problem]) -> tuple[Plan, list[str]]:
     try:
-        return plan(document.read(data), settings, problems)
+        planned, more = plan(document.read(data), settings, problems)
     except Refused as refused:
         raise Refused({*problems, *refused.problems}) from None
+    for text in (*notes, *more):
+        note(text)
+    return Order(planned, settings)
 
 
-def _handle(planned: Plan, settings: Settings, line: worker.Line, now: Callable[[], datetime]) -> WorkerHandle:
-    abort = planned.abort
+def spawn(order: Order, line: worker.Line, now: Callable[[], datetime]) -> Spawned:
+    """Start the agent and return its handle, rendered and checked.
+
+    A Worker that cannot be reached or refuses yields a handle with `status: failed`, and a line that says why.
+    """
+    planned, settings = order.plan, order.settings
     if not settings.healthcheck:
-        return _made(planned, abort, now(), "pending", PENDING_MESSAGE)
+        return Spawned(_handle(planned, planned.abort, now(), "pending", PENDING_MESSAGE))
     try:
         worker.probe(planned, settings, line)
         started = worker.start(planned, settings, line) if settings.bootstrap else worker.Started()
     except worker.Unavailable as cause:
-        return _made(planned, abort, now(), "failed", str(cause))
-    if planned.abort_is_default and started.abort:
-        abort = started.abort
-    return _made(planned, abort, now(), "ready", "")
+        line.note(f"{planned.name} failed: {cause}")
+        return Spawned(_handle(planned, planned.abort, now(), "failed", str(cause)))
+    abort = started.abort if planned.abort_is_default and started.abort else planned.abort
+    return Spawned(_handle(planned, abort, now(), "ready", ""), started.abort if started.created else "")
 
 
-def _made(planned: Plan, abort: str, created_at: datetime, status: str, message: str) -> WorkerHandle:
-    return WorkerHandle(
+def take_back(spawned: Spawned, order: Order, line: worker.Line) -> None:
+    """Stop the agent again whose handle could not be delivered: nobody else knows of it."""
+    if spawned.stop:
+        worker.stop(spawned.stop, order.settings, line)
+
+
+def _handle(planned: Plan, abort: str, created_at: datetime, status: str, message: str) -> bytes:
+    handle = WorkerHandle(
         name=planned.name,
         agent=planned.agent,
         session=planned.session,
@@ -71,6 +82,7 @@ def _made(planned: Plan, abort: str, created_at: datetime, status: str, message:
         status=status,
         message=message or msgspec.UNSET,
     )
+    return checked(handle)
 
 
 def checked(handle: WorkerHandle) -> bytes:

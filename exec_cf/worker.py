@@ -6,7 +6,7 @@ import msgspec
 
 from exec_cf import urls
 from exec_cf.errors import Unfit
-from exec_cf.http import Answer, Exchange, Failed, Request
+from exec_cf.http import Answer, Failed, Request
 from exec_cf.messages import BusBlock
 from exec_cf.plan import Plan
 from exec_cf.settings import Settings
@@ -25,7 +25,7 @@ class Unavailable(Exception):  # noqa: N818  reads as a sentence at every raise
 class Line(msgspec.Struct, frozen=True):
     """What a conversation needs of the world: a way to ask, to wait some seconds, and to tell the user at once."""
 
-    exchange: Exchange
+    exchange: Callable[[Request], Answer]
     sleep: Callable[[float], None]
     note: Callable[[str], None]
 
@@ -34,6 +34,8 @@ class Started(msgspec.Struct, frozen=True):
     """The agent listens. *abort* is where it is stopped, empty when the Worker does not say."""
 
     abort: str = ""
+    created: bool = False
+    """Whether this start made it; otherwise it ran already."""
 
 
 class _StartAnswer(msgspec.Struct, frozen=True):
@@ -74,6 +76,17 @@ def start(plan: Plan, settings: Settings, line: Line) -> Started:
     if not 200 <= answer.status < 300:
         raise Unavailable(_refusal(answer, settings))
     return _started(answer, plan)
+
+
+def stop(target: str, settings: Settings, line: Line) -> None:
+    """Post to *target*, and tell how that went."""
+    request = Request(method="POST", url=target, limit_ms=settings.timeout_ms, headers=bearer(settings))
+    try:
+        answer = line.exchange(request)
+    except Failed as failed:
+        line.note(f"the agent could not be stopped again: {failed}")
+        return
+    line.note(f"the agent was stopped again (HTTP {answer.status})")
 
 
 def bearer(settings: Settings) -> dict[str, str]:
@@ -148,6 +161,7 @@ def _started(answer: Answer, plan: Plan) -> Started:
         if ours != theirs:
             raise Unavailable(f"start: the agent listens on {plain(str(theirs)[:_LONGEST_CAUSE])}, not on {ours}")
     try:
-        return Started(urls.abort_url(plan.base, told.abort, plan.session) if told.abort.startswith("/") else "")
+        abort = urls.abort_url(plan.base, told.abort, plan.session) if told.abort.startswith("/") else ""
     except Unfit as unfit:
         raise Unavailable(f"start: the Worker names an unusable abort path: {unfit.message}") from None
+    return Started(abort, answer.status == 201)
