@@ -40,3 +40,11 @@ check-worker: $(WORKER_BUNDLE) ## types, lint and format of the Worker
 .PHONY: format-worker
 format-worker: $(WORKER_READY) ## format the Worker's sources
 	cd worker && $(WORKER_PATH) biome check --write
+
+.PHONY: test-worker
+test-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's conformance and fault tests on workerd and nats-server
+	$(BIN)/pytest tests/worker -m 'not slow' -n 2 --dist loadfile -q
+
+.PHONY: test-worker-slow
+test-worker-slow: $(READY) $(WORKER_BUNDLE) ## the tests of the Worker that wait for timers of half a minute
+	$(BIN)/pytest tests/worker -m slow -n 2 --dist loadscope -q
