@@ -91,7 +91,8 @@ def checked(handle: WorkerHandle) -> bytes:
     Raises `Refused` with an internal problem otherwise, since no document of a user's can cause it.
     """
     data = render(handle)
-    read_back, problems = decode(document.read(data), WorkerHandle)
+    limits = msgspec.structs.replace(document.LIMITS, size=len(data))  # a long session stands five times in a handle
+    read_back, problems = decode(document.read(data, limits), WorkerHandle)
     if read_back is None or render(read_back) != data:
         said = "; ".join(map(str, problems)) or "it reads back as another"
         raise Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
