@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from yaml import SafeDumper, ScalarNode, dump
+from yaml.emitter import ScalarAnalysis
 
 _BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
 """Text that needs no quotes: it begins no indicator, number or date, and holds neither `: ` nor ` #`."""
@@ -34,12 +35,32 @@ _UNBROKEN = 1 << 30
 
 
 class _Dumper(SafeDumper):
-    """PyYAML's dumper with the quoting rule above, and without anchors."""
+    """PyYAML's dumper with the quoting rule above, and without anchors.
+
+    PyYAML looks at plain text twice, one character at a time, to learn what the rule has decided already; a long
+    session would take seconds.
+    """
 
     ESCAPE_REPLACEMENTS = {'"': '"', "\\": "\\"}  # type: ignore[misc]  # noqa: RUF012  PyYAML's table
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  PyYAML's signature
         return True
+
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
+        empty = not scalar
+        return ScalarAnalysis(
+            scalar,
+            empty=empty,
+            multiline=False,
+            allow_flow_plain=True,
+            allow_block_plain=True,
+            allow_single_quoted=False,
+            allow_double_quoted=True,
+            allow_block=False,
+        )
+
+    def write_plain(self, text: str, split: bool = True) -> None:  # noqa: ARG002, FBT  PyYAML's signature
+        self.write_indicator(text, need_whitespace=True)
 
 
 def _text(dumper: SafeDumper, text: str) -> ScalarNode:
