@@ -31,6 +31,7 @@ check: $(READY) ## lint, type-check, check generated files
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/python build/schemas.py --check
+	$(BIN)/python build/docs.py --check
 
 .PHONY: test
 test: $(READY) ## set everything up and run the tests
@@ -43,6 +44,10 @@ fuzz: $(READY) ## 100,000 mutated specs: an exit code of the contract, or it is 
 .PHONY: schemas
 schemas: $(READY) ## generate schemas/ from the message structs
 	$(BIN)/python build/schemas.py
+
+.PHONY: docs
+docs: $(READY) ## generate docs/errors.md and the tables of README.md
+	$(BIN)/python build/docs.py
 
 .PHONY: clean
 clean: ## remove everything that was built or installed here
