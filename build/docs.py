@@ -5,7 +5,6 @@ usage: docs.py [--check]
 `docs/errors.md` is generated whole. In `README.md` the text between `<!-- begin NAME -->` and `<!-- end NAME -->` is.
 """
 
-import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -51,10 +50,12 @@ def errors() -> str:
     """Return the page of all codes."""
     refusals = [(f"`{c.slug}`", str(int(c.exit_code)), c.meaning) for c in Code if c.exit_code is not Exit.OK]
     told = [(f"`{c.slug}`", c.meaning.removeprefix("told: ")) for c in Code if c.exit_code is Exit.OK]
-    return (
-        f"{ERRORS_INTRO}\n## Exit codes\n\n{exits()}\n## What ends a call\n\n"
-        f"{table(('code', 'exit', 'meaning'), refusals)}\n## What is told on the way\n\n{table(('code', 'meaning'), told)}"
-    )
+    parts = {
+        "Exit codes": exits(),
+        "What ends a call": table(("code", "exit", "meaning"), refusals),
+        "What is told on the way": table(("code", "meaning"), told),
+    }
+    return ERRORS_INTRO + "".join(f"\n## {title}\n\n{text}" for title, text in parts.items())
 
 
 def _variable(setting: Setting) -> tuple[str, str, str]:
@@ -69,8 +70,10 @@ PARTS: dict[str, Callable[[], str]] = {"exits": exits, "variables": variables, "
 def filled(text: str) -> str:
     """Return *text* with every marked part generated anew."""
     for name, make in PARTS.items():
-        marked = re.compile(f"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        text = marked.sub(lambda found, made=make(): found[1] + made + found[2], text)
+        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+        before, found, rest = text.partition(begin)
+        if found:
+            text = before + begin + make() + end + rest.partition(end)[2]
     return text
 
 
