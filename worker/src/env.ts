@@ -1,7 +1,10 @@
+import type { Registry } from "./registry.ts";
+import type { AgentSession } from "./session.ts";
+
 /** What the deployment gives the Worker: vars and secrets (all text), and the two Durable Object namespaces. */
 export interface Env extends Vars {
-  readonly SESSIONS: DurableObjectNamespace;
-  readonly REGISTRY: DurableObjectNamespace;
+  readonly SESSIONS: DurableObjectNamespace<AgentSession>;
+  readonly REGISTRY: DurableObjectNamespace<Registry>;
 }
 
 /** Vars and secrets. An empty one counts as unset. */

@@ -15,6 +15,7 @@ export type Fault =
   | { readonly code: "refused_key"; readonly message: string }
   | { readonly code: "model_timeout"; readonly message: string }
   | { readonly code: "model_error"; readonly message: string }
+  | { readonly code: "unanswered"; readonly message: string }
   | { readonly code: "internal"; readonly message: string };
 
 export type FaultCode = Fault["code"];
@@ -64,6 +65,7 @@ export function codesOf(code: FaultCode): Codes {
     case "internal":
       return { http: 500, bus: 500 };
     case "model_timeout":
+    case "unanswered":
       return { http: 504, bus: 500 };
     default:
       return unreachable(code);
