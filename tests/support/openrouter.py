@@ -1,8 +1,7 @@
 """A local server that speaks OpenRouter's streaming chat completions, at least as strictly.
 
 A test scripts one reply per request; the server checks every request before it plays one. What it finds
-wrong is answered with 400, as OpenRouter does, and kept in `OpenRouter.problems`, which a test must find
-empty.
+wrong is answered with 400, as OpenRouter does, and kept for `OpenRouter.settle`.
 """
 
 import json
@@ -59,7 +58,6 @@ class Handler(BaseHTTPRequestHandler):
         elif self.headers.get("Content-Type") != "application/json":
             self.wrong(f"Content-Type {self.headers.get('Content-Type')}")
         elif self.headers.get("Authorization") != f"Bearer {self.server.key}":
-            self.server.refused += 1
             self.error(HTTPStatus.UNAUTHORIZED)
         else:
             self.complete(raw)
@@ -167,7 +165,6 @@ class Server(ThreadingHTTPServer):
         self.script: SimpleQueue[Play] = SimpleQueue()
         self.arrived: SimpleQueue[Request] = SimpleQueue()
         self.problems: list[str] = []
-        self.refused = 0
         self.stopping = threading.Event()
 
 
@@ -182,21 +179,6 @@ class OpenRouter:
         """The value of OPENROUTER_BASE_URL."""
         return f"http://127.0.0.1:{self._server.server_address[1]}{PATH.removesuffix('/chat/completions')}"
 
-    @property
-    def problems(self) -> list[str]:
-        """What no OpenRouter would have taken."""
-        return self._server.problems
-
-    @property
-    def refused(self) -> int:
-        """How many requests came with a wrong key."""
-        return self._server.refused
-
-    @property
-    def unplayed(self) -> int:
-        """Scripted replies that nobody asked for."""
-        return self._server.script.qsize()
-
     def will(self, *plays: Play) -> None:
         """Script the replies to the next requests, in order."""
         for play in plays:
@@ -205,6 +187,14 @@ class OpenRouter:
     def request(self, timeout: float = 10) -> Request:
         """Wait for the next request."""
         return self._server.arrived.get(timeout=timeout)
+
+    def settle(self) -> None:
+        """Check that every request was right and every reply asked for, and forget them all."""
+        problems, self._server.problems = self._server.problems, []
+        unplayed = self._server.script.qsize()
+        self._server.script, self._server.arrived = SimpleQueue(), SimpleQueue()
+        assert problems == []
+        assert unplayed == 0
 
 
 @contextmanager
@@ -233,6 +223,19 @@ def say(*pieces: str, finish: str = "stop") -> Play:
         for piece in pieces:
             handler.event(request, {"content": piece})
         handler.stop(request, finish)
+
+    return play
+
+
+def say_when(released: threading.Event, first: str, second: str) -> Play:
+    """Text, and more text once the test allows it."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        handler.event(request, {"content": first})
+        released.wait(10)
+        handler.event(request, {"content": second})
+        handler.stop(request, "stop")
 
     return play
 

@@ -37,7 +37,7 @@ export function toolFailed({
 }): string {
   return toolResult(
     toolCallId,
-    error instanceof ToolError ? error.message : "the model's call did not fit any tool",
+    error instanceof ToolError ? error.message : "the tool could not run this call",
     true,
   );
 }
