@@ -104,7 +104,11 @@ class Caller:
 
     async def request_json(self, subject: str, payload: bytes = b"") -> dict[str, Any]:
         """Send a request with one answer and return that JSON object."""
-        message = await self.nats.request(subject, payload, timeout=LIMIT_S)
+        return self.json(await self.nats.request(subject, payload, timeout=LIMIT_S))
+
+    @staticmethod
+    def json(message: Msg) -> dict[str, Any]:
+        """Return the JSON object that a message holds."""
         body: dict[str, Any] = json.loads(message.data)
         return body
 
