@@ -25,8 +25,12 @@ $(READY): requirements/dev.txt pyproject.toml
 .PHONY: setup
 setup: $(READY) ## install what development needs into .venv
 
+.PHONY: demo
+demo: $(READY) worker ## run the main job for real: a bus, a Worker, two spawns, a prompt, an abort
+	$(BIN)/python -m examples.demo
+
 .PHONY: check
-check: $(READY) ## lint, type-check, check generated files
+check: $(READY) check-worker ## lint, type-check, check generated files
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
@@ -34,7 +38,7 @@ check: $(READY) ## lint, type-check, check generated files
 	$(BIN)/python build/docs.py --check
 
 .PHONY: test
-test: $(READY) ## set everything up and run the tests
+test: $(READY) worker ## set everything up and run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: fuzz
