@@ -156,7 +156,7 @@ def worker(bus: NatsServer, tmp_path: Path) -> Iterator[Workerd]:
 
 def test_any_order_of_verbs_is_safe_and_leaves_nothing(bus: NatsServer, worker: Workerd) -> None:
     Life.url = worker.url
-    run_state_machine_as_test(Life, settings=settings(max_examples=15, stateful_step_count=12))
+    run_state_machine_as_test(Life, settings=settings(max_examples=8, stateful_step_count=12))
     with pytest.raises(NoRespondersError):
         asyncio.run(ping(bus))
 
