@@ -26,13 +26,14 @@ _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send. A GET follows redirects and leaves the body unread, a POST sends JSON and reads the answer."""
+    """What to send. One that wants the answer's body follows no redirect, since it may carry a token."""
 
     method: str
     url: str
     limit_ms: int
     headers: Mapping[str, str] = {}
     body: bytes = b""
+    wants_body: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -84,9 +85,9 @@ def _perform(request: Request, environ: Mapping[str, str]) -> Answer:
             raise Failed(f"redirected to {outgoing.url.scheme}:, which is not followed")
         with _client(outgoing.url, environ) as client:
             answer = client.send(outgoing, stream=True)
-            follow = answer.next_request if request.method == "GET" else None
+            follow = None if request.wants_body else answer.next_request
             if follow is None:
-                return Answer(answer.status_code, _body(answer) if request.method == "POST" else b"")
+                return Answer(answer.status_code, _body(answer) if request.wants_body else b"")
             outgoing = follow  # which carries no authorization to another host
             answer.close()
     raise Failed(f"more than {MOST_REDIRECTS} redirects")
