@@ -130,7 +130,7 @@ def test_what_is_neither(text: str) -> None:
     "url",
     [
         *("http://127.0.0.1", "http://127.8.9.1:80/x", "http://localhost", "http://LOCALHOST:1", "http://a.localhost"),
-        *("http://[::1]", "https://[::1]:8/x", "http://u@127.0.0.1"),
+        *("http://[::1]", "https://[::1]:8/x"),
     ],
 )
 def test_loopback(url: str) -> None:
@@ -146,6 +146,24 @@ def test_loopback(url: str) -> None:
 )
 def test_not_loopback(url: str) -> None:
     assert not urls.is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("https://h/x", "https://h:443"),
+        ("HTTP://H", "http://h:80"),
+        ("http://h:080/", "http://h:80"),
+        ("https://[::1]:8443", "https://::1:8443"),
+    ],
+)
+def test_an_origin(url: str, wanted: str) -> None:
+    assert urls.origin_of(url) == wanted
+
+
+def test_another_scheme_port_or_host_is_another_origin() -> None:
+    places = ["https://h", "http://h", "https://h:8443", "https://i", "https://h.example", "https://a@h"]
+    assert len({urls.origin_of(url) for url in places}) == len(places)
 
 
 @pytest.mark.parametrize(
