@@ -1,6 +1,8 @@
 """The Worker's base URL, and where to POST to stop an agent."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exec_cf import urls
 from exec_cf.errors import Unfit
@@ -172,3 +174,45 @@ def test_another_scheme_port_or_host_is_another_origin() -> None:
 )
 def test_a_segment_of_a_path(text: str, wanted: str) -> None:
     assert urls.escaped(text) == wanted
+
+
+URLS = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["http://", "https://", "HTTP://", "http:/", "//", ""]),
+        st.text(alphabet="ah.-_~1:[]@ü\\ ", max_size=8),
+        st.sampled_from(["", ":1", ":65535", ":65536", ":x"]),
+        st.text(alphabet="/ab%?#.@\\ é\n", max_size=8),
+    ),
+)
+
+
+@given(URLS)
+def test_an_accepted_base_is_a_fixed_point(text: str) -> None:
+    try:
+        base = urls.base_url(text)
+    except Unfit:
+        return
+    assert urls.base_url(base) == base
+    assert not base.endswith("/")
+    assert base.startswith(("http://", "https://"))
+
+
+@given(st.text(alphabet="/ab%?#.@\\ é\n:{}session", max_size=12), st.sampled_from(["https://h", "http://h:1/base"]))
+def test_an_abort_stays_at_its_worker_unless_it_is_a_whole_url(endpoint: str, base: str) -> None:
+    try:
+        target = urls.abort_url(base, endpoint, "s")
+    except Unfit:
+        return
+    assert target.startswith(base)
+    assert urls.origin_of(target) == urls.origin_of(base)
+    assert target.isprintable()
+
+
+@given(st.text(max_size=12))
+def test_a_segment_is_one_segment_and_reads_back(text: str) -> None:
+    from urllib.parse import unquote
+
+    segment = urls.escaped(text)
+    assert not set(segment) & set("/?#\\@: ")
+    assert unquote(segment) == text
