@@ -23,6 +23,8 @@ import { isReplySubject, type Subjects, subjectsOf } from "./subjects.ts";
 const PERIOD_MS = 20_000;
 /** Milliseconds until a bus that could not be reached is tried again. */
 const RETRY_MS = 5_000;
+/** Milliseconds for which activity is gathered before it is written down. */
+const NOTE_MS = 500;
 /** Redirects that are remembered, to do each only once. */
 const REDIRECTS = 64;
 
@@ -61,6 +63,7 @@ export class AgentSession extends DurableObject<Env> {
   #connecting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #cause: string | undefined;
+  #noting: number | null = null;
 
   /** Starts the agent, or finds the one that runs with these settings. */
   start(session: string, settings: Settings): Promise<Outcome<Started>> {
@@ -229,7 +232,9 @@ export class AgentSession extends DurableObject<Env> {
     const answer = await agent.answer(turn);
     if (signal.aborted) return;
     job.reply.end();
-    this.#memory.remember(job.prompt, answer, most);
+    // The terminator goes out first: a write to the disk holds back what is sent after it.
+    await scheduler.wait(0);
+    if (answer !== "" && this.#memory.agent) this.#memory.remember(job.prompt, answer, most);
   }
 
   #endOrphans(): void {
@@ -244,9 +249,12 @@ export class AgentSession extends DurableObject<Env> {
     if (orphans.length > 0) this.#noteActivity();
   }
 
+  /** Writes what a restart must know, once for all that happens within a moment: a write holds back answers. */
   #noteActivity(): void {
-    if (this.#memory.agent === undefined) return;
-    this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
+    this.#noting ??= setTimeout(() => {
+      this.#noting = null;
+      if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
+    }, NOTE_MS);
   }
 
   #nextLook(): number {
