@@ -48,3 +48,9 @@ test-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's conformance and fault tes
 .PHONY: test-worker-slow
 test-worker-slow: $(READY) $(WORKER_BUNDLE) ## the tests of the Worker that wait for timers of half a minute
 	$(BIN)/pytest tests/worker -m slow -n 2 --dist loadscope -q
+
+.PHONY: test-worker-units
+test-worker-units: $(WORKER_READY) ## the unit tests of the Worker's pure parts, on Node
+	cd worker && $(WORKER_PATH) tsc -p test
+	cd worker && $(WORKER_PATH) node --experimental-transform-types --disable-warning=ExperimentalWarning \
+	  --test --test-reporter=dot 'test/**/*.test.ts'
