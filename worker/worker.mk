@@ -10,8 +10,9 @@ WORKER_PATH = PATH="$(CURDIR)/worker/node_modules/.bin:$$PATH"
 # Bytes of the compressed bundle; Cloudflare's own limit is far above it.
 WORKER_LIMIT := 307200
 
+# Not `npm ci`: it wants the optional packages of every platform in the lock, and some are not published for all.
 $(WORKER_READY): worker/package.json worker/package-lock.json
-	cd worker && npm ci --loglevel=error
+	cd worker && npm install --no-save --loglevel=error
 	touch $@
 
 # Changes when the version does, so that the bundle is built again.

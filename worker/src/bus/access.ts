@@ -1,10 +1,10 @@
 import {
   type Authenticator,
-  type ConnectionOptions,
   credsAuthenticator,
   nkeyAuthenticator,
   tokenAuthenticator,
   usernamePasswordAuthenticator,
+  type WsConnectionOptions,
 } from "@nats-io/nats-core";
 import type { Vars } from "../env.ts";
 import { WorkerError } from "../errors.ts";
@@ -13,7 +13,7 @@ import { WorkerError } from "../errors.ts";
 const CONNECT_LIMIT_MS = 5_000;
 
 /** How to connect. Throws WorkerError `bus_unavailable`, naming the secret that is missing or malformed. */
-export function accessOf(vars: Vars): ConnectionOptions {
+export function accessOf(vars: Vars): WsConnectionOptions {
   const url = busUrl(vars.NATS_WS_URL);
   const authenticator = authenticatorOf(vars, url);
   return {

@@ -1,8 +1,9 @@
-import { type ConnectionOptions, errors, type NatsConnection, wsconnect } from "@nats-io/nats-core";
+import { errors, type NatsConnection, type WsConnectionOptions } from "@nats-io/nats-core";
 import { type Service, type ServiceMsg, Svcm } from "@nats-io/services";
 import { WorkerError } from "../errors.ts";
 import { type Identity, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
 import { VERSION } from "../version.ts";
+import { connect, discard } from "./connect.ts";
 import type { Frame } from "./frames.ts";
 
 /** Seconds between two heartbeats. */
@@ -33,6 +34,8 @@ export interface Listener {
 export class Link {
   readonly subjects: Subjects;
   #up = true;
+  /** The bus does not let the agent listen where it must. */
+  #denied = false;
   #beat: number | null = null;
 
   private constructor(
@@ -46,13 +49,13 @@ export class Link {
   }
 
   /** Connects, registers and sends the first heartbeat. Throws WorkerError `bus_unavailable`. */
-  static async open(access: ConnectionOptions, presence: Presence, listener: Listener): Promise<Link> {
+  static async open(access: WsConnectionOptions, presence: Presence, listener: Listener): Promise<Link> {
     const connection = await connect(access, presence.identity.session);
     try {
       const link = await Link.register(connection, presence, listener);
+      void link.watch(listener);
       await link.requireAlive();
       link.startBeating();
-      void link.watch(listener);
       return link;
     } catch (thrown) {
       discard(connection);
@@ -88,7 +91,7 @@ export class Link {
   }
 
   get up(): boolean {
-    return this.#up && !this.connection.isClosed();
+    return this.#up && !this.#denied && !this.connection.isClosed();
   }
 
   /** Largest message of the bus in bytes. */
@@ -111,12 +114,9 @@ export class Link {
     return () => subscription.unsubscribe();
   }
 
-  /**
-   * Whether the bus answers now. A half-open socket looks healthy to everything but this question.
-   */
+  /** Whether the bus answers now. A half-open socket looks healthy to everything but this question. */
   async alive(): Promise<boolean> {
-    if (!this.up) return false;
-    return within(ALIVE_LIMIT_MS, this.connection.flush());
+    return this.up && (await within(ALIVE_LIMIT_MS, this.connection.flush())) && this.up;
   }
 
   /** Leaves the bus after what was published has been sent. */
@@ -134,10 +134,14 @@ export class Link {
   }
 
   private async requireAlive(): Promise<void> {
-    if (await this.alive()) return;
+    const answered = await this.alive();
+    // What the bus said before its answer is still on its way through the status iterator.
+    await scheduler.wait(0);
+    if (answered && this.up) return;
     throw new WorkerError({
       code: "bus_unavailable",
-      message: "the bus closed the connection at registration",
+      message:
+        "the bus did not take the registration; check that the Worker's user may subscribe to its subjects",
     });
   }
 
@@ -190,6 +194,7 @@ export class Link {
   private async watch(listener: Listener): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === "disconnect") this.#up = false;
+      if (status.type === "error") this.#denied ||= isDenial(status.error);
       if (status.type !== "reconnect") continue;
       this.#up = true;
       listener.restored();
@@ -197,30 +202,8 @@ export class Link {
   }
 }
 
-async function connect(access: ConnectionOptions, name: string): Promise<NatsConnection> {
-  try {
-    return await wsconnect({ ...access, name });
-  } catch (thrown) {
-    throw new WorkerError({ code: "bus_unavailable", message: causeOf(thrown) });
-  }
-}
-
-/** The library's own text is not passed on: it may quote the URL. */
-function causeOf(thrown: unknown): string {
-  if (
-    thrown instanceof errors.AuthorizationError ||
-    thrown instanceof errors.UserAuthenticationExpiredError
-  ) {
-    return "the bus refused the Worker's credentials; check NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED and NATS_TOKEN";
-  }
-  if (thrown instanceof errors.TimeoutError) {
-    return "the bus at NATS_WS_URL did not let the Worker in within 5 s; check the address and the credentials";
-  }
-  return "the bus at NATS_WS_URL cannot be reached; check that it runs and that its WebSocket port is open";
-}
-
-function discard(connection: NatsConnection): void {
-  connection.close().catch(() => undefined);
+function isDenial(error: Error): boolean {
+  return error instanceof errors.PermissionViolationError && error.operation === "subscription";
 }
 
 /** Whether the work succeeds in time. */
