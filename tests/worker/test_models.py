@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.support import gateway as fake_gateway
 from tests.support import openrouter as fake
 from tests.support.caller import Caller, Frame, Stream, text_of
+from tests.support.gateway import Gateway
 from tests.support.nats import NatsServer
 from tests.support.openrouter import KEY, PROVIDER_TEXT, OpenRouter, Play
 from tests.support.openrouter_request import Assistant, ToolResult, User
@@ -111,7 +113,7 @@ async def scene(
         for other in workers[1:]:
             other.stop()
     for each in workers:
-        for unwanted in (KEY, PROVIDER_TEXT, "Uncaught", "exception"):
+        for unwanted in (KEY, PROVIDER_TEXT, fake_gateway.GATEWAY_TEXT, "Uncaught", "exception"):
             assert unwanted not in each.log
     provider.settle()
 
@@ -458,6 +460,51 @@ class TestChoice:
         scene.will(fake.say("ok"))
         await scene.answer(scene.start(agent))
         assert scene.request().body.model == model
+
+
+class TestGateway:
+    """The AI Gateway, chosen by the session."""
+
+    @pytest.fixture
+    def gateway(self) -> Iterator[Gateway]:
+        """Return a running gateway that must have nothing to complain of."""
+        with fake_gateway.gateway() as server:
+            yield server
+        assert server.problems == []
+
+    async def test_answers(self, scene: Scene, gateway: Gateway) -> None:
+        """Text streams through it, and a later turn sends the earlier one."""
+        agent = self.start(scene, gateway, fake_gateway.ECHO)
+        for prompt in ("one two three", "four"):
+            assert text_of(await scene.answer(agent, prompt)) == prompt.replace(" ", "")
+
+    @pytest.mark.parametrize(
+        ("model", "key", "expected"),
+        [
+            pytest.param(fake_gateway.ECHO, "wrong", ("500", "refused_key", "AI_GATEWAY_API_KEY"), id="401"),
+            pytest.param(fake_gateway.LIMITED, fake_gateway.KEY, ("429", "rate_limited", "in 5 s"), id="429"),
+            pytest.param(
+                "test/none", fake_gateway.KEY, ("500", "model_error", "OPEN_AGENT_MODEL_ID"), id="404"
+            ),
+        ],
+    )
+    async def test_fails_in_our_words(
+        self, model: str, key: str, expected: tuple[str, str, str], scene: Scene, gateway: Gateway
+    ) -> None:
+        """Its errors are mapped as OpenRouter's are."""
+        agent = self.start(scene, gateway, model, key)
+        frames = await scene.answer(agent)
+        code, body = error_of(frames)
+        assert (code, body["error"]) == expected[:2]
+        assert expected[2] in body["message"]
+        assert fake_gateway.GATEWAY_TEXT not in frames[-2].data.decode()
+
+    def start(
+        self, scene: Scene, gateway: Gateway, model: str, key: str = fake_gateway.KEY
+    ) -> dict[str, Any]:
+        """Start an agent that calls a model through the gateway."""
+        env = {"OPEN_AGENT_PROVIDER": "gateway", "OPEN_AGENT_MODEL_ID": model}
+        return scene.start(env=env, AI_GATEWAY_BASE_URL=gateway.base_url, AI_GATEWAY_API_KEY=key)
 
 
 class TestHistory:
