@@ -192,7 +192,7 @@ export class AgentSession extends DurableObject<Env> {
   readonly #listener: Listener = {
     prompt: (payload, reply, link) => this.#onPrompt(payload, reply, link),
     signal: (verb, payload) => this.#onSignal(verb, payload),
-    restored: () => this.#bus.release(),
+    restored: () => this.#bus.restored(),
   };
 
   #onPrompt(payload: Uint8Array, subject: string, link: Link): void {
