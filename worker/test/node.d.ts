@@ -25,3 +25,11 @@ declare const process: {
   on(event: "unhandledRejection", listener: (reason: unknown) => void): void;
   off(event: "unhandledRejection", listener: (reason: unknown) => void): void;
 };
+
+declare module "node:fs" {
+  export function readFileSync(path: URL, encoding: "utf8"): string;
+}
+
+interface ImportMeta {
+  readonly url: string;
+}

@@ -28,7 +28,7 @@ interface Provider extends Omit<Source, "model"> {
   connect(model: string, connection: Connection): Model;
 }
 
-const PROVIDERS = {
+export const PROVIDERS = {
   openrouter: {
     title: "OpenRouter",
     keyVar: "OPENROUTER_API_KEY",
