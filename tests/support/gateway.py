@@ -109,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
             self.error(404, "model_not_found")
 
     def echo(self, raw: bytes) -> None:
-        """Say the last prompt back, a part per word."""
+        """Say the last prompt back, a part per word, after a warning that a log must not repeat."""
         try:
             body = msgspec.json.decode(raw, type=Body)
         except msgspec.ValidationError as error:
@@ -120,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         tokens = {"inputTokens": {"total": 7}, "outputTokens": {"total": 5}}
         for part in (
-            {"type": "stream-start", "warnings": []},
+            {"type": "stream-start", "warnings": [{"type": "other", "message": GATEWAY_TEXT}]},
             {"type": "text-start", "id": "0"},
             *({"type": "text-delta", "id": "0", "delta": word} for word in words),
             {"type": "text-end", "id": "0"},

@@ -22,8 +22,8 @@ declare module "node:assert/strict" {
 }
 
 declare const process: {
-  on(event: "unhandledRejection", listener: (reason: unknown) => void): void;
-  off(event: "unhandledRejection", listener: (reason: unknown) => void): void;
+  on(event: "unhandledRejection" | "warning", listener: (reason: unknown) => void): void;
+  off(event: "unhandledRejection" | "warning", listener: (reason: unknown) => void): void;
 };
 
 declare module "node:fs" {

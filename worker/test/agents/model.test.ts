@@ -28,10 +28,13 @@ function streamed(body: BodyInit): Response {
   return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
 }
 
-function contextOf(fetch: (init: RequestInit) => Response): AgentContext {
+function contextOf(
+  fetch: (init: RequestInit) => Response,
+  settings: AgentContext["settings"] = {},
+): AgentContext {
   return {
-    env: { OPENROUTER_API_KEY: "key" } as AgentContext["env"],
-    settings: {},
+    env: { OPENROUTER_API_KEY: "key", AI_GATEWAY_API_KEY: "key" } as AgentContext["env"],
+    settings,
     fetch: (async (_: string, init: RequestInit) => fetch(init)) as typeof globalThis.fetch,
   };
 }
@@ -70,10 +73,43 @@ test("a tool runs when the caller knows of it, however slowly the caller reads",
   assert.equal(answer, "onetwo\n\nend");
 });
 
+/** What the runtime would print while `body` runs and just after. */
+async function printed(
+  event: "unhandledRejection" | "warning",
+  body: () => Promise<void>,
+): Promise<unknown[]> {
+  const found: unknown[] = [];
+  const note = (what: unknown) => found.push(what);
+  process.on(event, note);
+  await body();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.off(event, note);
+  return found;
+}
+
+test("a provider's warnings are not printed", async () => {
+  const parts = [
+    { type: "stream-start", warnings: [{ type: "other", message: "quotes the prompt" }] },
+    { type: "text-start", id: "0" },
+    { type: "text-delta", id: "0", delta: "hi" },
+    {
+      type: "finish",
+      finishReason: { unified: "stop", raw: "stop" },
+      usage: { inputTokens: {}, outputTokens: {} },
+    },
+  ];
+  const script = parts.map((part) => `data: ${JSON.stringify(part)}\n\n`).join("");
+  const agent = modelAgent(
+    "pi",
+    contextOf(() => streamed(script), { OPEN_AGENT_PROVIDER: "gateway" }),
+  );
+  const warnings = await printed("warning", async () => {
+    assert.equal(await agent.answer(slowTurn(new AbortController().signal, [])), "hi");
+  });
+  assert.deepEqual(warnings, []);
+});
+
 test("an interrupted stream leaves no promise behind that the runtime would log", async () => {
-  const lost: unknown[] = [];
-  const note = (reason: unknown) => lost.push(reason);
-  process.on("unhandledRejection", note);
   const turn = new AbortController();
   const open = (init: RequestInit) => {
     const body = new ReadableStream<Uint8Array>({
@@ -88,8 +124,6 @@ test("an interrupted stream leaves no promise behind that the runtime would log"
     ...slowTurn(turn.signal, []),
     text: async () => turn.abort(new Error("interrupted")),
   });
-  await assert.rejects(answer, /^Error: interrupted$/);
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  process.off("unhandledRejection", note);
+  const lost = await printed("unhandledRejection", () => assert.rejects(answer, /^Error: interrupted$/));
   assert.deepEqual(lost, []);
 });
