@@ -55,3 +55,7 @@ test-worker-units: $(WORKER_READY) ## the unit tests of the Worker's pure parts,
 	cd worker && $(WORKER_PATH) tsc -p test
 	cd worker && $(WORKER_PATH) node --experimental-transform-types --disable-warning=ExperimentalWarning \
 	  --test --test-reporter=dot 'test/**/*.test.ts'
+
+.PHONY: bench-worker
+bench-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's echo beside the protocol's own host library; memory per session
+	$(BIN)/python -m tests.worker.bench
