@@ -289,7 +289,8 @@ async def test_a_crash_in_a_turn_ends_its_streams(
         provider.will(fake.say("one"))
         await (await agent.prompt("first")).rest()
         streams = [await agent.hang(), await agent.prompt("waiting")]
-        await asyncio.sleep(0.2)
+        # The streams that are open are written down once for all that opened in a moment.
+        await asyncio.sleep(1)
         worker.kill()
         worker.start()
         for stream in streams:
