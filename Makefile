@@ -25,6 +25,34 @@ $(READY): requirements/dev.txt pyproject.toml
 .PHONY: setup
 setup: $(READY) ## install what development needs into .venv
 
+.PHONY: demo
+demo: $(READY) worker ## run the main job for real: a bus, a Worker, two spawns, a prompt, an abort
+	$(BIN)/python -m examples.demo
+
+.PHONY: check
+check: $(READY) check-worker ## lint, type-check, check generated files
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/python build/schemas.py --check
+	$(BIN)/python build/docs.py --check
+
+.PHONY: test
+test: $(READY) worker ## set everything up and run the tests
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+.PHONY: fuzz
+fuzz: $(READY) ## 100,000 mutated specs: an exit code of the contract, or it is a bug
+	$(BIN)/python -m pytest -m fuzz tests/test_fuzz.py
+
+.PHONY: schemas
+schemas: $(READY) ## generate schemas/ from the message structs
+	$(BIN)/python build/schemas.py
+
+.PHONY: docs
+docs: $(READY) ## generate docs/errors.md and the tables of README.md
+	$(BIN)/python build/docs.py
+
 .PHONY: clean
 clean: ## remove everything that was built or installed here
 	rm -rf $(VENV) .cache dist worker/dist worker/node_modules
@@ -35,7 +63,7 @@ include build/release.mk
 
 .PHONY: lock
 lock: ## pin the newest versions of requirements/*.in into requirements/*.txt
-	$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
-	for in in requirements/*.in; do .cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	@$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
+	@for in in requirements/*.in; do .cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  $$in --output-file $${in%.in}.txt; done

@@ -7,15 +7,49 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 import os
 import sys
-from time import sleep
+from typing import TYPE_CHECKING
 
+from exec_cf import streams
 from exec_cf.cli import run
-from exec_cf.streams import world
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from exec_cf.http import Answer, Request
+
+
+class Process:
+    """The `exec_cf.cli.World` that this process lives in."""
+
+    environ = os.environ
+    at_terminal = staticmethod(streams.at_terminal)
+    read = staticmethod(streams.read)
+    writable = staticmethod(streams.stdout_writable)
+    write = staticmethod(streams.write_stdout)
+    error = staticmethod(streams.error_line)
+
+    def exchange(self, request: "Request") -> "Answer":
+        """Return the answer to *request*, or raise `exec_cf.http.Failed`."""
+        from exec_cf.http import exchange
+
+        return exchange(request, self.environ)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        from time import sleep
+
+        sleep(seconds)
+
+    def now(self) -> "datetime":
+        """Return the time, in UTC."""
+        from datetime import UTC, datetime
+
+        return datetime.now(UTC)
 
 
 def main() -> None:
     """Run the program on this process's arguments and end it, without waiting for a thread that a slow peer holds."""
-    os._exit(run(sys.argv[1:], world(os.environ, sleep)))
+    os._exit(run(sys.argv[1:], Process()))
 
 
 if __name__ == "__main__":

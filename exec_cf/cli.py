@@ -1,120 +1,179 @@
 """The command line: arguments in, one exit code out, everything else through the `World`.
 
-Tests hand in a world of their own and start no process.
+Tests hand in a world of their own and start no process. Imports stand inside the functions, so that `--version` and
+`--help` load nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Protocol
+from __future__ import annotations
 
-import msgspec
+from typing import TYPE_CHECKING, Protocol
 
-from exec_cf._version import version
-from exec_cf.errors import Code, Exit, Problem, Refused
-from exec_cf.http import Exchange
-from exec_cf.text import shown
+from exec_cf.usage import PRINTED
 
-PROGRAM = "orch-executor-cf-worker"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from exec_cf.arguments import Call
+    from exec_cf.errors import Problem, Refused
+    from exec_cf.http import Answer, Request
+    from exec_cf.messages import WorkerHandle
+    from exec_cf.report import Reporter
+    from exec_cf.worker import Line
 
 
-class Output(Protocol):
-    """Where the handle goes: checked before the Worker is called, then written once and whole."""
+class World(Protocol):
+    """Everything outside that the program touches."""
 
-    def ready(self) -> None:
-        """Raise `Refused` when nothing can be written, as far as that is known beforehand."""
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables."""
+        ...
+
+    def exchange(self, request: Request) -> Answer:
+        """Return the answer to *request*, or raise `exec_cf.http.Failed`."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the time, aware of its zone."""
+        ...
+
+    def at_terminal(self) -> bool:
+        """Say whether stdin is a terminal."""
+        ...
+
+    def read(self, file: str, most: int) -> bytes:
+        """Return *file*, or stdin when it is empty, to its end or one byte more than *most*; raise `OSError`."""
+        ...
+
+    def writable(self) -> None:
+        """Raise `OSError` when it is known beforehand that nothing can be written to stdout."""
         ...
 
     def write(self, data: bytes) -> None:
-        """Write all of *data*; raise `Refused` when that fails, leaving as little as possible behind."""
+        """Write all of *data* to stdout; raise `OSError` and leave as little as possible there."""
+        ...
+
+    def error(self, line: str) -> None:
+        """Write *line* to stderr, without fail."""
         ...
 
 
-class World(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything outside that the program touches."""
-
-    environ: Mapping[str, str]
-    read: Callable[[int], bytes]
-    """Read stdin to its end, or one byte more than the given number; raises `OSError`."""
-    output: Output
-    error: Callable[[str], None]
-    """Write one line to stderr, without fail."""
-    exchange: Exchange
-    sleep: Callable[[float], None]
-    now: Callable[[], datetime]
-
-
-HELP = f"""\
-{PROGRAM}: the Cloudflare Worker backend of orch
-
-Reads a SpawnSpec (YAML) on stdin, starts an open-agent on the Worker that it
-names, and prints the agent's WorkerHandle (YAML) on stdout.
-
-  {PROGRAM} < spec.yaml
-
-  -h, --help       print this help
-  -V, --version    print the version
-
-Exit: 0 a handle was printed, also one with `status: failed`
-      64 the call or its environment is at fault
-      65 the SpawnSpec is at fault
-      70 no handle could be delivered
-
-CF_WORKER_URL names the Worker, CF_WORKER_TOKEN opens it. All variables, the
-contract and examples: the README.
-"""
-
-
 def run(arguments: Sequence[str], world: World) -> int:
-    """Run the program and return its exit code; never raises."""
+    """Run the program and return its exit code (`exec_cf.errors.Exit`); never raises."""
+    if arguments and all(argument in PRINTED for argument in arguments):
+        return _print(PRINTED[arguments[0]], world)
+    from exec_cf import arguments as command_line
+    from exec_cf.errors import Refused
+    from exec_cf.report import Reporter
+
+    reporter = Reporter(world.error, command_line.wants_json(arguments))
     try:
-        return _run(arguments, world)
+        _act(command_line.parse(arguments), world, reporter)
     except Refused as refused:
-        return _refuse(refused, world)
+        reporter.refusal(refused)
+        return refused.exit_code
     except Exception as error:  # noqa: BLE001  a user sees one line, never a traceback
-        return _refuse(Refused([_internal(error)]), world)
+        reporter(_internal(error))
+        return _internal(error).code.exit_code
+    return 0
 
 
-def _run(arguments: Sequence[str], world: World) -> int:
-    for argument in arguments:
-        if argument not in _PRINTED:
-            raise Refused([_unknown(argument)])
-    if arguments:
-        world.output.write(_PRINTED[arguments[0]].encode())
-        return Exit.OK
-    from exec_cf import document, spawn, worker  # --version and --help need none of it
-
-    data = _stdin(world, document.LIMITS.size)
-    line = worker.Line(world.exchange, world.sleep, world.error)
-    handle = spawn.spawn(data, world.environ, line, world.now, world.output.ready)
-    world.output.write(handle)
-    return Exit.OK
-
-
-_VERSION = f"{PROGRAM} {version}\n"
-_PRINTED: Mapping[str, str] = {"-h": HELP, "--help": HELP, "-V": _VERSION, "--version": _VERSION}
-
-
-def _unknown(argument: str) -> Problem:
-    return Problem(Code.ARGUMENT, f"unknown argument {shown(argument)}", hint="see --help; the SpawnSpec goes to stdin")
-
-
-def _stdin(world: World, most: int) -> bytes:
+def _print(text: str, world: World) -> int:
     try:
-        return world.read(most)
+        world.write(text.encode())
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise Refused([Problem(Code.STDIN, f"stdin cannot be read: {reason}", hint="pipe a SpawnSpec in")]) from None
+        from exec_cf.report import Reporter
+
+        refused = _lost(error)
+        Reporter(world.error, as_json=False).refusal(refused)
+        return refused.exit_code
+    return 0
+
+
+def _act(call: Call, world: World, reporter: Reporter) -> None:
+    """Do what *call* asks for. Raises `Refused`."""
+    from exec_cf import verbs, worker
+
+    line = worker.Line(world.exchange, world.sleep, reporter)
+    match call.verb.name:
+        case "spawn":
+            _spawn(call, world, line)
+        case "validate":
+            verbs.validate(_input(call, world, reporter))
+        case "status":
+            case = verbs.recognise(_input(call, world, reporter), world.environ, reporter)
+            _check_writable(world)
+            _deliver(verbs.status(case, line, world.now, call.wait_s), call, world)
+        case "abort":
+            verbs.abort(verbs.recognise(_input(call, world, reporter), world.environ, reporter), line)
+        case "teardown":
+            verbs.teardown(verbs.recognise(_input(call, world, reporter), world.environ, reporter), line)
+        case _:
+            _write(verbs.spoken(call.as_json), world)
+
+
+def _spawn(call: Call, world: World, line: Line) -> None:
+    from exec_cf import spawn
+    from exec_cf.errors import Refused
+
+    order = spawn.prepare(_input(call, world, line.note), world.environ, line.note)
+    _check_writable(world)
+    spawned = spawn.spawn(order, line, world.now)
+    try:
+        _deliver(spawned.handle, call, world)
+    except Refused:
+        spawn.take_back(spawned, order, line)
+        raise
+
+
+def _input(call: Call, world: World, note: Callable[[Problem], None]) -> bytes:
+    from exec_cf.document import LIMITS
+    from exec_cf.errors import Code, Problem, Refused
+
+    if not call.file and world.at_terminal():
+        note(Problem(Code.TERMINAL, f"reading the {call.verb.reads} from the terminal; end it with Ctrl-D"))
+    try:
+        return world.read(call.file, LIMITS.size)
+    except OSError as error:
+        name = call.file or "stdin"
+        message = f"{name} cannot be read: {(error.strerror or str(error)).lower()}"
+        raise Refused([Problem(Code.UNREADABLE, message, hint=f"pass a {call.verb.reads}")]) from None
+
+
+def _check_writable(world: World) -> None:
+    try:
+        world.writable()
+    except OSError as error:
+        raise _lost(error) from None
+
+
+def _deliver(handle: WorkerHandle, call: Call, world: World) -> None:
+    from exec_cf.encode import checked
+
+    _write(checked(handle, call.as_json), world)
+
+
+def _write(data: bytes, world: World) -> None:
+    try:
+        world.write(data)
+    except OSError as error:
+        raise _lost(error) from None
+
+
+def _lost(error: OSError) -> Refused:
+    from exec_cf.errors import Code, Problem, Refused
+
+    reason = (error.strerror or str(error)).lower()
+    return Refused([Problem(Code.STDOUT, f"stdout cannot be written: {reason}", hint="nothing was delivered")])
 
 
 def _internal(error: Exception) -> Problem:
+    from exec_cf.errors import Code, Problem
+
     message = f"the program failed: {type(error).__name__}: {error}"
     return Problem(Code.INTERNAL, message, hint="please report this with the input that led to it")
-
-
-def _refuse(refused: Refused, world: World) -> int:
-    for problem in refused.problems:
-        world.error(str(problem))
-    count = len(refused.problems)
-    if count > 1:
-        world.error(f"{count} problems; no handle was printed")
-    return refused.exit_code

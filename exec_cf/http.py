@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -26,13 +26,14 @@ _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send. A GET follows redirects and leaves the body unread, a POST sends JSON and reads the answer."""
+    """What to send. One that wants the answer's body follows no redirect, since it may carry a token."""
 
     method: str
     url: str
     limit_ms: int
     headers: Mapping[str, str] = {}
     body: bytes = b""
+    wants_body: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -44,14 +45,6 @@ class Answer(msgspec.Struct, frozen=True):
 
 class Failed(Exception):  # noqa: N818  reads as a sentence at every raise
     """There was no answer; the text says why, in words for people."""
-
-
-class Exchange(Protocol):
-    """How the rest of the program makes a request: `exchange`, or a fake of it in a test."""
-
-    def __call__(self, request: Request) -> Answer:
-        """Return the answer to *request*, or raise `Failed`."""
-        ...
 
 
 def exchange(request: Request, environ: Mapping[str, str]) -> Answer:
@@ -83,31 +76,28 @@ def _outcome(request: Request, environ: Mapping[str, str]) -> Answer | Failed:
 def _perform(request: Request, environ: Mapping[str, str]) -> Answer:
     import httpx
 
-    url = httpx.URL(request.url)
+    headers = {"user-agent": USER_AGENT, "accept": "application/json", **request.headers}
+    limits = {"timeout": httpx.Timeout(request.limit_ms / 1000).as_dict()}
+    content = request.body or None
+    outgoing = httpx.Request(request.method, request.url, headers=headers, content=content, extensions=limits)
     for _ in range(MOST_REDIRECTS + 1):
-        if url.scheme not in {"http", "https"}:
-            raise Failed(f"redirected to {url.scheme}:, which is not followed")
-        with _client(url, request, environ) as client:
-            outgoing = client.build_request(request.method, url, headers=request.headers, content=request.body or None)
+        if outgoing.url.scheme not in {"http", "https"}:
+            raise Failed(f"redirected to {outgoing.url.scheme}:, which is not followed")
+        with _client(outgoing.url, environ) as client:
             answer = client.send(outgoing, stream=True)
-            follow = answer.next_request if request.method == "GET" else None
+            follow = None if request.wants_body else answer.next_request
             if follow is None:
-                return Answer(answer.status_code, _body(answer) if request.method == "POST" else b"")
-            url = follow.url
+                return Answer(answer.status_code, _body(answer) if request.wants_body else b"")
+            outgoing = follow  # which carries no authorization to another host
             answer.close()
     raise Failed(f"more than {MOST_REDIRECTS} redirects")
 
 
-def _client(url: httpx.URL, request: Request, environ: Mapping[str, str]) -> httpx.Client:
+def _client(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Client:
     """Return a client for one hop: httpx would build a TLS context for http too, and ask proxies for loopback."""
     import httpx
 
-    return httpx.Client(
-        verify=cast("ssl.SSLContext", _tls(url, environ)),
-        trust_env=_wants_proxy(url, environ),
-        timeout=request.limit_ms / 1000,
-        headers={"user-agent": USER_AGENT, "accept": "application/json"},
-    )
+    return httpx.Client(verify=cast("ssl.SSLContext", _tls(url, environ)), trust_env=_wants_proxy(url, environ))
 
 
 def _tls(url: httpx.URL, environ: Mapping[str, str]) -> ssl.SSLContext | None:
@@ -136,36 +126,47 @@ def _body(answer: httpx.Response) -> bytes:
 
 
 def _cause(error: BaseException, request: Request) -> str:
-    """Return why *error* happened, from the innermost exception that says something about the network."""
+    """Return why *error* happened, in the words of the innermost exception that has some."""
+    host = _host_asked(error, request)
+    chain = list(_chain(error))
+    for inner in reversed(chain):
+        for kind, words in _words(host, request.limit_ms):
+            if isinstance(inner, kind):
+                return words(inner)
+    return f"{type(error).__name__}: {error}"
+
+
+def _host_asked(error: BaseException, request: Request) -> str:
+    """Return the host that *error* came from, which after a redirect is not the request's."""
+    import httpx
+
+    return error.request.url.host if isinstance(error, httpx.RequestError) else urls.host_of(request.url)
+
+
+def _words(host: str, limit_ms: int) -> list[tuple[type[BaseException], Callable[[Any], str]]]:
+    """Return what is said of each kind of exception, the special before the general."""
     import socket
     import ssl
 
     import httpx
 
-    chain = list(_chain(error))
-    for inner in reversed(chain):
-        if isinstance(inner, ssl.SSLCertVerificationError):
-            return f"the certificate is not trusted: {inner.verify_message} (SSL_CERT_FILE names another trust store)"
-        if isinstance(inner, socket.gaierror):
-            return f"the name {urls.host_of(request.url)} was not found: {inner.strerror}"
-        if isinstance(inner, ConnectionRefusedError):
-            return "connection refused"
-        if isinstance(inner, ConnectionResetError):
-            return "the connection was reset"
-        if isinstance(inner, ssl.SSLError):
-            return f"TLS failed: {inner.reason or 'the peer does not speak it'}".replace("_", " ").lower()
-        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, TimeoutError):
-            return inner.strerror.lower()
-    if any(isinstance(inner, httpx.TimeoutException | TimeoutError) for inner in chain):
-        return f"timed out after {request.limit_ms} ms"
-    if any(isinstance(inner, httpx.InvalidURL) for inner in chain):
-        return f"redirected to an invalid URL: {error}"
-    if any(isinstance(inner, httpx.RemoteProtocolError) for inner in chain):
-        return f"the answer is not HTTP: {error}"
-    return f"{type(error).__name__}: {error}"
+    late = f"timed out after {limit_ms} ms"
+    other_store = "SSL_CERT_FILE names another trust store"
+    return [
+        (ssl.SSLCertVerificationError, lambda e: f"the certificate is not trusted: {e.verify_message}; {other_store}"),
+        (ssl.SSLError, lambda e: f"TLS failed: {(e.reason or 'not spoken by the peer').replace('_', ' ').lower()}"),
+        (socket.gaierror, lambda e: f"the name {host} was not found: {e.strerror}"),
+        (ConnectionRefusedError, lambda _: "connection refused"),
+        (ConnectionResetError, lambda _: "the connection was reset"),
+        (TimeoutError, lambda _: late),
+        (OSError, lambda e: (e.strerror or str(e)).lower()),
+        (httpx.TimeoutException, lambda _: late),
+        (httpx.InvalidURL, lambda e: f"redirected to an invalid URL: {e}"),
+        (httpx.RemoteProtocolError, lambda e: f"the answer is not HTTP: {e}"),
+    ]
 
 
-def _chain(error: BaseException) -> Any:
+def _chain(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
         yield seen

@@ -1,4 +1,4 @@
-"""The main job: a SpawnSpec's bytes to a WorkerHandle's bytes."""
+"""The main job: a SpawnSpec's bytes to a WorkerHandle."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -6,60 +6,77 @@ from datetime import datetime
 import msgspec
 
 from exec_cf import document, worker
-from exec_cf.decode import decode
-from exec_cf.encode import render
 from exec_cf.errors import Code, Problem, Refused
-from exec_cf.messages import EXECUTOR, AbortBlock, WorkerHandle
+from exec_cf.handles import ABORT_KIND
+from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
 from exec_cf.plan import Plan, plan
 from exec_cf.settings import Settings, read
 
-PENDING_MESSAGE = "the Worker was not called (CF_WORKER_HEALTHCHECK is off); whether the agent runs is open"
+PENDING_MESSAGE = "not started: CF_WORKER_HEALTHCHECK is off; --status of this handle starts it"
 
 
-def spawn(
-    data: bytes,
-    environ: Mapping[str, str],
-    line: worker.Line,
-    now: Callable[[], datetime],
-    before_calling: Callable[[], None],
-) -> bytes:
-    """Return the handle for the SpawnSpec in *data*, rendered and checked.
+class Order(msgspec.Struct, frozen=True):
+    """A spawn that is known to be good, and not yet begun."""
 
-    *before_calling* runs once the spec is known to be good and before anything is started for it. What the user
-    should know on the way goes to *line*. A Worker that cannot be reached or refuses yields a handle with
-    `status: failed`; raises `Refused` when the spec or the environment is at fault.
+    plan: Plan
+    settings: Settings
+
+
+class Spawned(msgspec.Struct, frozen=True):
+    """A handle, and where to stop the agent that was started for it; empty when none was."""
+
+    handle: WorkerHandle
+    stop: str = ""
+
+
+def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[Problem], None]) -> Order:
+    """Return the order that the SpawnSpec in *data* makes under *environ*; *note* gets what the user should know.
+
+    Raises `Refused` with every problem of the spec and of the environment.
     """
     settings, notes, problems = read(environ)
-    planned, more = _planned(data, settings, problems)
-    for note in (*notes, *more):
-        line.note(note)
-    before_calling()
-    return checked(_handle(planned, settings, line, now))
-
-
-def _planned(data: bytes, settings: Settings, problems: list[Problem]) -> tuple[Plan, list[str]]:
     try:
-        return plan(document.read(data), settings, problems)
+        planned, more = plan(document.read(data), settings, problems)
     except Refused as refused:
         raise Refused({*problems, *refused.problems}) from None
+    for told in (*notes, *more):
+        note(told)
+    return Order(planned, settings)
 
 
-def _handle(planned: Plan, settings: Settings, line: worker.Line, now: Callable[[], datetime]) -> WorkerHandle:
-    abort = planned.abort
+def spawn(order: Order, line: worker.Line, now: Callable[[], datetime]) -> Spawned:
+    """Start the agent and return its handle, checked.
+
+    A Worker that cannot be reached or refuses yields a handle with `status: failed`, and a line that says why.
+    """
+    planned, settings = order.plan, order.settings
     if not settings.healthcheck:
-        return _made(planned, abort, now(), "pending", PENDING_MESSAGE)
+        return Spawned(_handle(planned, planned.abort, now(), "pending", PENDING_MESSAGE))
     try:
         worker.probe(planned, settings, line)
         started = worker.start(planned, settings, line) if settings.bootstrap else worker.Started()
     except worker.Unavailable as cause:
-        return _made(planned, abort, now(), "failed", str(cause))
-    if planned.abort_is_default and started.abort:
-        abort = started.abort
-    return _made(planned, abort, now(), "ready", "")
+        line.note(Problem(Code.NOT_READY, f"{planned.name} failed: {cause}"))
+        return Spawned(_handle(planned, planned.abort, now(), "failed", str(cause)))
+    abort = started.abort if planned.abort_is_default and started.abort else planned.abort
+    return Spawned(_handle(planned, abort, now(), "ready", ""), started.abort if started.created else "")
 
 
-def _made(planned: Plan, abort: str, created_at: datetime, status: str, message: str) -> WorkerHandle:
-    return WorkerHandle(
+def take_back(spawned: Spawned, order: Order, line: worker.Line) -> None:
+    """Stop the agent again whose handle could not be delivered: nobody else knows of it."""
+    if not spawned.stop:
+        return
+    try:
+        worker.stop(spawned.stop, order.plan.base, order.settings, line)
+    except worker.Unavailable as cause:
+        line.note(Problem(Code.TAKEN_BACK, f"the agent could not be stopped again: {cause}"))
+        return
+    line.note(Problem(Code.TAKEN_BACK, "the agent was stopped again"))
+
+
+def _handle(planned: Plan, abort: str, created_at: datetime, status: str, message: str) -> WorkerHandle:
+    return HANDLES[planned.version](
+        spec_version=planned.version,  # type: ignore[arg-type]  # the struct is the one of this version
         name=planned.name,
         agent=planned.agent,
         session=planned.session,
@@ -67,20 +84,7 @@ def _made(planned: Plan, abort: str, created_at: datetime, status: str, message:
         executor=EXECUTOR,
         id=planned.base,
         bus=planned.bus,
-        abort=AbortBlock(kind="http-post", target=abort) if abort else msgspec.UNSET,
+        abort=AbortBlock(kind=ABORT_KIND, target=abort) if abort else msgspec.UNSET,
         status=status,
         message=message or msgspec.UNSET,
     )
-
-
-def checked(handle: WorkerHandle) -> bytes:
-    """Return *handle* rendered, after reading it back: what leaves here is a handle, whole and as meant.
-
-    Raises `Refused` with an internal problem otherwise, since no document of a user's can cause it.
-    """
-    data = render(handle)
-    read_back, problems = decode(document.read(data), WorkerHandle)
-    if read_back is None or render(read_back) != data:
-        said = "; ".join(map(str, problems)) or "it reads back as another"
-        raise Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
-    return data

@@ -1,107 +1,86 @@
 """Standard streams as the contract wants them: stdin bounded, stdout once and whole, stderr never in the way."""
 
 import os
-import select
 import signal
-import stat
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-
-from exec_cf.cli import PROGRAM, World
-from exec_cf.errors import Code, Problem, Refused
-from exec_cf.http import Answer, Request
-from exec_cf.text import plain
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _CHUNK = 1 << 16
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def world(environ: Mapping[str, str], sleep: Callable[[float], None]) -> World:
-    """Return the real world around this process."""
-    return World(
-        environ=environ,
-        read=read_stdin,
-        output=Stdout(),
-        error=error_line,
-        exchange=lambda request: _exchange(request, environ),
-        sleep=sleep,
-        now=lambda: datetime.now(UTC),
-    )
+def at_terminal() -> bool:
+    """Say whether stdin is a terminal."""
+    return os.isatty(STDIN)
 
 
-def read_stdin(most: int) -> bytes:
-    """Return stdin to its end, or one byte more than *most*; a closed stdin is an empty one. Raises `OSError`."""
-    data = bytearray()
+def read(file: str, most: int) -> bytes:
+    """Return *file*, or stdin when it is empty, to its end or one byte more than *most*.
+
+    A closed stdin is an empty one. Raises `OSError`.
+    """
+    if not file:
+        return _read_all(STDIN, most)
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if os.isatty(STDIN):
-            error_line("reading a SpawnSpec from the terminal; end it with Ctrl-D")
-        while len(data) <= most and (chunk := _available(STDIN, most + 1 - len(data))):
-            data += chunk
-    except OSError as error:
-        if error.errno == _EBADF:
-            return b""
-        raise
+        return _read_all(descriptor, most)
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int, most: int) -> bytes:
+    data = bytearray()
+    while len(data) <= most and (chunk := _available(descriptor, min(_CHUNK, most + 1 - len(data)))):
+        data += chunk
     return bytes(data)
 
 
-_EBADF = 9
-
-
 def _available(descriptor: int, most: int) -> bytes:
+    import errno
+
     while True:
         try:
-            return os.read(descriptor, min(most, _CHUNK))
+            return os.read(descriptor, most)
         except BlockingIOError:
-            select.select([descriptor], [], [])
+            _wait([descriptor], [])
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                return b""
+            raise
 
 
-def error_line(text: str) -> None:
-    """Write *text* to stderr as one line of this program's; a closed or full stderr loses it silently."""
-    data = f"{PROGRAM}: {plain(text)}\n".encode()
+def stdout_writable() -> None:
+    """Raise `OSError` when stdout is closed, so that no agent is started whose handle would be lost."""
+    os.fstat(STDOUT)
+
+
+def write_stdout(data: bytes) -> None:
+    """Write all of *data*, out of reach of the signals that end the program: they come before it or after.
+
+    Raises `OSError` when that fails; what a regular file has taken by then is cut off again.
+    """
+    size_before = _file_size(STDOUT)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        _write_all(STDERR, data)
+        _write_all(STDOUT, data)
+    except OSError:
+        if size_before is not None:
+            os.ftruncate(STDOUT, size_before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+
+
+def error_line(line: str) -> None:
+    """Write *line* to stderr; a closed or full stderr loses it silently."""
+    try:
+        _write_all(STDERR, line.encode() + b"\n")
     except OSError:
         return
 
 
-class Stdout:
-    """The handle's way out."""
-
-    def ready(self) -> None:
-        """Raise `Refused` when stdout is closed, so that no agent is started whose handle would be lost."""
-        try:
-            os.fstat(STDOUT)
-        except OSError as error:
-            raise _lost(error) from None
-
-    def write(self, data: bytes) -> None:
-        """Write all of *data*, out of reach of the signals that end the program: they come before it or after.
-
-        Raises `Refused` when that fails; what a regular file has taken by then is cut off again.
-        """
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        try:
-            before = _file_size(STDOUT)
-            _deliver(data, before)
-        except OSError as error:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-            raise _lost(error) from None
-
-
-def _deliver(data: bytes, before: int | None) -> None:
-    try:
-        _write_all(STDOUT, data)
-        if before is not None:
-            os.fsync(STDOUT)
-    except OSError:
-        if before is not None:
-            os.ftruncate(STDOUT, before)
-        raise
-
-
 def _file_size(descriptor: int) -> int | None:
-    """Return the size of a regular file, None for anything else."""
+    """Return the size of a regular file, None for anything else. Raises `OSError`."""
+    import stat
+
     found = os.fstat(descriptor)
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
@@ -112,15 +91,10 @@ def _write_all(descriptor: int, data: bytes) -> None:
         try:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
-            select.select([], [descriptor], [])
+            _wait([], [descriptor])
 
 
-def _lost(error: OSError) -> Refused:
-    reason = (error.strerror or str(error)).lower()
-    return Refused([Problem(Code.STDOUT, f"stdout cannot be written: {reason}", hint="no handle was delivered")])
+def _wait(readers: list[int], writers: list[int]) -> None:
+    import select
 
-
-def _exchange(request: Request, environ: Mapping[str, str]) -> Answer:
-    from exec_cf.http import exchange
-
-    return exchange(request, environ)
+    select.select(readers, writers, [])
