@@ -18,6 +18,8 @@ export interface Activity {
 /** What is left of an agent that was stopped, until it is forgotten altogether. */
 export interface Ended extends Stored {
   readonly cause: string;
+  /** When it stopped, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** Milliseconds for which a stopped agent is still known. */

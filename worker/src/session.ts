@@ -38,6 +38,8 @@ export interface View {
   readonly subjects: Subjects;
   /** Why it stopped, or why it is not on the bus. */
   readonly cause?: string;
+  /** When it stopped, as RFC 3339: whoever spawned it anew since then tells the two apart by it. */
+  readonly stopped_at?: string;
 }
 
 export interface Started {
@@ -73,7 +75,8 @@ export class AgentSession extends DurableObject<Env> {
     const stored = this.#memory.agent;
     if (stored === undefined) {
       const ended = this.#memory.ended;
-      return ended ? this.#view("stopped", ended, ended.cause) : null;
+      if (ended === undefined) return null;
+      return { ...this.#view("stopped", ended, ended.cause), stopped_at: new Date(ended.at).toISOString() };
     }
     if (this.#bus.link?.up) return this.#view(this.#turns.busy ? "busy" : "ready", stored);
     this.ctx.waitUntil(this.#revive(stored));
@@ -153,7 +156,7 @@ export class AgentSession extends DurableObject<Env> {
 
   async #leave(stored: Stored, cause: string): Promise<void> {
     this.#turns.stop();
-    await this.#memory.end({ ...stored, cause });
+    await this.#memory.end({ ...stored, cause, at: Date.now() });
     await this.#connecting?.catch(() => undefined);
     await this.#bus.detach()?.close();
     await registryOf(this.env).remove(stored.session);
