@@ -14,11 +14,11 @@ $(BINARY): $(READY) $(BINARY_SOURCES)
 
 .PHONY: test-binary
 test-binary: $(BINARY) ## run the process tests and those of the file alone against the one-file program
-	$(BIN)/pytest --program $(BINARY) -n auto tests/process tests/binary
+	$(BIN)/pytest --program $(BINARY) -n auto tests/process tests/binary --ignore tests/binary/test_debian.py
 
 .PHONY: test-debian
 test-debian: $(BINARY) ## run the one-file program in an old and a new Debian (slow, needs root)
-	$(BIN)/pytest --program $(BINARY) --debian tests/binary/test_debian.py
+	$(BIN)/pytest --program $(BINARY) tests/binary/test_debian.py
 
 .PHONY: bench
 bench: $(BINARY) ## measure the one-file program against node and python3

@@ -13,15 +13,18 @@ work=$project/.cache/binary
 
 rm -rf "$work"
 mkdir -p "$work/source" "$(dirname "$output")"
-cp -R "${EXEC_CF:-$project/exec_cf}" "$here/freeze/start.py" "$work/source/"
+cp -R "$project/exec_cf" "$here"/freeze/{start,precompiled,deferred}.py "$work/source/"
 rm -rf "$work"/source/exec_cf/__pycache__
 echo "version = \"$version\"" > "$work/source/exec_cf/_version.py"
+
+PYTHONPATH=$work/source "$toolchain/usr/bin/python3.13" "$here/freeze/record_patterns.py" \
+  exec_cf.spawn exec_cf.streams exec_cf.trust httpx > "$work/source/patterns.py"
 
 # Used by no part of this program, though something imports it or may.
 unused=anyio,trio,sniffio,click,rich,pygments,h2,socksio,brotli,brotlicffi,zstandard,typing_extensions,tomli,tomli_w
 unused+=,httpx._main,asyncio,unittest,doctest,pydoc,pdb,multiprocessing,concurrent,_hashlib,_zoneinfo,bz2,_bz2,lzma,_lzma
 unused+=,grp,mmap,ctypes,_csv,csv,pyexpat,termios,readline,cmath,resource,_elementtree,_pydecimal,_pydatetime,_pyio
-unused+=,ftplib,tarfile,zipfile,tomllib
+unused+=,pickle,_pickle,ftplib,tarfile,zipfile,tomllib
 # Imported by name from C code, where the freezer does not see it.
 unseen=(encodings.idna msgspec._utils uuid decimal datetime enum)
 

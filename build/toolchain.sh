@@ -47,5 +47,6 @@ step musl "$here/toolchain/sources.tsv"
 step zlib
 step openssl
 step cpython "$here"/toolchain/cpython/*
-step freezer "$here"/toolchain/ctypes.py
+step library
+step freezer $(find "$here/toolchain/standins" -name "*.py" | sort)
 echo "$freezer"

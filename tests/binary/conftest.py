@@ -20,9 +20,16 @@ cf-worker:
 """
 
 
+ONE_PROBE = {
+    "CF_WORKER_BOOTSTRAP": "0",
+    "CF_WORKER_HEALTHCHECK_RETRIES": "1",
+    "CF_WORKER_HEALTHCHECK_TIMEOUT_MS": "50000",
+}
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:  # noqa: ARG001
-    """Leave this folder out where no file is named to test."""
-    return None if config.getoption("--program") else True
+    """Leave this folder out where the program under test is no file."""
+    return None if Path(config.getoption("--program")).is_file() else True
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +50,7 @@ class Health(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Say that all is well."""
         self.send_response(200)
         self.send_header("Content-Length", "2")
@@ -75,12 +82,19 @@ def run(
     command: Sequence[str | Path],
     url: str,
     environ: Mapping[str, str] | None = None,
-    **options: object,
+    cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run *command* on a spec for the Worker at *url*, with only *environ* set."""
-    call: dict[str, object] = {"input": SPEC.format(url=url), **options}
-    environ = {"CF_WORKER_BOOTSTRAP": "0", "CF_WORKER_HEALTHCHECK_RETRIES": "1", **(environ or {})}
-    return subprocess.run(command, env=environ, text=True, capture_output=True, timeout=60, check=False, **call)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(
+        command,
+        input=SPEC.format(url=url),
+        env={**ONE_PROBE, **(environ or {})},
+        cwd=cwd,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def is_ready(done: subprocess.CompletedProcess[str]) -> bool:

@@ -92,7 +92,7 @@ class Redirects(http.server.ThreadingHTTPServer):
 class _Redirecting(http.server.BaseHTTPRequestHandler):
     server: Redirects
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         again = self.path.startswith("/again")
         self.send_response(307 if again else 302)
         self.send_header("Location", self.server.place if again else "/again")
@@ -114,7 +114,7 @@ class Proxy(http.server.ThreadingHTTPServer):
 class _Proxying(http.server.BaseHTTPRequestHandler):
     server: Proxy
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.server.asked.append(f"GET {self.path}")
         port, _, path = self.path.rpartition(":")[2].partition("/")
         upstream = http.client.HTTPConnection("127.0.0.1", int(port))
@@ -126,7 +126,7 @@ class _Proxying(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def do_CONNECT(self) -> None:  # noqa: N802
+    def do_CONNECT(self) -> None:
         self.server.asked.append(f"CONNECT {self.path}")
         with socket.create_connection(("127.0.0.1", int(self.path.rpartition(":")[2]))) as upstream:
             self.send_response(200)

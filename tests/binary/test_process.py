@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.binary.conftest import SPEC, is_ready
+from tests.binary.conftest import ONE_PROBE, SPEC, is_ready
 
 STARTS = 200
 
@@ -52,11 +51,12 @@ def test_a_closed_stdin_is_an_empty_one(program: Path) -> None:
     assert (done.returncode, done.stdout) == (64, "")
 
 
-def test_a_full_stdout_is_reported(program: Path, health: str) -> None:
-    with Path("/dev/full").open("w") as full:
+def test_a_full_stdout_is_reported(program: Path, health: str, tmp_path: Path) -> None:
+    (tmp_path / "spec").write_text(SPEC.format(url=health))
+    with Path("/dev/full").open("w") as full, (tmp_path / "spec").open() as spec:
         done = subprocess.run(
-            [program], input=SPEC.format(url=health), env={"CF_WORKER_BOOTSTRAP": "0"}, stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )  # fmt: skip
+            [program], stdin=spec, env=ONE_PROBE, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert done.returncode == 70
     assert "no space left on device" in done.stderr
 
@@ -69,20 +69,26 @@ def test_no_depth_crashes_it(program: Path, opening: str) -> None:
 
 
 def test_two_hundred_starts_at_once_leave_nothing_behind(program: Path, health: str, tmp_path: Path) -> None:
-    before = _folders(tmp_path)
-    environ = {"CF_WORKER_BOOTSTRAP": "0", "CF_WORKER_HEALTHCHECK_TIMEOUT_MS": "60000", "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
     spec = tmp_path / "spec"
     spec.write_text(SPEC.format(url=health))
-    running = []
-    for _ in range(STARTS):
-        with spec.open() as stdin:
-            running.append(subprocess.Popen([program], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, cwd=tmp_path, text=True))  # fmt: skip
+    folders = [tmp_path, Path("/dev/shm"), Path("/var/tmp")]
+    before = [set(folder.iterdir()) for folder in folders]
+    running = [_start(program, spec) for _ in range(STARTS)]
     for process in running:
         out, err = process.communicate(timeout=120)
-        assert is_ready(subprocess.CompletedProcess([], process.returncode, out, err))
-    spec.unlink()
-    assert _folders(tmp_path) == before
+        assert is_ready(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+    assert [set(folder.iterdir()) for folder in folders] == before
 
 
-def _folders(tmp_path: Path) -> list[set[str]]:
-    return [set(os.listdir(folder)) for folder in (tmp_path, "/dev/shm", "/var/tmp")]
+def _start(program: Path, spec: Path) -> subprocess.Popen[str]:
+    environ = {**ONE_PROBE, **{name: str(spec.parent) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}}
+    with spec.open() as stdin:
+        return subprocess.Popen(
+            [program],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environ,
+            cwd=spec.parent,
+            text=True,
+        )

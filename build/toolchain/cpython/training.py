@@ -3,8 +3,6 @@
 It stands by itself, so that a change to the program does not rebuild the interpreter.
 """
 
-from __future__ import annotations
-
 import http.server
 import os
 import subprocess
@@ -43,8 +41,8 @@ resources:
 
 def start(url: str) -> None:
     """Do once what the program does in one run."""
-    import msgspec  # noqa: PLC0415
-    import yaml  # noqa: PLC0415
+    import msgspec
+    import yaml
 
     class Resources(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
         cpu: int
@@ -63,11 +61,11 @@ def start(url: str) -> None:
         args: list[str] = []
         resources: Resources | None = None
 
-    spec = msgspec.convert(yaml.load(DOCUMENT, yaml.SafeLoader), Spec)  # noqa: S506
+    spec = msgspec.convert(yaml.load(DOCUMENT, yaml.SafeLoader), Spec)
 
-    import httpx  # noqa: PLC0415
+    import httpx
 
-    with httpx.Client(transport=httpx.HTTPTransport(verify=False), timeout=5) as client:  # noqa: S501
+    with httpx.Client(transport=httpx.HTTPTransport(verify=False), timeout=5) as client:
         response = client.get(url, headers={"User-Agent": "training"})
         response.raise_for_status()
     yaml.dump(msgspec.to_builtins(spec), sys.stdout, Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=False)
@@ -76,7 +74,7 @@ def start(url: str) -> None:
 class Health(http.server.BaseHTTPRequestHandler):
     """Answers as a healthy Worker does."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Send a short JSON body."""
         body = b'{"ok":true}'
         self.send_response(200)
@@ -92,6 +90,7 @@ class Health(http.server.BaseHTTPRequestHandler):
 def main() -> None:
     """Serve on a free port and start the program again and again."""
     if len(sys.argv) > 1:
+        sys.path.append(os.environ["SITE"])
         start(sys.argv[1])
         return
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Health)

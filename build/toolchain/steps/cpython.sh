@@ -3,7 +3,6 @@
 
 tar -xJf "$SOURCES"/python3.13_*.orig.tar.xz --strip-components 1
 recipe=$here/toolchain/cpython
-site=$packages/runtime
 
 export CC=$musl/bin/musl-gcc AR=gcc-ar
 # -fwrapv and -DNDEBUG are CPython's own; the sections let the linker drop what nothing refers to.
@@ -22,6 +21,8 @@ make Makefile Modules/config.c
 sed -i 's/{"_msgspec_core", /{"msgspec._core", /' Modules/config.c
 grep -q '"msgspec._core", PyInit__msgspec_core' Modules/config.c
 
-PYTHONPATH=$site make -j"$JOBS" PROFILE_TASK="$recipe/training.py"
+# The interpreter that runs the freezer and the one that is profiled need no slow link: only the library is kept.
+SITE=$packages/runtime make -j"$JOBS" PROFILE_TASK="$recipe/training.py" PGO_PROF_GEN_FLAG="-fprofile-generate -fno-lto" \
+  CFLAGS_NODIST=-g0 LDFLAGS_NODIST=-fno-lto
 make install DESTDIR="$OUT"
 cp Modules/_hacl/libHacl_Hash_SHA2.a Modules/_decimal/libmpdec/libmpdec.a "$OUT/usr/lib/"
