@@ -230,6 +230,8 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   async #answer(job: Job, signal: AbortSignal): Promise<void> {
+    // A prompt can come between the registration and the end of the start.
+    await this.#starting?.work;
     const stored = this.#memory.agent;
     if (stored === undefined) throw new WorkerError({ code: "conflict", message: "this agent was stopped" });
     try {
