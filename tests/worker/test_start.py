@@ -165,6 +165,26 @@ def test_an_aborted_session_can_start_again_with_other_settings(http: httpx.Clie
     assert second.json()["instance_id"] != first["instance_id"]
 
 
+@pytest.mark.anyio
+async def test_starts_and_aborts_in_any_order_leave_one_or_none(bus: NatsServer, worker: Workerd, session: str) -> None:
+    """However they overlap, none fails, and what comes last decides."""
+    async with (
+        httpx.AsyncClient(base_url=worker.url, timeout=60, trust_env=False) as client,
+        Caller.connected(bus.url) as caller,
+    ):
+
+        async def on_the_bus() -> int:
+            return [service["metadata"]["session"] for service in await caller.services()].count(session)
+
+        paths = [f"/agent/{session}", f"/control/abort/{session}", "/control/abort"]
+        answers = await asyncio.gather(*(client.post(paths[n % 3]) for n in range(30)))
+        assert {answer.status_code for answer in answers} <= {200, 201}
+        await client.post(paths[0])
+        assert await on_the_bus() == 1
+        assert session in (await client.post("/control/abort")).json()["stopped"]
+        assert await on_the_bus() == 0
+
+
 @pytest.fixture
 def private(bus: NatsServer, tmp_path: Path) -> Iterator[httpx.Client]:
     """Return a client of a Worker of this test's own, with an owner set."""

@@ -123,8 +123,8 @@ export class Link {
   /** Leaves the bus after what was published has been sent. */
   async close(): Promise<void> {
     this.stopBeating();
-    await within(ALIVE_LIMIT_MS, this.service.stop());
-    await within(ALIVE_LIMIT_MS, this.connection.flush());
+    const left = this.service.stop().then(() => this.connection.flush());
+    await within(ALIVE_LIMIT_MS, left);
     discard(this.connection);
   }
 
