@@ -25,15 +25,20 @@ $(READY): requirements/dev.txt pyproject.toml
 .PHONY: setup
 setup: $(READY) ## install what development needs into .venv
 
+.PHONY: demo
+demo: $(READY) worker ## run the main job for real: a bus, a Worker, two spawns, a prompt, an abort
+	$(BIN)/python -m examples.demo
+
 .PHONY: check
-check: $(READY) ## lint, type-check, check generated files
+check: $(READY) check-worker ## lint, type-check, check generated files
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/python build/schemas.py --check
+	$(BIN)/python build/docs.py --check
 
 .PHONY: test
-test: $(READY) ## set everything up and run the tests
+test: $(READY) worker ## set everything up and run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: fuzz
@@ -43,6 +48,10 @@ fuzz: $(READY) ## 100,000 mutated specs: an exit code of the contract, or it is 
 .PHONY: schemas
 schemas: $(READY) ## generate schemas/ from the message structs
 	$(BIN)/python build/schemas.py
+
+.PHONY: docs
+docs: $(READY) ## generate docs/errors.md and the tables of README.md
+	$(BIN)/python build/docs.py
 
 .PHONY: clean
 clean: ## remove everything that was built or installed here

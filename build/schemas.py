@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from exec_cf.messages import SpawnSpec, WorkerHandle
+from exec_cf.messages import SpawnSpec, SpawnSpecV2, WorkerHandle, WorkerHandleV2
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -18,6 +18,8 @@ BASE = "https://orch.io/schemas/"
 PUBLISHED: dict[str, tuple[type[msgspec.Struct], str]] = {
     "spawn-spec.v1.json": (SpawnSpec, "SpawnSpec v1"),
     "worker-handle.v1.json": (WorkerHandle, "WorkerHandle v1"),
+    "spawn-spec.v2.json": (SpawnSpecV2, "SpawnSpec v2"),
+    "worker-handle.v2.json": (WorkerHandleV2, "WorkerHandle v2"),
 }
 
 

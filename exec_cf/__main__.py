@@ -22,7 +22,8 @@ class Process:
     """The `exec_cf.cli.World` that this process lives in."""
 
     environ = os.environ
-    read = staticmethod(streams.read_stdin)
+    at_terminal = staticmethod(streams.at_terminal)
+    read = staticmethod(streams.read)
     writable = staticmethod(streams.stdout_writable)
     write = staticmethod(streams.write_stdout)
     error = staticmethod(streams.error_line)

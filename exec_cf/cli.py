@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Protocol
 from exec_cf.usage import PRINTED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from exec_cf.arguments import Call
     from exec_cf.errors import Problem, Refused
     from exec_cf.http import Answer, Request
+    from exec_cf.messages import WorkerHandle
+    from exec_cf.report import Reporter
+    from exec_cf.worker import Line
 
 
 class World(Protocol):
@@ -38,8 +42,12 @@ class World(Protocol):
         """Return the time, aware of its zone."""
         ...
 
-    def read(self, most: int) -> bytes:
-        """Return stdin to its end, or one byte more than *most*; raise `OSError`."""
+    def at_terminal(self) -> bool:
+        """Say whether stdin is a terminal."""
+        ...
+
+    def read(self, file: str, most: int) -> bytes:
+        """Return *file*, or stdin when it is empty, to its end or one byte more than *most*; raise `OSError`."""
         ...
 
     def writable(self) -> None:
@@ -50,8 +58,8 @@ class World(Protocol):
         """Write all of *data* to stdout; raise `OSError` and leave as little as possible there."""
         ...
 
-    def error(self, text: str) -> None:
-        """Write one line to stderr, without fail."""
+    def error(self, line: str) -> None:
+        """Write *line* to stderr, without fail."""
         ...
 
 
@@ -59,56 +67,102 @@ def run(arguments: Sequence[str], world: World) -> int:
     """Run the program and return its exit code (`exec_cf.errors.Exit`); never raises."""
     if arguments and all(argument in PRINTED for argument in arguments):
         return _print(PRINTED[arguments[0]], world)
+    from exec_cf import arguments as command_line
     from exec_cf.errors import Refused
+    from exec_cf.report import Reporter
 
+    reporter = Reporter(world.error, command_line.wants_json(arguments))
     try:
-        return _spawn(arguments, world)
+        _act(command_line.parse(arguments), world, reporter)
     except Refused as refused:
-        return _refuse(refused, world)
+        reporter.refusal(refused)
+        return refused.exit_code
     except Exception as error:  # noqa: BLE001  a user sees one line, never a traceback
-        return _refuse(Refused([_internal(error)]), world)
+        reporter(_internal(error))
+        return _internal(error).code.exit_code
+    return 0
 
 
 def _print(text: str, world: World) -> int:
     try:
         world.write(text.encode())
     except OSError as error:
-        return _refuse(_lost(error), world)
+        from exec_cf.report import Reporter
+
+        refused = _lost(error)
+        Reporter(world.error, as_json=False).refusal(refused)
+        return refused.exit_code
     return 0
 
 
-def _spawn(arguments: Sequence[str], world: World) -> int:
-    from exec_cf import document, spawn, worker
-    from exec_cf.errors import Code, Problem, Refused
-    from exec_cf.text import shown
+def _act(call: Call, world: World, reporter: Reporter) -> None:
+    """Do what *call* asks for. Raises `Refused`."""
+    from exec_cf import verbs, worker
 
-    for argument in arguments:
-        if argument not in PRINTED:
-            hint = "see --help; the SpawnSpec goes to stdin"
-            raise Refused([Problem(Code.ARGUMENT, f"unknown argument {shown(argument)}", hint=hint)])
-    line = worker.Line(world.exchange, world.sleep, world.error)
-    order = spawn.prepare(_stdin(world, document.LIMITS.size), world.environ, line.note)
+    line = worker.Line(world.exchange, world.sleep, reporter)
+    match call.verb.name:
+        case "spawn":
+            _spawn(call, world, line)
+        case "validate":
+            verbs.validate(_input(call, world, reporter))
+        case "status":
+            case = verbs.recognise(_input(call, world, reporter), world.environ, reporter)
+            _check_writable(world)
+            _deliver(verbs.status(case, line, world.now, call.wait_s), call, world)
+        case "abort":
+            verbs.abort(verbs.recognise(_input(call, world, reporter), world.environ, reporter), line)
+        case "teardown":
+            verbs.teardown(verbs.recognise(_input(call, world, reporter), world.environ, reporter), line)
+        case _:
+            _write(verbs.spoken(call.as_json), world)
+
+
+def _spawn(call: Call, world: World, line: Line) -> None:
+    from exec_cf import spawn
+    from exec_cf.errors import Refused
+
+    order = spawn.prepare(_input(call, world, line.note), world.environ, line.note)
+    _check_writable(world)
+    spawned = spawn.spawn(order, line, world.now)
+    try:
+        _deliver(spawned.handle, call, world)
+    except Refused:
+        spawn.take_back(spawned, order, line)
+        raise
+
+
+def _input(call: Call, world: World, note: Callable[[Problem], None]) -> bytes:
+    from exec_cf.document import LIMITS
+    from exec_cf.errors import Code, Problem, Refused
+
+    if not call.file and world.at_terminal():
+        note(Problem(Code.TERMINAL, f"reading the {call.verb.reads} from the terminal; end it with Ctrl-D"))
+    try:
+        return world.read(call.file, LIMITS.size)
+    except OSError as error:
+        name = call.file or "stdin"
+        message = f"{name} cannot be read: {(error.strerror or str(error)).lower()}"
+        raise Refused([Problem(Code.UNREADABLE, message, hint=f"pass a {call.verb.reads}")]) from None
+
+
+def _check_writable(world: World) -> None:
     try:
         world.writable()
-        spawned = spawn.spawn(order, line, world.now)
     except OSError as error:
         raise _lost(error) from None
+
+
+def _deliver(handle: WorkerHandle, call: Call, world: World) -> None:
+    from exec_cf.encode import checked
+
+    _write(checked(handle, call.as_json), world)
+
+
+def _write(data: bytes, world: World) -> None:
     try:
-        world.write(spawned.handle)
+        world.write(data)
     except OSError as error:
-        spawn.take_back(spawned, order, line)
         raise _lost(error) from None
-    return 0
-
-
-def _stdin(world: World, most: int) -> bytes:
-    from exec_cf.errors import Code, Problem, Refused
-
-    try:
-        return world.read(most)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise Refused([Problem(Code.STDIN, f"stdin cannot be read: {reason}", hint="pipe a SpawnSpec in")]) from None
 
 
 def _lost(error: OSError) -> Refused:
@@ -123,11 +177,3 @@ def _internal(error: Exception) -> Problem:
 
     message = f"the program failed: {type(error).__name__}: {error}"
     return Problem(Code.INTERNAL, message, hint="please report this with the input that led to it")
-
-
-def _refuse(refused: Refused, world: World) -> int:
-    for problem in refused.problems:
-        world.error(str(problem))
-    if len(refused.problems) > 1:
-        world.error(f"{len(refused.problems)} problems; no handle was printed")
-    return refused.exit_code

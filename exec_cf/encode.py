@@ -7,6 +7,11 @@ from typing import Any
 import msgspec
 from yaml import SafeDumper, ScalarNode, dump
 
+from exec_cf.decode import decode
+from exec_cf.document import read
+from exec_cf.errors import Code, Problem, Refused
+from exec_cf.messages import WorkerHandle
+
 _BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
 """Text that needs no quotes: it begins no indicator, number or date, and holds neither `: ` nor ` #`."""
 
@@ -25,9 +30,35 @@ def render(message: msgspec.Struct) -> bytes:
     return text.encode("ascii")
 
 
+def render_json(message: msgspec.Struct) -> bytes:
+    """Return *message* as one line of JSON, which is YAML too."""
+    value = msgspec.to_builtins(message, builtin_types=(datetime,))
+    return msgspec.json.encode(_stamped(value)) + b"\n"
+
+
+def checked(handle: WorkerHandle, as_json: bool) -> bytes:
+    """Return *handle* rendered, after reading it back: what leaves here is a handle, whole and as meant.
+
+    Raises `Refused` with an internal problem otherwise, since no document of a user's can cause it.
+    """
+    write = render_json if as_json else render
+    data = write(handle)
+    back, problems = decode(read(data), type(handle))
+    if back is None or write(back) != data:
+        said = "; ".join(map(str, problems)) or "it reads back as another"
+        raise Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
+    return data
+
+
 def timestamp(moment: datetime) -> str:
     """Return *moment*, an aware datetime, as RFC 3339 in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _stamped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _stamped(item) for key, item in value.items()}
+    return timestamp(value) if isinstance(value, datetime) else value
 
 
 _UNBROKEN = 1 << 30

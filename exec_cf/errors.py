@@ -31,16 +31,19 @@ EXIT_MEANING: dict[Exit, str] = {
 
 
 class Code(enum.Enum):
-    """The stable name of each kind of problem, with the exit code it leads to and what it means."""
+    """The stable name of each kind of diagnostic, with the exit code it leads to and what it means.
+
+    One that leads to 0 tells something and ends nothing.
+    """
 
     def __init__(self, slug: str, exit_code: Exit, meaning: str) -> None:
         self.slug = slug
         self.exit_code = exit_code
         self.meaning = meaning
 
-    ARGUMENT = ("argument", Exit.USAGE, "an argument is unknown, or stands where none is taken")
+    ARGUMENT = ("argument", Exit.USAGE, "an argument is unknown, or does not go with the others")
     EMPTY = ("empty", Exit.USAGE, "nothing came on stdin")
-    STDIN = ("stdin", Exit.USAGE, "stdin cannot be read")
+    UNREADABLE = ("unreadable", Exit.USAGE, "stdin or the named file cannot be read")
     ENVIRONMENT = ("environment", Exit.USAGE, "an environment variable holds what cannot be used")
     ENCODING = ("encoding", Exit.INPUT, "the input is not UTF-8 text, or holds a character that YAML forbids")
     LIMIT = ("limit", Exit.INPUT, "the input is larger, deeper or more repetitive than is read")
@@ -53,12 +56,23 @@ class Code(enum.Enum):
     UNKNOWN = ("unknown", Exit.INPUT, "a field that the schema does not have")
     VALUE = ("value", Exit.INPUT, "a field holds a value that its rule refuses")
     BLOCKS = ("blocks", Exit.INPUT, "not exactly one executor block, or one of another executor")
+    FOREIGN = ("foreign", Exit.INPUT, "a handle that this program would not have printed")
     STDOUT = ("stdout", Exit.RUNTIME, "stdout is closed, full or otherwise not to be written")
+    WORKER = ("worker", Exit.RUNTIME, "the Worker cannot be reached, or does not do what it is asked")
     INTERNAL = ("internal", Exit.RUNTIME, "the program itself failed; please report it")
+    SETTING = ("setting", Exit.OK, "told: a variable is no number in range, its default or cap is taken")
+    LOCAL = ("local", Exit.OK, "told: the script is a path, so the Worker is expected on this machine")
+    KEPT = ("kept", Exit.OK, "told: variables of the spec that stay on this machine")
+    ATTEMPT = ("attempt", Exit.OK, "told: one attempt at the Worker failed")
+    NO_ROUTE = ("no-route", Exit.OK, "told: the Worker lacks a route, its health has to do")
+    NOT_READY = ("not-ready", Exit.OK, "told: the handle says `failed` or `pending`, and why")
+    TAKEN_BACK = ("taken-back", Exit.OK, "told: an agent was stopped again, its handle could not be delivered")
+    TERMINAL = ("terminal", Exit.OK, "told: the input is read from a terminal")
+    SUMMARY = ("summary", Exit.OK, "told: how many problems there were")
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing that is wrong.
+    """One thing that is wrong, or one that the user should know.
 
     *line* and *column* count from 1; 0 means that the problem has no place in a document. *path* leads to the
     field. *hint* is the cure, an imperative without a full stop.

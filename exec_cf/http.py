@@ -26,13 +26,14 @@ _PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send. A GET follows redirects and leaves the body unread, a POST sends JSON and reads the answer."""
+    """What to send. One that wants the answer's body follows no redirect, since it may carry a token."""
 
     method: str
     url: str
     limit_ms: int
     headers: Mapping[str, str] = {}
     body: bytes = b""
+    wants_body: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -75,31 +76,28 @@ def _outcome(request: Request, environ: Mapping[str, str]) -> Answer | Failed:
 def _perform(request: Request, environ: Mapping[str, str]) -> Answer:
     import httpx
 
-    url = httpx.URL(request.url)
+    headers = {"user-agent": USER_AGENT, "accept": "application/json", **request.headers}
+    limits = {"timeout": httpx.Timeout(request.limit_ms / 1000).as_dict()}
+    content = request.body or None
+    outgoing = httpx.Request(request.method, request.url, headers=headers, content=content, extensions=limits)
     for _ in range(MOST_REDIRECTS + 1):
-        if url.scheme not in {"http", "https"}:
-            raise Failed(f"redirected to {url.scheme}:, which is not followed")
-        with _client(url, request, environ) as client:
-            outgoing = client.build_request(request.method, url, headers=request.headers, content=request.body or None)
+        if outgoing.url.scheme not in {"http", "https"}:
+            raise Failed(f"redirected to {outgoing.url.scheme}:, which is not followed")
+        with _client(outgoing.url, environ) as client:
             answer = client.send(outgoing, stream=True)
-            follow = answer.next_request if request.method == "GET" else None
+            follow = None if request.wants_body else answer.next_request
             if follow is None:
-                return Answer(answer.status_code, _body(answer) if request.method == "POST" else b"")
-            url = follow.url
+                return Answer(answer.status_code, _body(answer) if request.wants_body else b"")
+            outgoing = follow  # which carries no authorization to another host
             answer.close()
     raise Failed(f"more than {MOST_REDIRECTS} redirects")
 
 
-def _client(url: httpx.URL, request: Request, environ: Mapping[str, str]) -> httpx.Client:
+def _client(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Client:
     """Return a client for one hop: httpx would build a TLS context for http too, and ask proxies for loopback."""
     import httpx
 
-    return httpx.Client(
-        verify=cast("ssl.SSLContext", _tls(url, environ)),
-        trust_env=_wants_proxy(url, environ),
-        timeout=request.limit_ms / 1000,
-        headers={"user-agent": USER_AGENT, "accept": "application/json"},
-    )
+    return httpx.Client(verify=cast("ssl.SSLContext", _tls(url, environ)), trust_env=_wants_proxy(url, environ))
 
 
 def _tls(url: httpx.URL, environ: Mapping[str, str]) -> ssl.SSLContext | None:
@@ -129,13 +127,20 @@ def _body(answer: httpx.Response) -> bytes:
 
 def _cause(error: BaseException, request: Request) -> str:
     """Return why *error* happened, in the words of the innermost exception that has some."""
-    host = urls.host_of(request.url)
+    host = _host_asked(error, request)
     chain = list(_chain(error))
     for inner in reversed(chain):
         for kind, words in _words(host, request.limit_ms):
             if isinstance(inner, kind):
                 return words(inner)
     return f"{type(error).__name__}: {error}"
+
+
+def _host_asked(error: BaseException, request: Request) -> str:
+    """Return the host that *error* came from, which after a redirect is not the request's."""
+    import httpx
+
+    return error.request.url.host if isinstance(error, httpx.RequestError) else urls.host_of(request.url)
 
 
 def _words(host: str, limit_ms: int) -> list[tuple[type[BaseException], Callable[[Any], str]]]:

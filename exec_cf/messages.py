@@ -5,7 +5,7 @@ in `exec_cf.rules`.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -109,6 +109,63 @@ class SpawnSpec(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     ) = field(name="cf-durable-object", default=UNSET)
 
 
+class TmuxBlockV2(TmuxBlock, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The block of the tmux executor in v2, where a layout can be none."""
+
+    layout: (
+        Annotated[str, Meta(description="Layout preset: default, grid, full or none. Empty leaves it to orch.")]
+        | UnsetType
+    ) = UNSET
+
+
+class CmuxBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The block of the cmux executor, which this program validates but does not serve."""
+
+    headless: Annotated[bool, Meta(description="Reserved: cmux has no headless session.")] | UnsetType = UNSET
+    verify: Annotated[bool, Meta(description="Wait for the agent's banner before success is declared.")] | UnsetType = (
+        UNSET
+    )
+    position: Annotated[str, Meta(description="Where the surface opens: right, left, above or below.")] | UnsetType = (
+        UNSET
+    )
+    role: (
+        Annotated[str, Meta(description="Role of the surface: worker or observer. Empty lets orch detect it.")]
+        | UnsetType
+    ) = UNSET
+    no_shim: Annotated[bool, Meta(description="Run without the agent shim beside it.")] | UnsetType = UNSET
+
+
+class ZmxBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """The block of the zmx executor, which this program validates but does not serve."""
+
+    session_name: Annotated[str, Meta(description="Name of the zmx session. Empty means the name.")] | UnsetType = UNSET
+    headless: Annotated[bool, Meta(description="Run detached, as zmx does anyway.")] | UnsetType = UNSET
+    verify: Annotated[bool, Meta(description="Wait for the agent's banner before success is declared.")] | UnsetType = (
+        UNSET
+    )
+    role: (
+        Annotated[str, Meta(description="Role of the session: worker or observer. Empty lets orch detect it.")]
+        | UnsetType
+    ) = UNSET
+    no_shim: Annotated[bool, Meta(description="Run without the agent shim beside it.")] | UnsetType = UNSET
+
+
+class SpawnSpecV2(SpawnSpec, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What the dispatcher asks for, in v2: v1 with two executors more."""
+
+    spec_version: Annotated[Literal["v2"], Meta(description="Version of the contract.")] | UnsetType = UNSET  # type: ignore[assignment]  # fmt: skip
+    tmux: (
+        Annotated[TmuxBlockV2, Meta(description="The tmux executor. Exactly one executor block is present.")]
+        | UnsetType
+    ) = UNSET
+    cmux: (
+        Annotated[CmuxBlock, Meta(description="The cmux executor. Exactly one executor block is present.")] | UnsetType
+    ) = UNSET
+    zmx: (
+        Annotated[ZmxBlock, Meta(description="The zmx executor. Exactly one executor block is present.")] | UnsetType
+    ) = UNSET
+
+
 class BusBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The worker's NATS subjects."""
 
@@ -158,3 +215,25 @@ class WorkerHandle(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
         Annotated[str, Meta(description="The cause when status is failed, what is awaited when it is pending.")]
         | UnsetType
     ) = UNSET
+
+
+class WorkerHandleV2(WorkerHandle, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """What the dispatcher gets for a v2 spec."""
+
+    spec_version: Annotated[Literal["v2"], Meta(description="Version of the contract.")] = "v2"  # type: ignore[assignment]
+
+
+Version = Literal["v1", "v2"]
+
+SPECS: dict[Version, type[SpawnSpec]] = {"v1": SpawnSpec, "v2": SpawnSpecV2}
+HANDLES: dict[Version, type[WorkerHandle]] = {"v1": WorkerHandle, "v2": WorkerHandleV2}
+EXECUTOR_BLOCKS: dict[Version, tuple[str, ...]] = {
+    "v1": ("tmux", "cf-worker", "cf-durable-object"),
+    "v2": ("tmux", "cf-worker", "cf-durable-object", "cmux", "zmx"),
+}
+"""The blocks of which exactly one is present."""
+
+
+def version_of(value: Any) -> Version:
+    """Return the version that a document's *value* names; what it does not name, or misnames, is read as v1."""
+    return "v2" if isinstance(value, dict) and value.get("spec_version") == "v2" else "v1"

@@ -9,8 +9,8 @@ from exec_cf import rules, subjects, urls
 from exec_cf.decode import decode
 from exec_cf.document import Document
 from exec_cf.errors import Code, Path, Problem, Refused, Unfit
-from exec_cf.messages import EXECUTOR, Agent, BusBlock, SpawnSpec
-from exec_cf.settings import Settings
+from exec_cf.messages import EXECUTOR, SPECS, Agent, BusBlock, SpawnSpec, Version, version_of
+from exec_cf.settings import Settings, exposed
 
 DEFAULT_OWNER = "worker"
 SHARED_ENV_PREFIX = "OPEN_AGENT_"
@@ -20,6 +20,7 @@ SHARED_ENV_PREFIX = "OPEN_AGENT_"
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Which agent is to run where."""
 
+    version: Version
     name: str
     agent: Agent
     session: str
@@ -36,13 +37,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str]
 
 
-def plan(document: Document, settings: Settings, known: list[Problem]) -> tuple[Plan, list[str]]:
+def plan(document: Document, settings: Settings, known: list[Problem]) -> tuple[Plan, list[Problem]]:
     """Return the plan of *document* under *settings*, and what its user should be told.
 
     Raises `Refused` with every problem of the document, together with the *known* ones.
     """
     checks = _Checks(document, settings)
-    spec, problems = decode(document, SpawnSpec)
+    spec, problems = decode(document, SPECS[version_of(document.value)])
     problems = [*known, *document.problems, *problems, *checks.problems]
     if problems or spec is None:
         raise Refused(problems)
@@ -55,7 +56,7 @@ class _Checks:
     def __init__(self, document: Document, settings: Settings) -> None:
         self._document = document
         self._settings = settings
-        self.notes: list[str] = []
+        self.notes: list[Problem] = []
         fields = document.value if isinstance(document.value, dict) else {}
         self.problems = [document.place(problem) for problem in rules.broken(fields)] if fields else []
         self.session = self._session(fields)
@@ -63,18 +64,17 @@ class _Checks:
         self.base = self._base(fields)
         self.abort_is_default = not self._names_abort(fields)
         self.abort = self._abort(fields)
-        if settings.token and self.base.startswith("http:") and not urls.is_loopback(self.base):
-            hint = "use https, or unset CF_WORKER_TOKEN"
-            message = f"CF_WORKER_TOKEN would cross the network in the clear to {self.base}"
-            self.problems.append(Problem(Code.ENVIRONMENT, message, hint=hint))
+        self.problems += exposed(self.base, settings)
 
     def plan(self, spec: SpawnSpec) -> Plan:
         env = spec.env or {}
         kept = {key: value for key, value in env.items() if key.startswith(SHARED_ENV_PREFIX)}
         if len(kept) < len(env):
             names = ", ".join(key for key in env if key not in kept)
-            self.notes.append(f"env: only {SHARED_ENV_PREFIX}* goes to the Worker, not {names}")
+            message = f"only {SHARED_ENV_PREFIX}* goes to the Worker, not {names}"
+            self.notes.append(self._document.place(Problem(Code.KEPT, message, ("env",))))
         return Plan(
+            version=version_of(self._document.value),
             name=spec.name,
             agent=spec.agent,
             session=self.session,
@@ -109,8 +109,9 @@ class _Checks:
             return self._try(path, lambda: urls.base_url(script)) or urls.LOCAL_BASE
         if script:
             self._try(path, lambda: urls.check_script_path(script))
-            where = f"{urls.LOCAL_BASE}, where wrangler dev listens"
-            self.notes.append(f"cf-worker.script is a path; taking {where} (CF_WORKER_URL names another Worker)")
+            message = f"is a path, so the Worker is taken to be {urls.LOCAL_BASE}, where wrangler dev listens"
+            hint = "set CF_WORKER_URL for another"
+            self.notes.append(self._document.place(Problem(Code.LOCAL, message, path, hint)))
         return urls.LOCAL_BASE
 
     def _names_abort(self, fields: dict[str, Any]) -> bool:

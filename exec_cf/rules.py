@@ -8,30 +8,37 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exec_cf.errors import Code, Path, Problem
-from exec_cf.messages import EXECUTOR
+from exec_cf.errors import Code, Problem
+from exec_cf.messages import EXECUTOR, EXECUTOR_BLOCKS, Version, version_of
 from exec_cf.text import shown
 
 Fields = Mapping[str, Any]
-
-EXECUTOR_BLOCKS = ("tmux", "cf-worker", "cf-durable-object")
-"""The blocks of which exactly one is present."""
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 DNS_LABEL_LENGTH = 63
 ENV_KEY = re.compile(r"[A-Z_][A-Z0-9_]*")
 
-CHOICES: dict[Path, tuple[str, ...]] = {
-    ("tmux", "layout"): ("default", "grid", "full"),
-    ("tmux", "position"): ("right", "left", "above", "below"),
-    ("tmux", "role"): ("worker", "observer"),
+_POSITIONS = ("right", "left", "above", "below")
+_ROLES = ("worker", "observer")
+_LAYOUTS = ("default", "grid", "full")
+
+CHOICES: dict[Version, dict[tuple[str, ...], tuple[str, ...]]] = {
+    "v1": {("tmux", "layout"): _LAYOUTS, ("tmux", "position"): _POSITIONS, ("tmux", "role"): _ROLES},
+    "v2": {
+        ("tmux", "layout"): (*_LAYOUTS, "none"),
+        ("tmux", "position"): _POSITIONS,
+        ("tmux", "role"): _ROLES,
+        ("cmux", "position"): _POSITIONS,
+        ("cmux", "role"): _ROLES,
+        ("zmx", "role"): _ROLES,
+    },
 }
 """Fields that the schema leaves open and the contract does not; empty leaves the choice to the dispatcher."""
 
 
 def broken(spec: Fields) -> Iterator[Problem]:
     """Yield every rule of the contract that *spec*, the document's value, breaks."""
-    yield from _name(spec)
+    yield from broken_name(spec)
     yield from _env(spec)
     yield from _outfit(spec)
     yield from _choices(spec)
@@ -46,7 +53,8 @@ def text(fields: Any, *path: str) -> str:
     return fields if isinstance(fields, str) else ""
 
 
-def _name(spec: Fields) -> Iterator[Problem]:
+def broken_name(spec: Fields) -> Iterator[Problem]:
+    """Yield what is wrong with the name."""
     name = spec.get("name")
     if not isinstance(name, str):
         return
@@ -85,15 +93,15 @@ def _outfit(spec: Fields) -> Iterator[Problem]:
 
 
 def _choices(spec: Fields) -> Iterator[Problem]:
-    for path, allowed in CHOICES.items():
-        value = text(spec, *map(str, path))
+    for path, allowed in CHOICES[version_of(spec)].items():
+        value = text(spec, *path)
         if value and value not in allowed:
             hint = f"write {', '.join(allowed[:-1])} or {allowed[-1]}"
             yield Problem(Code.VALUE, f"{shown(value)} is none of its values", path, hint)
 
 
 def _blocks(spec: Fields) -> Iterator[Problem]:
-    present = [block for block in EXECUTOR_BLOCKS if spec.get(block) is not None]
+    present = [block for block in EXECUTOR_BLOCKS[version_of(spec)] if spec.get(block) is not None]
     if len(present) > 1:
         hint = f"keep {EXECUTOR} alone" if EXECUTOR in present else "keep one"
         yield Problem(Code.BLOCKS, f"exactly one executor block is allowed, got {' and '.join(present)}", hint=hint)

@@ -9,7 +9,7 @@ import msgspec
 from exec_cf.errors import Code, Problem, Unfit
 from exec_cf.subjects import check_token
 from exec_cf.text import shown
-from exec_cf.urls import base_url
+from exec_cf.urls import base_url, is_loopback
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,10 +114,10 @@ _POSITIVE = re.compile("0*[1-9][0-9]*")
 _LONGEST_NUMBER = 18
 
 
-def read(environ: Mapping[str, str]) -> tuple[Settings, list[str], list[Problem]]:
+def read(environ: Mapping[str, str]) -> tuple[Settings, list[Problem], list[Problem]]:
     """Return the settings that *environ* asks for, the diagnostics, and the problems; empty counts as unset."""
     values: dict[str, Any] = {}
-    notes: list[str] = []
+    notes: list[Problem] = []
     problems: list[Problem] = []
     for setting in SETTINGS:
         text = environ.get(setting.name, "")
@@ -129,14 +129,24 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[str], list[Problem]
     return Settings(**values), notes, problems
 
 
-def _value(setting: Setting, text: str, notes: list[str]) -> Any:
+def _value(setting: Setting, text: str, notes: list[Problem]) -> Any:
     if not setting.cap:
         return setting.parse(text)
     digits = text.strip()
     if not _POSITIVE.fullmatch(digits):
-        notes.append(f"{setting.name}: {shown(text)} is no positive integer; taking the default, {setting.default}")
+        message = f"{setting.name}: {shown(text)} is no positive integer"
+        notes.append(Problem(Code.SETTING, message, hint=f"taking the default, {setting.default}"))
         return setting.default
     number = int(digits[-_LONGEST_NUMBER:]) if len(digits.lstrip("0")) <= _LONGEST_NUMBER else setting.cap + 1
     if number > setting.cap:
-        notes.append(f"{setting.name}: {shown(text)} is more than the most that is taken, {setting.cap}")
+        message = f"{setting.name}: {shown(text)} is more than is ever taken"
+        notes.append(Problem(Code.SETTING, message, hint=f"taking {setting.cap}"))
     return min(number, setting.cap)
+
+
+def exposed(base: str, settings: Settings) -> list[Problem]:
+    """Return the problem of a token that would cross the network in the clear to *base*."""
+    if not settings.token or not base.startswith("http:") or is_loopback(base):
+        return []
+    message = f"CF_WORKER_TOKEN would cross the network in the clear to {base}"
+    return [Problem(Code.ENVIRONMENT, message, hint="use https, or unset CF_WORKER_TOKEN")]

@@ -1,4 +1,4 @@
-"""The main job: a SpawnSpec's bytes to a WorkerHandle's bytes."""
+"""The main job: a SpawnSpec's bytes to a WorkerHandle."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -6,14 +6,13 @@ from datetime import datetime
 import msgspec
 
 from exec_cf import document, worker
-from exec_cf.decode import decode
-from exec_cf.encode import render
 from exec_cf.errors import Code, Problem, Refused
-from exec_cf.messages import EXECUTOR, AbortBlock, WorkerHandle
+from exec_cf.handles import ABORT_KIND
+from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
 from exec_cf.plan import Plan, plan
 from exec_cf.settings import Settings, read
 
-PENDING_MESSAGE = "the Worker was not called (CF_WORKER_HEALTHCHECK is off); whether the agent runs is open"
+PENDING_MESSAGE = "not started: CF_WORKER_HEALTHCHECK is off; --status of this handle starts it"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -24,13 +23,13 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Spawned(msgspec.Struct, frozen=True):
-    """A handle's bytes, and where to stop the agent that was started for it; empty when none was."""
+    """A handle, and where to stop the agent that was started for it; empty when none was."""
 
-    handle: bytes
+    handle: WorkerHandle
     stop: str = ""
 
 
-def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[str], None]) -> Order:
+def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[Problem], None]) -> Order:
     """Return the order that the SpawnSpec in *data* makes under *environ*; *note* gets what the user should know.
 
     Raises `Refused` with every problem of the spec and of the environment.
@@ -40,13 +39,13 @@ def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[str], None]
         planned, more = plan(document.read(data), settings, problems)
     except Refused as refused:
         raise Refused({*problems, *refused.problems}) from None
-    for text in (*notes, *more):
-        note(text)
+    for told in (*notes, *more):
+        note(told)
     return Order(planned, settings)
 
 
 def spawn(order: Order, line: worker.Line, now: Callable[[], datetime]) -> Spawned:
-    """Start the agent and return its handle, rendered and checked.
+    """Start the agent and return its handle, checked.
 
     A Worker that cannot be reached or refuses yields a handle with `status: failed`, and a line that says why.
     """
@@ -57,7 +56,7 @@ def spawn(order: Order, line: worker.Line, now: Callable[[], datetime]) -> Spawn
         worker.probe(planned, settings, line)
         started = worker.start(planned, settings, line) if settings.bootstrap else worker.Started()
     except worker.Unavailable as cause:
-        line.note(f"{planned.name} failed: {cause}")
+        line.note(Problem(Code.NOT_READY, f"{planned.name} failed: {cause}"))
         return Spawned(_handle(planned, planned.abort, now(), "failed", str(cause)))
     abort = started.abort if planned.abort_is_default and started.abort else planned.abort
     return Spawned(_handle(planned, abort, now(), "ready", ""), started.abort if started.created else "")
@@ -65,12 +64,19 @@ def spawn(order: Order, line: worker.Line, now: Callable[[], datetime]) -> Spawn
 
 def take_back(spawned: Spawned, order: Order, line: worker.Line) -> None:
     """Stop the agent again whose handle could not be delivered: nobody else knows of it."""
-    if spawned.stop:
-        worker.stop(spawned.stop, order.settings, line)
+    if not spawned.stop:
+        return
+    try:
+        worker.stop(spawned.stop, order.plan.base, order.settings, line)
+    except worker.Unavailable as cause:
+        line.note(Problem(Code.TAKEN_BACK, f"the agent could not be stopped again: {cause}"))
+        return
+    line.note(Problem(Code.TAKEN_BACK, "the agent was stopped again"))
 
 
-def _handle(planned: Plan, abort: str, created_at: datetime, status: str, message: str) -> bytes:
-    handle = WorkerHandle(
+def _handle(planned: Plan, abort: str, created_at: datetime, status: str, message: str) -> WorkerHandle:
+    return HANDLES[planned.version](
+        spec_version=planned.version,  # type: ignore[arg-type]  # the struct is the one of this version
         name=planned.name,
         agent=planned.agent,
         session=planned.session,
@@ -78,21 +84,7 @@ def _handle(planned: Plan, abort: str, created_at: datetime, status: str, messag
         executor=EXECUTOR,
         id=planned.base,
         bus=planned.bus,
-        abort=AbortBlock(kind="http-post", target=abort) if abort else msgspec.UNSET,
+        abort=AbortBlock(kind=ABORT_KIND, target=abort) if abort else msgspec.UNSET,
         status=status,
         message=message or msgspec.UNSET,
     )
-    return checked(handle)
-
-
-def checked(handle: WorkerHandle) -> bytes:
-    """Return *handle* rendered, after reading it back: what leaves here is a handle, whole and as meant.
-
-    Raises `Refused` with an internal problem otherwise, since no document of a user's can cause it.
-    """
-    data = render(handle)
-    read_back, problems = decode(document.read(data), WorkerHandle)
-    if read_back is None or render(read_back) != data:
-        said = "; ".join(map(str, problems)) or "it reads back as another"
-        raise Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
-    return data

@@ -3,31 +3,45 @@
 import os
 import signal
 
-from exec_cf.usage import PROGRAM
-
 STDIN, STDOUT, STDERR = 0, 1, 2
 _CHUNK = 1 << 16
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def read_stdin(most: int) -> bytes:
-    """Return stdin to its end, or one byte more than *most*; a closed stdin is an empty one. Raises `OSError`."""
-    if os.isatty(STDIN):
-        error_line("reading a SpawnSpec from the terminal; end it with Ctrl-D")
+def at_terminal() -> bool:
+    """Say whether stdin is a terminal."""
+    return os.isatty(STDIN)
+
+
+def read(file: str, most: int) -> bytes:
+    """Return *file*, or stdin when it is empty, to its end or one byte more than *most*.
+
+    A closed stdin is an empty one. Raises `OSError`.
+    """
+    if not file:
+        return _read_all(STDIN, most)
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _read_all(descriptor, most)
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int, most: int) -> bytes:
     data = bytearray()
-    while len(data) <= most and (chunk := _available(min(_CHUNK, most + 1 - len(data)))):
+    while len(data) <= most and (chunk := _available(descriptor, min(_CHUNK, most + 1 - len(data)))):
         data += chunk
     return bytes(data)
 
 
-def _available(most: int) -> bytes:
+def _available(descriptor: int, most: int) -> bytes:
     import errno
 
     while True:
         try:
-            return os.read(STDIN, most)
+            return os.read(descriptor, most)
         except BlockingIOError:
-            _wait([STDIN], [])
+            _wait([descriptor], [])
         except OSError as error:
             if error.errno == errno.EBADF:
                 return b""
@@ -55,12 +69,10 @@ def write_stdout(data: bytes) -> None:
         raise
 
 
-def error_line(text: str) -> None:
-    """Write *text* to stderr as one line of this program's; a closed or full stderr loses it silently."""
-    from exec_cf.text import plain
-
+def error_line(line: str) -> None:
+    """Write *line* to stderr; a closed or full stderr loses it silently."""
     try:
-        _write_all(STDERR, f"{PROGRAM}: {plain(text)}\n".encode())
+        _write_all(STDERR, line.encode() + b"\n")
     except OSError:
         return
 

@@ -36,7 +36,7 @@ def base_url(text: str) -> str:
     parts = _http_url(text)
     for name in ("query", "fragment"):
         if parts[name]:
-            raise Unfit(f"the base URL has a {name}", f"remove {_quoted(parts[name])}")
+            raise Unfit(f"the base URL has a {name}", f"remove {shown_url(parts[name])}")
     return f"{parts['scheme'].lower()}://{parts['authority']}{parts['path'].rstrip('/')}"
 
 
@@ -44,7 +44,7 @@ def check_script_path(text: str) -> None:
     """Raise `Unfit` unless *text* can be the path of a script."""
     if not text.strip() or not all(map(str.isprintable, text)):
         raise Unfit(
-            f"{_quoted(text)} is neither a URL nor a path",
+            f"{shown_url(text)} is neither a URL nor a path",
             "write the Worker's URL, like https://…workers.dev",
         )
 
@@ -59,11 +59,11 @@ def abort_url(base: str, endpoint: str, session: str) -> str:
     if _SCHEME.match(endpoint):
         parts = _http_url(endpoint)
         if parts["fragment"]:
-            raise Unfit("the URL has a fragment, which is never sent", f"remove {_quoted(parts['fragment'])}")
+            raise Unfit("the URL has a fragment, which is never sent", f"remove {shown_url(parts['fragment'])}")
         return endpoint
     _check_characters(endpoint)
     if endpoint.startswith("//"):
-        raise Unfit(f"{_quoted(endpoint)} names a host without a scheme", "write the whole URL, or one leading slash")
+        raise Unfit(f"{shown_url(endpoint)} names a host without a scheme", "write the whole URL, or one leading slash")
     separator = "" if endpoint.startswith(("/", "?", "#")) else "/"
     return base + separator + endpoint
 
@@ -79,9 +79,26 @@ _LOOPBACK_V4 = re.compile(r"127(\.[0-9]{1,3}){3}")
 
 def host_of(url: str) -> str:
     """Return the host of *url*, an http(s) URL, in lower case and without brackets."""
-    parts = _HTTP.fullmatch(url)
-    authority = _AUTHORITY.fullmatch(parts["authority"].rpartition("@")[2]) if parts else None
+    authority = _AUTHORITY.fullmatch(_authority(url))
     return authority["host"].strip("[]").lower() if authority else ""
+
+
+def _authority(url: str) -> str:
+    parts = _HTTP.fullmatch(url)
+    return parts["authority"] if parts else ""
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of *url*, an http(s) URL, as one text to compare."""
+    scheme = url.partition(":")[0].lower()
+    authority = _AUTHORITY.fullmatch(_authority(url))
+    port = (authority and authority["port"]) or {"http": "80", "https": "443"}.get(scheme, "")
+    return f"{scheme}://{host_of(url)}:{int(port) if port else ''}"
+
+
+def is_http_url(text: str) -> bool:
+    """Say whether *text* has the form of an http(s) URL."""
+    return bool(_HTTP.fullmatch(text))
 
 
 def escaped(text: str) -> str:
@@ -93,16 +110,16 @@ def _http_url(text: str) -> re.Match[str]:
     _check_characters(text)
     parts = _HTTP.fullmatch(text)
     if not parts:
-        raise Unfit(f"{_quoted(text)} is not an http(s) URL", "write it like https://worker.example.workers.dev")
+        raise Unfit(f"{shown_url(text)} is not an http(s) URL", "write it like https://worker.example.workers.dev")
     if "@" in parts["authority"]:
         raise Unfit("the URL holds credentials", "remove what stands before the @; a token goes into CF_WORKER_TOKEN")
     authority = _AUTHORITY.fullmatch(parts["authority"])
     if not authority:
-        raise Unfit(f"{_quoted(text)} has no usable host and port", "write it like https://host:8443/path")
+        raise Unfit(f"{shown_url(text)} has no usable host and port", "write it like https://host:8443/path")
     _check_host(authority["host"])
     port = authority["port"]
     if port is not None and not (len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise Unfit(f"{_quoted(port)} is no port", "write a number from 1 to 65535")
+        raise Unfit(f"{shown_url(port)} is no port", "write a number from 1 to 65535")
     return parts
 
 
@@ -110,7 +127,7 @@ def _check_characters(text: str) -> None:
     for char in text:
         if char in "\\ " or not char.isprintable():
             what = "a backslash" if char == "\\" else "a blank" if char == " " else f"U+{ord(char):04X}"
-            raise Unfit(f"{_quoted(text)} holds {what}, which a URL cannot", "remove it, or percent-encode it")
+            raise Unfit(f"{shown_url(text)} holds {what}, which a URL cannot", "remove it, or percent-encode it")
 
 
 def _check_host(host: str) -> None:
@@ -118,7 +135,7 @@ def _check_host(host: str) -> None:
         _check_ipv6(host)
     elif host.isascii() and not host.lower().startswith("xn--") and ".xn--" not in host.lower():
         if not _ASCII_HOST.fullmatch(host):
-            raise Unfit(f"{_quoted(host)} is no host name", "write a name or an address")
+            raise Unfit(f"{shown_url(host)} is no host name", "write a name or an address")
     else:
         _check_idn(host)
 
@@ -129,7 +146,7 @@ def _check_ipv6(host: str) -> None:
     try:
         socket.inet_pton(socket.AF_INET6, host[1:-1])
     except OSError:
-        raise Unfit(f"{_quoted(host)} is no IPv6 address", "write it like [::1]") from None
+        raise Unfit(f"{shown_url(host)} is no IPv6 address", "write it like [::1]") from None
 
 
 def _check_idn(host: str) -> None:
@@ -138,11 +155,11 @@ def _check_idn(host: str) -> None:
     try:
         idna.encode(host)
     except UnicodeError as error:
-        raise Unfit(f"{_quoted(host)} is no host name: {error}", "write it as DNS knows it") from None
+        raise Unfit(f"{shown_url(host)} is no host name: {error}", "write it as DNS knows it") from None
 
 
-def _quoted(text: str) -> str:
-    """Return *text* for a message, without what could be a password."""
+def shown_url(text: str) -> str:
+    """Return *text* in quotes for a message, without what could be a password."""
     visible = "***" + text[text.rindex("@") :] if "@" in text else text
     visible = visible if len(visible) <= 120 else visible[:120] + "…"
     return f'"{plain(visible)}"'

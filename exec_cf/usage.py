@@ -1,4 +1,4 @@
-"""What the program says of itself."""
+"""What the program says of itself, and what it can be asked."""
 
 from exec_cf._version import version
 
@@ -6,24 +6,56 @@ PROGRAM = "orch-executor-cf-worker"
 
 VERSION = f"{PROGRAM} {version}\n"
 
+
+class Verb:
+    """One thing to ask for. *flag* is empty for the spawn, *reads* names its input, empty where it takes none."""
+
+    def __init__(self, name: str, reads: str, does: str) -> None:
+        self.name = name
+        self.flag = "" if name == "spawn" else f"--{name}"
+        self.reads = reads
+        self.does = does
+
+    @property
+    def example(self) -> str:
+        """A call, as a user would type it."""
+        if not self.flag:
+            return f"{PROGRAM} < {self.reads}.yaml"
+        return f"{PROGRAM} {self.flag} {self.reads}.yaml" if self.reads else f"{PROGRAM} {self.flag}"
+
+
+VERBS = {
+    verb.name: verb
+    for verb in (
+        Verb("spawn", "spec", "start an agent, print its handle"),
+        Verb("validate", "spec", "list a spec's problems"),
+        Verb("status", "handle", "print the handle as it is now"),
+        Verb("abort", "handle", "stop the agent"),
+        Verb("teardown", "handle", "stop the agent, see it gone"),
+        Verb("probe-version", "", "print what is spoken here"),
+    )
+}
+
+_LINES = "".join(f"  {verb.example:<46} {verb.does}\n" for verb in VERBS.values())
+
 HELP = f"""\
 {PROGRAM}: the Cloudflare Worker backend of orch
 
-Reads a SpawnSpec (YAML) on stdin, starts an open-agent on the Worker that it
-names, and prints the agent's WorkerHandle (YAML) on stdout.
+Reads a SpawnSpec on stdin, starts an open-agent on the Worker that it names,
+and prints the agent's WorkerHandle on stdout.
 
-  {PROGRAM} < spec.yaml
+{_LINES}
+Without a file a verb reads stdin. Every verb can be repeated.
 
-  -h, --help       print this help
-  -V, --version    print the version
+      --format json   print JSON, and one JSON object a diagnostic (yaml)
+      --wait SECONDS  with --status: until the agent is no longer starting
+  -h, --help          print this help
+  -V, --version       print the version
 
-Exit: 0 a handle was printed, also one with `status: failed`
-      64 the call or its environment is at fault
-      65 the SpawnSpec is at fault
-      70 no handle could be delivered
+Exit: 0 done; a handle may say `failed`    65 the document is at fault
+      64 the call is at fault              70 nothing could be delivered
 
-CF_WORKER_URL names the Worker, CF_WORKER_TOKEN opens it. All variables, the
-contract and examples: the README.
+CF_WORKER_URL names the Worker, CF_WORKER_TOKEN opens it; the README has all.
 """
 
 PRINTED = {"-h": HELP, "--help": HELP, "-V": VERSION, "--version": VERSION}

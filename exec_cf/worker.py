@@ -1,11 +1,12 @@
-"""The conversation with the Worker: is it healthy, and does it run the agent."""
+"""The conversation with the Worker: is it healthy, does it run the agent, did the agent stop."""
 
 from collections.abc import Callable
+from typing import NoReturn
 
 import msgspec
 
 from exec_cf import urls
-from exec_cf.errors import Unfit
+from exec_cf.errors import Code, Problem, Unfit
 from exec_cf.http import Answer, Failed, Request
 from exec_cf.messages import BusBlock
 from exec_cf.plan import Plan
@@ -19,7 +20,7 @@ _LONGEST_CAUSE = 300
 
 
 class Unavailable(Exception):  # noqa: N818  reads as a sentence at every raise
-    """The Worker does not run the agent; the text is the cause, fit for a handle's `message`."""
+    """The Worker does not do what it is asked; the text is the cause, fit for a handle's `message`."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class Line(msgspec.Struct, frozen=True):
 
     exchange: Callable[[Request], Answer]
     sleep: Callable[[float], None]
-    note: Callable[[str], None]
+    note: Callable[[Problem], None]
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -38,12 +39,30 @@ class Started(msgspec.Struct, frozen=True):
     """Whether this start made it; otherwise it ran already."""
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What the Worker says of a session: `starting`, `ready`, `busy`, `stopped`, or `unknown`."""
+
+    state: str
+    cause: str = ""
+
+
+class NoRoute(Exception):  # noqa: N818  reads as a sentence at every raise
+    """The Worker does not serve the route; the number is its HTTP status."""
+
+
 class _StartAnswer(msgspec.Struct, frozen=True):
     subjects: BusBlock
     abort: str = ""
 
 
+class _SeenAnswer(msgspec.Struct, frozen=True):
+    state: str
+    subjects: BusBlock | None = None
+    cause: str = ""
+
+
 class _ErrorAnswer(msgspec.Struct, frozen=True):
+    error: str = ""
     message: str = ""
 
 
@@ -64,34 +83,83 @@ def start(plan: Plan, settings: Settings, line: Line) -> Started:
     """
     request = Request(
         method="POST",
-        url=f"{plan.base}/agent/{urls.escaped(plan.session)}",
+        url=_session_url(plan),
         limit_ms=settings.bootstrap_timeout_ms,
-        headers={"content-type": "application/json", **bearer(settings)},
+        headers={"content-type": "application/json", **_bearer(plan.base, plan.base, settings)},
         body=msgspec.json.encode(_start_body(plan)),
+        wants_body=True,
     )
-    answer = _attempts(lambda: _decided(line.exchange(request), settings), settings.retries, "start", line)
+    answer = _ask(request, "start", settings, line)
     if answer.status in {404, 405}:
-        line.note(f"the Worker has no POST /agent/<session> (HTTP {answer.status}); ready means a healthy Worker only")
+        line.note(no_route("POST /agent/<session>", answer.status))
         return Started()
     if not 200 <= answer.status < 300:
-        raise Unavailable(_refusal(answer, settings))
+        _refuse("start", answer, settings)
     return _started(answer, plan)
 
 
-def stop(target: str, settings: Settings, line: Line) -> None:
-    """Post to *target*, and tell how that went."""
-    request = Request(method="POST", url=target, limit_ms=settings.timeout_ms, headers=bearer(settings))
+def look(plan: Plan, settings: Settings, line: Line) -> Seen:
+    """Return what the session is doing.
+
+    Raises `NoRoute` when the Worker cannot say, `Unavailable` when it cannot be asked or runs another's agent there.
+    """
+    request = Request(
+        method="GET",
+        url=_session_url(plan),
+        limit_ms=settings.timeout_ms,
+        headers=_bearer(plan.base, plan.base, settings),
+        wants_body=True,
+    )
+    answer = _ask(request, "status", settings, line)
+    if answer.status == 404 and _error_of(answer).error:
+        return Seen("unknown")
+    if answer.status in {404, 405}:
+        raise NoRoute(answer.status)
+    if not 200 <= answer.status < 300:
+        _refuse("status", answer, settings)
     try:
-        answer = line.exchange(request)
-    except Failed as failed:
-        line.note(f"the agent could not be stopped again: {failed}")
-        return
-    line.note(f"the agent was stopped again (HTTP {answer.status})")
+        told = msgspec.json.decode(answer.body, type=_SeenAnswer)
+    except msgspec.DecodeError:
+        raise Unavailable("status: the Worker's answer does not name a state; is it this program's Worker?") from None
+    if told.subjects is not None:
+        _check_subjects("status", plan.bus, told.subjects)
+    return Seen(told.state, plain(told.cause[:_LONGEST_CAUSE]))
 
 
-def bearer(settings: Settings) -> dict[str, str]:
-    """Return the header that carries the token, none without one."""
-    return {"authorization": f"Bearer {settings.token}"} if settings.token else {}
+def stop(target: str, base: str, settings: Settings, line: Line) -> None:
+    """Post to *target*; a Worker that says that it is gone already has done what was asked.
+
+    The token goes along only when *target* is of the origin of *base*. Raises `Unavailable` when the Worker cannot
+    be reached or refuses.
+    """
+    headers = _bearer(target, base, settings)
+    request = Request(method="POST", url=target, limit_ms=settings.timeout_ms, headers=headers, wants_body=True)
+    answer = _ask(request, "abort", settings, line)
+    if answer.status in {404, 405}:
+        raise Unavailable(f"abort: the Worker does not serve {urls.shown_url(target)} (HTTP {answer.status})")
+    if answer.status != 410 and not 200 <= answer.status < 300:
+        _refuse("abort", answer, settings)
+
+
+def no_route(route: str, status: object) -> Problem:
+    """Return what is told of a Worker without *route*."""
+    message = f"the Worker has no {route} (HTTP {status}); ready means a healthy Worker only"
+    return Problem(Code.NO_ROUTE, message)
+
+
+def _session_url(plan: Plan) -> str:
+    return f"{plan.base}/agent/{urls.escaped(plan.session)}"
+
+
+def _bearer(target: str, base: str, settings: Settings) -> dict[str, str]:
+    """Return the header that carries the token, none without one and none to another origin than the Worker's."""
+    if not settings.token or urls.origin_of(target) != urls.origin_of(base):
+        return {}
+    return {"authorization": f"Bearer {settings.token}"}
+
+
+def _ask(request: Request, what: str, settings: Settings, line: Line) -> Answer:
+    return _attempts(lambda: _decided(line.exchange(request), settings), settings.retries, what, line)
 
 
 def _attempts(attempt: Callable[[], Answer], most: int, what: str, line: Line) -> Answer:
@@ -103,7 +171,7 @@ def _attempts(attempt: Callable[[], Answer], most: int, what: str, line: Line) -
             return attempt()
         except Failed as failed:
             cause = plain(str(failed))
-            line.note(f"{what} attempt {number}/{most}: {cause}")
+            line.note(Problem(Code.ATTEMPT, f"{what} attempt {number}/{most}: {cause}"))
     raise Unavailable(f"{what}: {cause}" if most == 1 else f"{what}: {cause} (after {most} attempts)")
 
 
@@ -126,24 +194,31 @@ def _start_body(plan: Plan) -> dict[str, object]:
     return body | {key: value for key, value in optional.items() if value}
 
 
-def _refusal(answer: Answer, settings: Settings) -> str:
-    if answer.status == 401 and not settings.token:
-        return "start: the Worker wants a token (HTTP 401); set CF_WORKER_TOKEN to its CONTROL_TOKEN"
-    if answer.status in {401, 403}:
-        return f"start: the Worker refuses the token (HTTP {answer.status}); set CF_WORKER_TOKEN to its CONTROL_TOKEN"
-    if answer.status == 409:
-        return _with_cause("start: the session runs already with other settings (HTTP 409)", answer, settings)
-    if 300 <= answer.status < 400:
-        return f"start: the Worker redirects (HTTP {answer.status}); name its final URL"
-    return _with_cause(f"start: HTTP {answer.status}", answer, settings)
+def _refuse(what: str, answer: Answer, settings: Settings) -> NoReturn:
+    status = answer.status
+    cure = "set CF_WORKER_TOKEN to its CONTROL_TOKEN"
+    if status == 401 and not settings.token:
+        raise Unavailable(f"{what}: the Worker wants a token (HTTP 401); {cure}")
+    if status in {401, 403}:
+        raise Unavailable(f"{what}: the Worker refuses the token (HTTP {status}); {cure}")
+    if status == 409:
+        text = f"{what}: the session runs already with other settings (HTTP 409)"
+        raise Unavailable(_with_cause(text, answer, settings))
+    if 300 <= status < 400:
+        raise Unavailable(f"{what}: the Worker redirects (HTTP {status}); name its final URL")
+    raise Unavailable(_with_cause(f"{what}: HTTP {status}", answer, settings))
+
+
+def _error_of(answer: Answer) -> _ErrorAnswer:
+    try:
+        return msgspec.json.decode(answer.body, type=_ErrorAnswer)
+    except msgspec.DecodeError:
+        return _ErrorAnswer()
 
 
 def _with_cause(text: str, answer: Answer, settings: Settings) -> str:
     """Return *text* with the Worker's own sentence, which is shown without anything secret or unprintable."""
-    try:
-        message = msgspec.json.decode(answer.body, type=_ErrorAnswer).message
-    except msgspec.DecodeError:
-        return text
+    message = _error_of(answer).message
     if settings.token:
         message = message.replace(settings.token, "***")
     return f"{text}: {plain(message[:_LONGEST_CAUSE])}" if message else text
@@ -153,15 +228,18 @@ def _started(answer: Answer, plan: Plan) -> Started:
     try:
         told = msgspec.json.decode(answer.body, type=_StartAnswer)
     except msgspec.DecodeError:
-        raise Unavailable(
-            "start: the Worker's answer does not name the agent's subjects; is it this program's Worker?"
-        ) from None
-    for field in plan.bus.__struct_fields__:
-        ours, theirs = getattr(plan.bus, field), getattr(told.subjects, field)
-        if ours != theirs:
-            raise Unavailable(f"start: the agent listens on {plain(str(theirs)[:_LONGEST_CAUSE])}, not on {ours}")
+        text = "start: the Worker's answer does not name the agent's subjects; is it this program's Worker?"
+        raise Unavailable(text) from None
+    _check_subjects("start", plan.bus, told.subjects)
     try:
         abort = urls.abort_url(plan.base, told.abort, plan.session) if told.abort.startswith("/") else ""
     except Unfit as unfit:
         raise Unavailable(f"start: the Worker names an unusable abort path: {unfit.message}") from None
     return Started(abort, answer.status == 201)
+
+
+def _check_subjects(what: str, ours: BusBlock, theirs: BusBlock) -> None:
+    for field in ours.__struct_fields__:
+        mine, told = getattr(ours, field), getattr(theirs, field)
+        if mine != told:
+            raise Unavailable(f"{what}: the agent listens on {plain(str(told)[:_LONGEST_CAUSE])}, not on {mine}")

@@ -1,1 +1,51 @@
-# Targets of the Cloudflare Worker.
+# Targets of the Cloudflare Worker. Its tools, Node 22 among them, come from npm into worker/node_modules.
+
+WORKER_READY := worker/node_modules/.ready
+WORKER_BUNDLE := worker/dist/index.js
+WORKER_SOURCES := $(shell find worker/src -name '*.ts')
+# What `git describe` says of this tree; a release may set it.
+WORKER_VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' 2>/dev/null)),0.0.0-dev)
+# Node 22 before the system's.
+WORKER_PATH = PATH="$(CURDIR)/worker/node_modules/.bin:$$PATH"
+# Bytes of the compressed bundle; Cloudflare's own limit is far above it.
+WORKER_LIMIT := 307200
+
+# Not `npm ci`: it wants the optional packages of every platform in the lock, and some are not published for all.
+$(WORKER_READY): worker/package.json worker/package-lock.json
+	cd worker && npm install --no-save --loglevel=error
+	touch $@
+
+# Changes when the version does, so that the bundle is built again.
+worker/dist/version: FORCE
+	@mkdir -p worker/dist
+	@echo '$(WORKER_VERSION)' | cmp -s - $@ || echo '$(WORKER_VERSION)' > $@
+
+.PHONY: FORCE
+FORCE:
+
+$(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) worker/dist/version worker/worker.mk
+	cd worker && $(WORKER_PATH) esbuild src/index.ts --bundle --format=esm --target=es2024 --minify --legal-comments=none \
+	  --conditions=workerd,worker,browser --external:cloudflare:workers --define:__VERSION__='"$(WORKER_VERSION)"' \
+	  --log-level=warning --outfile=dist/index.js
+	@size=$$(gzip -9 < $@ | wc -c); echo "worker/dist/index.js: $$size bytes gzip, $(WORKER_LIMIT) allowed"; \
+	  test "$$size" -lt $(WORKER_LIMIT)
+
+.PHONY: worker
+worker: $(WORKER_BUNDLE) ## build the Worker's bundle
+
+.PHONY: check-worker
+check-worker: $(WORKER_BUNDLE) ## types, lint and format of the Worker
+	cd worker && $(WORKER_PATH) tsc
+	cd worker && $(WORKER_PATH) biome ci --error-on-warnings
+
+.PHONY: format-worker
+format-worker: $(WORKER_READY) ## format the Worker's sources
+	cd worker && $(WORKER_PATH) biome check --write
+
+.PHONY: test-worker
+test-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's conformance and fault tests on workerd and nats-server
+	$(BIN)/pytest tests/worker -m 'not slow' -n 2 --dist loadfile -q
+
+.PHONY: test-worker-slow
+test-worker-slow: $(READY) $(WORKER_BUNDLE) ## the tests of the Worker that wait for timers of half a minute
+	$(BIN)/pytest tests/worker -m slow -n 2 --dist loadscope -q

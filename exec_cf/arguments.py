@@ -1,0 +1,100 @@
+"""The command line to a call."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+
+from exec_cf.errors import Code, Problem, Refused
+from exec_cf.text import shown
+from exec_cf.usage import PRINTED, VERBS, Verb
+
+FORMATS = ("yaml", "json")
+LONGEST_WAIT_S = 3600.0
+
+
+class Call(msgspec.Struct, frozen=True):
+    """What the user asks for. *file* is empty for stdin."""
+
+    verb: Verb
+    file: str = ""
+    as_json: bool = False
+    wait_s: float = 0.0
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Say whether *arguments* ask for JSON, also where they are wrong otherwise."""
+    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
+
+
+def parse(arguments: Sequence[str]) -> Call:
+    """Return the call that *arguments* make. Raises `Refused`."""
+    rest = list(arguments)
+    verbs: list[Verb] = []
+    files: list[str] = []
+    options: dict[str, str] = {}
+    while rest:
+        argument = rest.pop(0)
+        flag, equals, value = argument.partition("=")
+        if flag in _FLAGS and not equals:
+            verbs.append(_FLAGS[flag])
+        elif flag in _OPTIONS:
+            options[flag] = value if equals else _next(flag, rest)
+        elif argument in PRINTED:
+            raise _wrong(f"{argument} stands alone", "remove the other arguments")
+        elif argument.startswith("-") and argument != "-":
+            raise _wrong(f"unknown argument {shown(argument)}", _nearest(flag))
+        else:
+            files.append(argument)
+    return _call(verbs, files, options)
+
+
+_FLAGS = {verb.flag: verb for verb in VERBS.values() if verb.flag}
+_OPTIONS = ("--format", "--wait")
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
+
+def _next(flag: str, rest: list[str]) -> str:
+    if not rest:
+        raise _wrong(f"{flag} needs a value", "see --help")
+    return rest.pop(0)
+
+
+def _call(verbs: list[Verb], files: list[str], options: dict[str, str]) -> Call:
+    verb = verbs[0] if verbs else VERBS["spawn"]
+    if len(set(verbs)) > 1:
+        raise _wrong(f"{verbs[0].flag} and {verbs[1].flag} exclude each other", "make two calls")
+    if files and not verb.flag:
+        raise _wrong(f"unknown argument {shown(files[0])}", "see --help; the SpawnSpec goes to stdin")
+    if len(files) > (1 if verb.reads else 0):
+        raise _wrong(f"unexpected argument {shown(files[-1])}", f"write `{verb.example}`")
+    if "--wait" in options and verb.name != "status":
+        raise _wrong("--wait goes with --status only", "remove it")
+    file = "" if files == ["-"] else "".join(files)
+    return Call(verb, file, _format(options) == "json", _seconds(options))
+
+
+def _format(options: dict[str, str]) -> str:
+    chosen = options.get("--format", FORMATS[0])
+    if chosen not in FORMATS:
+        raise _wrong(f"--format: {shown(chosen)} is unknown", f"write {' or '.join(FORMATS)}")
+    return chosen
+
+
+def _seconds(options: dict[str, str]) -> float:
+    text = options.get("--wait", "0")
+    if not _DECIMAL.fullmatch(text) or float(text) > LONGEST_WAIT_S:
+        raise _wrong(f"--wait: {shown(text)} is not in range", f"write seconds, 0 to {LONGEST_WAIT_S:.0f}")
+    return float(text)
+
+
+def _nearest(flag: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(flag.lower(), [*_FLAGS, *_OPTIONS, *PRINTED], 1, 0.5)
+    return f"did you mean {near[0]}?" if near else "see --help; the SpawnSpec goes to stdin"
+
+
+def _wrong(message: str, hint: str) -> Refused:
+    return Refused([Problem(Code.ARGUMENT, message, hint=hint)])

@@ -1,0 +1,102 @@
+"""A WorkerHandle that comes back: validated like a spec, since it comes from outside."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from exec_cf import rules, subjects, urls
+from exec_cf.decode import decode
+from exec_cf.document import Document
+from exec_cf.errors import Code, Path, Problem, Refused, Unfit
+from exec_cf.messages import EXECUTOR, HANDLES, BusBlock, WorkerHandle, version_of
+from exec_cf.plan import Plan
+
+ABORT_KIND = "http-post"
+STATUSES = ("pending", "ready", "failed")
+_PROMPT = ("agents", "prompt", "open-agent")
+
+
+def recognised(document: Document) -> tuple[WorkerHandle, Plan]:
+    """Return the handle that *document* holds, and the plan that it is the outcome of.
+
+    A handle carries neither labels nor env, so the plan has none. Raises `Refused` with everything about the handle
+    that this program would not have printed: nothing is ever posted to a target that it would not have named itself.
+    """
+    handle, problems = decode(document, HANDLES[version_of(document.value)])
+    problems = [*document.problems, *problems]
+    fields = document.value if isinstance(document.value, dict) else {}
+    if fields.get("executor", EXECUTOR) != EXECUTOR:
+        raise Refused([*problems, document.place(_foreign(("executor",), f"this program serves {EXECUTOR} only"))])
+    if handle is None or problems:
+        raise Refused(problems)
+    found = [document.place(problem) for problem in _strange(handle)]
+    if found:
+        raise Refused(found)
+    return handle, _plan(handle)
+
+
+def _strange(handle: WorkerHandle) -> list[Problem]:
+    problems = list(rules.broken_name({"name": handle.name}))
+    if handle.status not in STATUSES:
+        problems.append(_foreign(("status",), f"is none of {', '.join(STATUSES)}"))
+    bus = handle.bus
+    if bus is msgspec.UNSET or bus != subjects.bus(_owner(bus), handle.session or handle.name):
+        problems.append(_foreign(("bus",), "are not the subjects of this session"))
+    problems += _unfit(("session",), lambda: subjects.check_token(handle.session or handle.name))
+    problems += _unfit(("bus", "prompt"), lambda: subjects.check_token(_owner(bus)))
+    base = handle.id or ""
+    problems += _unfit(("id",), lambda: None if urls.base_url(base) == base else _no_base())
+    if handle.abort:
+        problems += _strange_abort(handle)
+    return problems
+
+
+def _strange_abort(handle: WorkerHandle) -> list[Problem]:
+    abort = handle.abort
+    if abort is msgspec.UNSET:
+        return []
+    if abort.kind != ABORT_KIND:
+        return [_foreign(("abort", "kind"), f"is not {ABORT_KIND}")]
+    if not urls.is_http_url(abort.target):
+        return [_foreign(("abort", "target"), "is not an http(s) URL")]
+    return _unfit(("abort", "target"), lambda: urls.abort_url("", abort.target, ""))
+
+
+def _no_base() -> None:
+    raise Unfit("is not written as this program writes a base URL", "take the handle as it was printed")
+
+
+def _unfit(path: Path, check: Callable[[], object]) -> list[Problem]:
+    try:
+        check()
+    except Unfit as unfit:
+        return [Problem(Code.FOREIGN, unfit.message, path, unfit.hint)]
+    return []
+
+
+def _foreign(path: Path, message: str) -> Problem:
+    return Problem(Code.FOREIGN, message, path, "pass a handle that this program printed")
+
+
+def _owner(bus: BusBlock | msgspec.UnsetType) -> str:
+    tokens = (bus.prompt or "").split(".") if bus else []
+    return tokens[3] if len(tokens) == 5 and tuple(tokens[:3]) == _PROMPT else ""
+
+
+def _plan(handle: WorkerHandle) -> Plan:
+    session = handle.session or handle.name
+    owner = _owner(handle.bus)
+    return Plan(
+        version=version_of({"spec_version": handle.spec_version}),
+        name=handle.name,
+        agent=handle.agent,
+        session=session,
+        owner=owner,
+        base=handle.id or "",
+        bus=subjects.bus(owner, session),
+        abort=handle.abort.target if handle.abort else "",
+        abort_is_default=False,
+        description="",
+        labels={},
+        env={},
+    )

@@ -1,0 +1,43 @@
+"""Diagnostics: one line each, in prose for people or in JSON for programs."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from exec_cf.errors import Problem, Refused, dotted
+from exec_cf.text import plain
+from exec_cf.usage import PROGRAM
+
+
+class Reporter:
+    """Writes each diagnostic at once."""
+
+    def __init__(self, write: Callable[[str], None], as_json: bool) -> None:
+        self._write = write
+        self._as_json = as_json
+
+    def __call__(self, problem: Problem) -> None:
+        """Write *problem* as one line."""
+        self._write(_json(problem) if self._as_json else f"{PROGRAM}: {problem}")
+
+    def refusal(self, refused: Refused) -> None:
+        """Write every problem of *refused*, and a last line that sums up where there are several."""
+        from exec_cf.errors import Code
+
+        for problem in refused.problems:
+            self(problem)
+        count = len(refused.problems)
+        if count > 1:
+            self(Problem(Code.SUMMARY, f"{count} problems; nothing was done"))
+
+
+def _json(problem: Problem) -> str:
+    fields = {
+        "code": problem.code.slug,
+        "message": plain(problem.message),
+        "path": plain(dotted(problem.path)),
+        "line": problem.line or None,
+        "column": problem.column or None,
+        "hint": plain(problem.hint),
+    }
+    return msgspec.json.encode(fields).decode()

@@ -1,0 +1,149 @@
+"""What can be asked of an agent that was spawned: how it is, to stop, to be gone."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from exec_cf import document, handles, settings, worker
+from exec_cf._version import version
+from exec_cf.encode import render, render_json
+from exec_cf.errors import Code, Problem, Refused
+from exec_cf.messages import EXECUTOR, SPECS, Version, WorkerHandle
+from exec_cf.plan import Plan
+from exec_cf.plan import plan as plan_of
+from exec_cf.settings import Settings
+from exec_cf.usage import PROGRAM, VERBS
+from exec_cf.worker import Line, Seen
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A handle that was recognised, and under which settings the Worker is asked about it."""
+
+    handle: WorkerHandle
+    plan: Plan
+    settings: Settings
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `--probe-version` prints."""
+
+    program: str = PROGRAM
+    version: str
+    executor: str = EXECUTOR
+    spec_versions: list[Version]
+    verbs: list[str]
+
+
+def validate(data: bytes) -> None:
+    """Raise `Refused` with every problem of the SpawnSpec in *data*; the environment has no say in it."""
+    bare, _, _ = settings.read({})
+    plan_of(document.read(data), bare, [])
+
+
+def spoken(as_json: bool) -> bytes:
+    """Return what this program speaks, as one document: the handshake before a spawn."""
+    versions = Versions(version=version, spec_versions=list(SPECS), verbs=list(VERBS))
+    return render_json(versions) if as_json else render(versions)
+
+
+def recognise(data: bytes, environ: Mapping[str, str], note: Callable[[Problem], None]) -> Case:
+    """Return the case of the WorkerHandle in *data*. Raises `Refused` with every problem of it and of *environ*."""
+    read, notes, problems = settings.read(environ)
+    try:
+        handle, plan = handles.recognised(document.read(data))
+    except Refused as refused:
+        raise Refused({*problems, *refused.problems}) from None
+    problems += settings.exposed(plan.base, read)
+    if problems:
+        raise Refused(problems)
+    for told in notes:
+        note(told)
+    return Case(handle, plan, read)
+
+
+def status(case: Case, line: Line, now: Callable[[], datetime], wait_s: float) -> WorkerHandle:
+    """Return the handle with `status` and `message` as they are.
+
+    An agent that is still starting is asked again until *wait_s* seconds have passed by the clock *now*.
+    """
+    deadline = now() + timedelta(seconds=wait_s)
+    state, message = _state(case, line)
+    while state == "pending" and now() < deadline:
+        line.sleep(worker.PAUSE_S)
+        state, message = _state(case, line)
+    if state != "ready":
+        line.note(Problem(Code.NOT_READY, f"{case.plan.name} {state}: {message}"))
+    return msgspec.structs.replace(case.handle, status=state, message=message or msgspec.UNSET)
+
+
+def abort(case: Case, line: Line) -> None:
+    """Stop the agent. Raises `Refused` when the handle offers no way, or the Worker does not do it."""
+    if not case.plan.abort:
+        hint = "its spec disabled the abort; the agent stops by itself when idle"
+        raise Refused([Problem(Code.VALUE, "the handle offers no abort", ("abort",), hint)])
+    _insist(lambda: worker.stop(case.plan.abort, case.plan.base, case.settings, line))
+
+
+def teardown(case: Case, line: Line) -> None:
+    """Stop the agent and see that it left. Raises `Refused` when it does not, or when that cannot be seen."""
+    abort(case, line)
+    _insist(lambda: _left(case, line))
+
+
+def _left(case: Case, line: Line) -> None:
+    state = ""
+    for _ in range(case.settings.retries):
+        try:
+            state = worker.look(case.plan, case.settings, line).state
+        except worker.NoRoute as missing:
+            line.note(worker.no_route("GET /agent/<session>", missing))
+            return
+        if state in _GONE:
+            return
+        line.sleep(worker.PAUSE_S)
+    raise worker.Unavailable(f"teardown: the agent is still {state}")
+
+
+_GONE = frozenset({"unknown", "stopped"})
+
+
+def _insist(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except worker.Unavailable as cause:
+        raise Refused([Problem(Code.WORKER, str(cause))]) from None
+
+
+def _state(case: Case, line: Line) -> tuple[str, str]:
+    """Return the handle's `status` and `message`; the message is empty with `ready`."""
+    try:
+        seen = _seen(case, line)
+    except worker.Unavailable as cause:
+        return "failed", str(cause)
+    if seen.state in {"ready", "busy"}:
+        return "ready", ""
+    if seen.state == "starting":
+        return "pending", "the agent is starting" + (f": {seen.cause}" if seen.cause else "")
+    return "failed", "the agent is gone" + (f": {seen.cause}" if seen.cause else "; spawn it again")
+
+
+def _seen(case: Case, line: Line) -> Seen:
+    """Return what the session is doing; without a route to ask, a healthy Worker has to do.
+
+    A pending handle is a start that was put off: where the Worker does not know the session yet, this makes it.
+    """
+    plan, read = case.plan, case.settings
+    if not read.bootstrap:
+        worker.probe(plan, read, line)
+        return Seen("ready")
+    try:
+        seen = worker.look(plan, read, line)
+    except worker.NoRoute as missing:
+        line.note(worker.no_route("GET /agent/<session>", missing))
+        worker.probe(plan, read, line)
+        return Seen("ready")
+    if seen.state == "unknown" and case.handle.status == "pending":
+        worker.start(plan, read, line)
+        return Seen("ready")
+    return seen

@@ -1,0 +1,28 @@
+"""What all tests share: the program under test, and how Hypothesis searches."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.support.program import Program
+
+hypothesis.settings.register_profile(
+    "reproducible", derandomize=True, deadline=None, database=None, max_examples=100, print_blob=False
+)
+hypothesis.settings.load_profile("reproducible")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    default = shlex.join([sys.executable, "-m", "exec_cf"])
+    parser.addoption("--program", default=default, help="the program under test: a path, or a command line")
+
+
+@pytest.fixture
+def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
+    """The program under test, in a clean environment with a home of its own."""
+    line = str(request.config.getoption("--program"))
+    command = [str(Path(line).resolve())] if Path(line).is_file() else shlex.split(line)
+    return Program(command, tmp_path)

@@ -1,0 +1,133 @@
+"""A caller on the bus that sees every message as it came, also where a well-behaved client would refuse."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+LIMIT_S = 15.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One message of a response stream."""
+
+    data: bytes
+    headers: dict[str, str]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object."""
+        body: dict[str, Any] = json.loads(self.data)
+        return body
+
+    @property
+    def is_terminator(self) -> bool:
+        """Whether this is the empty message without headers that ends a stream."""
+        return self.data == b"" and not self.headers
+
+    @property
+    def error_code(self) -> str | None:
+        """The service error code, when this is an error frame."""
+        return self.headers.get("Nats-Service-Error-Code")
+
+
+class Stream:
+    """What arrives on one reply subject."""
+
+    def __init__(self, subject: str, subscription: Subscription) -> None:
+        """Read from a subscription that exists already."""
+        self.subject = subject
+        self._subscription = subscription
+
+    async def next(self, limit_s: float = LIMIT_S) -> Frame:
+        """Return the next message. Raises TimeoutError."""
+        message: Msg = await self._subscription.next_msg(limit_s)
+        return Frame(message.data, dict(message.headers or {}))
+
+    async def rest(self, limit_s: float = LIMIT_S) -> list[Frame]:
+        """Return the messages up to the terminator, with it."""
+        frames: list[Frame] = []
+        while not frames or not frames[-1].is_terminator:
+            frames.append(await self.next(limit_s))
+        return frames
+
+    async def silent(self, for_s: float = 0.3) -> bool:
+        """Tell whether nothing more arrives."""
+        try:
+            await self.next(for_s)
+        except TimeoutError:
+            return True
+        return False
+
+
+class Caller:
+    """A connection to the bus."""
+
+    def __init__(self, connection: Client) -> None:
+        """Use a connection that is open."""
+        self.nats = connection
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, url: str) -> AsyncIterator[Self]:
+        """Connect to the bus for the time of a `with` block."""
+        connection = await nats.connect(url)
+        try:
+            yield cls(connection)
+        finally:
+            await connection.close()
+
+    async def send(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> Stream:
+        """Send a request and return the stream that answers it."""
+        stream = await self.listen()
+        await self.nats.publish(subject, payload, reply=stream.subject, headers=headers)
+        return stream
+
+    async def listen(self) -> Stream:
+        """Return a stream on a fresh inbox."""
+        inbox = self.nats.new_inbox()
+        subscription = await self.nats.subscribe(inbox)
+        await self.nats.flush()
+        return Stream(inbox, subscription)
+
+    async def prompt(self, subject: str, payload: bytes | str) -> list[Frame]:
+        """Send a request and return all that answers it, the terminator last."""
+        data = payload.encode() if isinstance(payload, str) else payload
+        return await (await self.send(subject, data)).rest()
+
+    async def request_json(self, subject: str, payload: bytes = b"") -> dict[str, Any]:
+        """Send a request with one answer and return that JSON object."""
+        return self.json(await self.nats.request(subject, payload, timeout=LIMIT_S))
+
+    @staticmethod
+    def json(message: Msg) -> dict[str, Any]:
+        """Return the JSON object that a message holds."""
+        body: dict[str, Any] = json.loads(message.data)
+        return body
+
+    async def services(self) -> list[dict[str, Any]]:
+        """Return what `$SRV.INFO.agents` brings, waiting until nothing more comes."""
+        stream = await self.listen()
+        await self.nats.publish("$SRV.INFO.agents", b"", reply=stream.subject)
+        found: list[dict[str, Any]] = []
+        while True:
+            try:
+                frame = await stream.next(0.3)
+            except TimeoutError:
+                return found
+            # Without any responder the server says so in a header.
+            if frame.data:
+                found.append(frame.json)
+
+
+def text_of(frames: list[Frame]) -> str:
+    """Return the response text of a stream."""
+    chunks = [frame.json for frame in frames if frame.data and not frame.headers]
+    return "".join(chunk["data"] for chunk in chunks if chunk["type"] == "response")

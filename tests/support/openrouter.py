@@ -1,0 +1,348 @@
+"""A local server that speaks OpenRouter's streaming chat completions, at least as strictly.
+
+A test scripts one reply per request; the server checks every request before it plays one. What it finds
+wrong is answered with 400, as OpenRouter does, and kept for `OpenRouter.settle`.
+"""
+
+import json
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, SimpleQueue
+
+import msgspec
+
+from tests.support.openrouter_request import Assistant, Body, ToolResult, User, problems_of
+
+PATH = "/api/v1/chat/completions"
+KEY = "sk-or-v1-0123456789abcdef"
+#: Stands in every error text, so that a test can show that none of it travels on.
+PROVIDER_TEXT = "as-the-provider-put-it"
+
+
+@dataclass
+class Request:
+    """One request that passed the checks, and what became of its connection."""
+
+    body: Body
+    headers: Mapping[str, str]
+    dropped: threading.Event = field(default_factory=threading.Event)
+
+    def texts(self, kind: type[User | Assistant | ToolResult]) -> list[str | None]:
+        """Give the contents of the messages of one role, in order."""
+        return [message.content for message in self.body.messages if isinstance(message, kind)]
+
+
+Play = Callable[["Handler", Request], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Checks a request and plays the next scripted reply."""
+
+    protocol_version = "HTTP/1.1"
+    server: "Server"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Keep quiet."""
+
+    def do_POST(self) -> None:
+        """Check a request, then play its reply."""
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path != PATH:
+            self.wrong(f"path {self.path}", HTTPStatus.NOT_FOUND)
+        elif self.headers.get("Content-Type") != "application/json":
+            self.wrong(f"Content-Type {self.headers.get('Content-Type')}")
+        elif self.headers.get("Authorization") != f"Bearer {self.server.key}":
+            self.error(HTTPStatus.UNAUTHORIZED)
+        else:
+            self.complete(raw)
+
+    def complete(self, raw: bytes) -> None:
+        """Check the body, then play the reply that the test scripted."""
+        try:
+            body = msgspec.json.decode(raw, type=Body)
+            problems = "; ".join(problems_of(body))
+            play = self.server.script.get_nowait()
+        except msgspec.ValidationError as error:
+            return self.wrong(str(error))
+        except Empty:
+            return self.wrong("a request that no test expects")
+        if problems:
+            return self.wrong(problems)
+        request = Request(body, dict(self.headers.items()))
+        self.server.arrived.put(request)
+        with suppress(OSError):
+            play(self, request)
+        return None
+
+    def wrong(self, problem: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
+        """Note a request that OpenRouter would not take."""
+        self.server.problems.append(problem)
+        self.error(status)
+
+    def error(self, status: int, headers: Mapping[str, str] | None = None) -> None:
+        """OpenRouter's error body."""
+        body = json.dumps({"error": {"code": int(status), "message": f"{PROVIDER_TEXT} {KEY}"}}).encode()
+        self.plain(status, "application/json", body, headers or {})
+
+    def plain(self, status: int, kind: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Answer with a body of known length."""
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def begin(self) -> None:
+        """Open the event stream, with the comment that OpenRouter sends while it waits."""
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.write(": OPENROUTER PROCESSING\n\n")
+
+    def write(self, text: str) -> None:
+        """One chunk of the stream."""
+        data = text.encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def event(self, request: Request, delta: Mapping[str, object], finish: str | None = None) -> None:
+        """One chunk of a completion."""
+        choice = {
+            "index": 0,
+            "delta": {"role": "assistant", **delta},
+            "finish_reason": finish,
+            "logprobs": None,
+        }
+        self.write(f"data: {json.dumps({**self.head(request), 'choices': [choice]})}\n\n")
+
+    def stop(self, request: Request, reason: str) -> None:
+        """Say why the completion ended, what it used, and that it is done."""
+        self.event(request, {"content": ""}, reason)
+        usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+        self.write(f"data: {json.dumps({**self.head(request), 'choices': [], 'usage': usage})}\n\n")
+        self.write("data: [DONE]\n\n")
+        self.write_end()
+
+    def write_end(self) -> None:
+        """End the chunked body."""
+        self.wfile.write(b"0\r\n\r\n")
+
+    def head(self, request: Request) -> dict[str, object]:
+        """Give what every event carries."""
+        return {
+            "id": "gen-1",
+            "provider": "Test",
+            "model": request.body.model,
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+        }
+
+    def wait_for_drop(self, request: Request) -> None:
+        """Stay silent until the client closes the connection, or the server stops."""
+        while not self.server.stopping.is_set():
+            readable, _, _ = select.select([self.connection], [], [], 0.05)
+            if readable and not self.connection.recv(1):
+                request.dropped.set()
+                break
+        self.close_connection = True
+
+
+class Server(ThreadingHTTPServer):
+    """The listening socket and what its handlers share."""
+
+    daemon_threads = True
+
+    def __init__(self, key: str) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.key = key
+        self.script: SimpleQueue[Play] = SimpleQueue()
+        self.arrived: SimpleQueue[Request] = SimpleQueue()
+        self.problems: list[str] = []
+        self.stopping = threading.Event()
+
+
+class OpenRouter:
+    """What a test holds: scripts replies, and reads what was asked."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @property
+    def base_url(self) -> str:
+        """The value of OPENROUTER_BASE_URL."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}{PATH.removesuffix('/chat/completions')}"
+
+    def will(self, *plays: Play) -> None:
+        """Script the replies to the next requests, in order."""
+        for play in plays:
+            self._server.script.put(play)
+
+    def request(self, timeout: float = 10) -> Request:
+        """Wait for the next request."""
+        return self._server.arrived.get(timeout=timeout)
+
+    def settle(self) -> None:
+        """Check that every request was right and every reply asked for, and forget them all."""
+        problems, self._server.problems = self._server.problems, []
+        unplayed = self._server.script.qsize()
+        self._server.script, self._server.arrived = SimpleQueue(), SimpleQueue()
+        assert problems == []
+        assert unplayed == 0
+
+
+@contextmanager
+def openrouter(key: str = KEY) -> Iterator[OpenRouter]:
+    """Run a server, stopped at the end, also while it hangs."""
+    server = Server(key)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield OpenRouter(server)
+    finally:
+        server.stopping.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+# Replies.
+
+
+def say(*pieces: str, finish: str = "stop") -> Play:
+    """Text, a chunk per piece."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        for piece in pieces:
+            handler.event(request, {"content": piece})
+        handler.stop(request, finish)
+
+    return play
+
+
+def say_when(released: threading.Event, first: str, second: str) -> Play:
+    """Text, and more text once the test allows it."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        handler.event(request, {"content": first})
+        released.wait(10)
+        handler.event(request, {"content": second})
+        handler.stop(request, "stop")
+
+    return play
+
+
+def call(name: str, arguments: object, call_id: str = "call_1", text: str = "") -> Play:
+    """One tool call, its arguments in two halves as models stream them; text before it."""
+    return calls((name, arguments, call_id), text=text)
+
+
+def calls(*wanted: tuple[str, object, str], text: str = "") -> Play:
+    """Several tool calls in one step."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        if text:
+            handler.event(request, {"content": text})
+        for index, (name, arguments, call_id) in enumerate(wanted):
+            written = arguments if isinstance(arguments, str) else json.dumps(arguments)
+            half = len(written) // 2
+            function = {"name": name, "arguments": written[:half]}
+            head = {"index": index, "id": call_id, "type": "function", "function": function}
+            rest = {"index": index, "function": {"arguments": written[half:]}}
+            handler.event(request, {"content": None, "tool_calls": [head]})
+            handler.event(request, {"content": None, "tool_calls": [rest]})
+        handler.stop(request, "tool_calls")
+
+    return play
+
+
+def hang(*pieces: str) -> Play:
+    """Text, and then nothing, ever."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        for piece in pieces:
+            handler.event(request, {"content": piece})
+        handler.wait_for_drop(request)
+
+    return play
+
+
+def silence() -> Play:
+    """Not even a status line."""
+    return lambda handler, request: handler.wait_for_drop(request)
+
+
+def fail(status: int, retry_after: int | None = None) -> Play:
+    """Answer with an HTTP error."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return lambda handler, _: handler.error(status, headers)
+
+
+def fail_in_stream(code: int, *pieces: str) -> Play:
+    """Text, and then an error event: how OpenRouter reports what fails after the first token."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        for piece in pieces:
+            handler.event(request, {"content": piece})
+        error = {"code": code, "message": f"{PROVIDER_TEXT} {KEY}"}
+        choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
+        handler.write(
+            f"data: {json.dumps({**handler.head(request), 'error': error, 'choices': [choice]})}\n\n"
+        )
+        handler.write_end()
+
+    return play
+
+
+def malformed(*pieces: str) -> Play:
+    """Text, and then an event that is no JSON."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        for piece in pieces:
+            handler.event(request, {"content": piece})
+        handler.write(f'data: {{"{PROVIDER_TEXT}\n\n')
+        handler.stop(request, "stop")
+
+    return play
+
+
+def not_an_api() -> Play:
+    """Answer with a web page, as an address with a typing error does."""
+    page = f"<!doctype html><title>{PROVIDER_TEXT}</title>".encode()
+    return lambda handler, _: handler.plain(HTTPStatus.OK, "text/html", page, {})
+
+
+def break_off(*pieces: str) -> Play:
+    """Text, and then the end of the stream without a finish reason."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        for piece in pieces:
+            handler.event(request, {"content": piece})
+        handler.write_end()
+
+    return play
+
+
+def cut(*pieces: str) -> Play:
+    """Text, and then a closed connection in the middle of the body."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        for piece in pieces:
+            handler.event(request, {"content": piece})
+        handler.close_connection = True
+
+    return play

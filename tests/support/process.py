@@ -1,0 +1,73 @@
+"""A server process: started, awaited, and stopped by its own pid."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+START_LIMIT_S = 20.0
+STOP_LIMIT_S = 10.0
+
+
+def free_port() -> int:
+    """Return a TCP port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Tell whether something accepts connections on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class ServerError(Exception):
+    """A server did not start; the message ends with the last of its log."""
+
+
+class Process:
+    """A child process whose output goes to a log file."""
+
+    def __init__(self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        """Start the process; `env` replaces the environment when given."""
+        self.log = log
+        with log.open("ab") as output:
+            self._child = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._child.pid
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready` says so. Raises ServerError when the process ends first or takes too long."""
+        deadline = time.monotonic() + START_LIMIT_S
+        while not ready():
+            if self._child.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                tail = self.log.read_text(errors="replace")[-2000:]
+                raise ServerError(f"{self._child.args!r} did not start:\n{tail}")
+            time.sleep(0.02)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        self._child.send_signal(number)
+
+    def stop(self) -> None:
+        """Ask the process to end, and end it when it does not."""
+        self._child.terminate()
+        try:
+            self._child.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process at once, as a crash would."""
+        self._child.kill()
+        self._child.wait()

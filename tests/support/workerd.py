@@ -1,0 +1,140 @@
+"""The Worker's bundle on workerd, configured from the same wrangler.toml that a deployment uses."""
+
+import json
+import shutil
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from tests.support.process import Process, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKER = ROOT / "worker"
+BUNDLE = WORKER / "dist" / "index.js"
+
+_CONFIG = """\
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "worker", worker = .worker),
+    (name = "disk", disk = (path = {disk}, writable = true)),
+    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = ({tls}))),
+  ],
+  sockets = [(name = "http", address = {address}, http = (), service = "worker")],
+);
+
+const worker :Workerd.Worker = (
+  modules = [(name = "worker", esModule = embed "index.js")],
+  compatibilityDate = {date},
+  bindings = [{bindings}],
+  durableObjectNamespaces = [{namespaces}],
+  durableObjectStorage = (localDisk = "disk"),
+  globalOutbound = "internet",
+);
+"""
+
+
+def workerd_program() -> Path:
+    """Return the workerd of worker/node_modules, which `make worker` installs."""
+    found = sorted(WORKER.glob("node_modules/@cloudflare/workerd-*/bin/workerd"))
+    if not found:
+        raise FileNotFoundError("workerd is not installed: run `make worker`")
+    return found[0]
+
+
+class Workerd:
+    """One Worker; it keeps its port and its Durable Objects over `stop`, `kill` and `start`."""
+
+    def __init__(self, home: Path, variables: Mapping[str, str], ca: str | None = None) -> None:
+        """Prepare a Worker with these vars and secrets; `ca` is a PEM text that it trusts."""
+        (home / "state").mkdir(parents=True, exist_ok=True)
+        self._home = home
+        self._variables = dict(variables)
+        self._ca = ca
+        self._process: Process | None = None
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """All that the Worker wrote to its console."""
+        return (self._home / "workerd.log").read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        """The running workerd's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Start workerd and wait until the Worker is healthy."""
+        config = self._home / "workerd.capnp"
+        config.write_text(self._configuration())
+        # Cap'n Proto embeds files below the configuration only.
+        shutil.copy(BUNDLE, self._home / "index.js")
+        argv = [str(workerd_program()), "serve", str(config)]
+        self._process = Process(argv, self._home / "workerd.log")
+        self._process.wait_until(self._healthy)
+        return self
+
+    def stop(self) -> None:
+        """Stop workerd; does nothing when it does not run."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def kill(self) -> None:
+        """End workerd at once, as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process = None
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """Return an HTTP client of the Worker's routes."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+
+    def _healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def _configuration(self) -> str:
+        deployment: dict[str, Any] = tomllib.loads((WORKER / "wrangler.toml").read_text())
+        objects = deployment["durable_objects"]["bindings"]
+        texts = [f"(name = {_q(name)}, text = {_q(text)})" for name, text in self._variables.items()]
+        bound = [f"(name = {_q(o['name'])}, durableObjectNamespace = {_q(o['class_name'])})" for o in objects]
+        namespaces = [
+            f"(className = {_q(o['class_name'])}, uniqueKey = {_q(o['class_name'])}, enableSql = true)"
+            for o in objects
+        ]
+        trusted = "" if self._ca is None else f", trustedCertificates = [{_q(self._ca)}]"
+        return _CONFIG.format(
+            disk=_q(str(self._home / "state")),
+            tls=f"trustBrowserCas = true{trusted}",
+            address=_q(f"127.0.0.1:{self.port}"),
+            date=_q(deployment["compatibility_date"]),
+            bindings=", ".join(texts + bound),
+            namespaces=", ".join(namespaces),
+        )
+
+    def __enter__(self) -> Self:
+        """Start the Worker."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the Worker."""
+        self.stop()
+
+
+def _q(text: str) -> str:
+    """Quote a text for Cap'n Proto; its escapes are those of JSON, but for non-ASCII characters."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,101 @@
+"""A `exec_cf.cli.World` in memory: what goes in is given, what comes out is kept."""
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+
+from exec_cf.http import Answer, Failed, Request
+from exec_cf.messages import BusBlock
+
+NOW = datetime(2026, 5, 24, 15, 30, tzinfo=UTC)
+
+OFFLINE: Mapping[str, str] = {"CF_WORKER_HEALTHCHECK": "0"}
+"""The environment under which no request is made."""
+
+Exchange = Callable[[Request], Answer]
+
+
+class Script:
+    """An exchange that gives the next of some answers, and keeps what it was asked."""
+
+    def __init__(self, *answers: Answer | Failed) -> None:
+        self._answers = iter(answers)
+        self.requests: list[Request] = []
+
+    def __call__(self, request: Request) -> Answer:
+        self.requests.append(request)
+        answer = next(self._answers)
+        if isinstance(answer, Failed):
+            raise answer
+        return answer
+
+    def unused(self) -> Iterable[Answer | Failed]:
+        """Return the answers that nobody asked for."""
+        return list(self._answers)
+
+
+class FakeWorld:
+    """Stdin, environment and network from memory; stdout, stderr and pauses into memory."""
+
+    def __init__(
+        self,
+        stdin: bytes | OSError = b"",
+        environ: Mapping[str, str] = OFFLINE,
+        exchange: Exchange | None = None,
+        broken_write: OSError | None = None,
+        closed: OSError | None = None,
+    ) -> None:
+        self._stdin = stdin
+        self.environ: Mapping[str, str] = environ
+        self.script = exchange or Script()
+        self._broken_write = broken_write
+        self._closed = closed
+        self.written = b""
+        self.errors: list[str] = []
+        self.slept: list[float] = []
+        self.order: list[str] = []
+
+    def exchange(self, request: Request) -> Answer:
+        self.order.append(request.method)
+        return self.script(request)
+
+    def sleep(self, seconds: float, /) -> None:
+        self.slept.append(seconds)
+
+    def now(self) -> datetime:
+        return NOW
+
+    def read(self, most: int) -> bytes:
+        if isinstance(self._stdin, OSError):
+            raise self._stdin
+        return self._stdin[: most + 1]
+
+    def writable(self) -> None:
+        self.order.append("writable")
+        if self._closed:
+            raise self._closed
+
+    def write(self, data: bytes) -> None:
+        self.order.append("write")
+        if self._broken_write:
+            raise self._broken_write
+        self.written += data
+
+    def error(self, text: str) -> None:
+        self.errors.append(text)
+
+
+def os_error(number: int) -> OSError:
+    """Return the error that the system raises for *number*."""
+    return OSError(number, os.strerror(number))
+
+
+FULL = os_error(errno.ENOSPC)
+
+
+def started(bus: BusBlock, status: int = 201, abort: str = "/control/abort/lead") -> Answer:
+    """Return the answer of a Worker that started the agent with *bus*."""
+    import msgspec
+
+    return Answer(status, msgspec.json.encode({"state": "ready", "subjects": bus, "abort": abort}))

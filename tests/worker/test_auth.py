@@ -1,0 +1,114 @@
+"""Who may use the routes of a Worker with a control token."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.nats import NatsServer
+from tests.support.workerd import Workerd
+
+TOKEN = "correct horse-battery_staple".replace(" ", "~")
+
+
+@pytest.fixture(scope="module")
+def guarded(bus: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
+    """Return a Worker with a control token."""
+    variables = {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": TOKEN}
+    with Workerd(tmp_path_factory.mktemp("guarded"), variables) as server:
+        yield server
+
+
+@pytest.fixture
+def stranger(guarded: Workerd) -> Iterator[httpx.Client]:
+    """Return a client without the token."""
+    with guarded.client() as client:
+        yield client
+
+
+@pytest.fixture
+def owner(guarded: Workerd) -> Iterator[httpx.Client]:
+    """Return a client with the token."""
+    with guarded.client(TOKEN) as client:
+        yield client
+
+
+GUARDED = [
+    ("POST", "/agent/a"),
+    ("GET", "/agent/a"),
+    ("POST", "/control/abort"),
+    ("POST", "/control/abort/a"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Basic YTpi", f"Token {TOKEN}", "Bearer a b"])
+def test_without_credentials_the_answer_is_401(
+    stranger: httpx.Client, method: str, path: str, header: str | None
+) -> None:
+    """Every route but the probe wants the token as bearer."""
+    headers = {} if header is None else {"Authorization": header}
+    response = stranger.request(method, path, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+@pytest.mark.parametrize("token", ["wrong", TOKEN[:-1], TOKEN + "x", TOKEN.upper()])
+def test_with_a_wrong_token_the_answer_is_403(
+    stranger: httpx.Client, method: str, path: str, token: str
+) -> None:
+    """A token that is almost right is wrong."""
+    response = stranger.request(method, path, headers={"Authorization": f"Bearer {token}"})
+    assert (response.status_code, response.json()["error"]) == (403, "forbidden")
+
+
+def test_the_probe_is_open_and_tells_that_the_rest_is_not(stranger: httpx.Client) -> None:
+    """A probe needs no secret."""
+    assert stranger.get("/health").json()["auth"] == "token"
+
+
+def test_the_abort_path_is_good_without_headers(
+    owner: httpx.Client, stranger: httpx.Client, session: str
+) -> None:
+    """The dispatcher posts to the abort target and sends no headers."""
+    abort = owner.post(f"/agent/{session}").json()["abort"]
+    assert stranger.post(abort).json() == {"stopped": [session]}
+
+
+def test_the_abort_path_aborts_its_session_only(
+    owner: httpx.Client, stranger: httpx.Client, session: str
+) -> None:
+    """A capability for one session opens neither another nor another route."""
+    abort = owner.post(f"/agent/{session}").json()["abort"]
+    query = abort.partition("?")[2]
+    assert stranger.post(f"/control/abort/other?{query}").status_code == 403
+    assert stranger.post(f"/control/abort/{session}?cap=").status_code == 403
+    assert stranger.post(f"/control/abort/{session}?{query[:-1]}").status_code == 403
+    assert stranger.post(f"/control/abort?{query}").status_code == 401
+    assert stranger.get(f"/agent/{session}?{query}").status_code == 401
+    assert owner.get(f"/agent/{session}").json()["state"] == "ready"
+
+
+def test_the_token_opens_every_route(owner: httpx.Client, session: str) -> None:
+    """Start, look and abort work with the bearer."""
+    assert owner.post(f"/agent/{session}").status_code == 201
+    assert owner.get(f"/agent/{session}").status_code == 200
+    assert owner.post(f"/control/abort/{session}").json() == {"stopped": [session]}
+
+
+def test_the_token_is_told_to_nobody(owner: httpx.Client, guarded: Workerd, session: str) -> None:
+    """Neither an answer nor the log holds the token or the capability."""
+    started = owner.post(f"/agent/{session}")
+    answers = [started, owner.get(f"/agent/{session}"), owner.get("/health"), owner.get("/agent/none")]
+    assert all(TOKEN not in answer.text for answer in answers)
+    capability = started.json()["abort"].partition("cap=")[2]
+    assert TOKEN not in guarded.log
+    assert capability not in guarded.log
+
+
+def test_an_open_worker_warns_in_its_log(worker: Workerd, guarded: Workerd) -> None:
+    """Open routes are said once; closed ones are nothing to warn of."""
+    assert worker.log.count("routes are open") == 1
+    assert "CONTROL_TOKEN" in worker.log
+    assert "routes are open" not in guarded.log

@@ -1,0 +1,203 @@
+"""What breaks, and that the agent comes back, or says why it cannot."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from nats.errors import NoRespondersError
+
+from tests.support.caller import Caller, text_of
+from tests.support.nats import NatsServer
+from tests.support.proxy import Proxy
+from tests.support.workerd import Workerd
+
+# A period of the alarm, the time to notice a dead connection, and room for a busy machine.
+REVIVAL_LIMIT_S = 40
+
+
+@pytest.fixture
+def own_bus(tmp_path: Path) -> Iterator[NatsServer]:
+    """Return a bus that a test may break."""
+    with NatsServer(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture
+def own_worker(own_bus: NatsServer, tmp_path: Path) -> Iterator[Workerd]:
+    """Return a Worker that a test may break."""
+    with Workerd(tmp_path / "worker", {"NATS_WS_URL": own_bus.ws_url}) as server:
+        yield server
+
+
+def start(worker: Workerd, session: str = "a") -> dict[str, Any]:
+    """Start an agent and return the answer."""
+    with worker.client() as client:
+        response = client.post(f"/agent/{session}")
+    assert response.status_code == 201
+    body: dict[str, Any] = response.json()
+    return body
+
+
+async def revived(caller: Caller, subject: str) -> None:
+    """Wait until an agent answers a prompt."""
+    deadline = time.monotonic() + REVIVAL_LIMIT_S
+    while True:
+        stream = await caller.send(subject, b"again")
+        try:
+            frame = await stream.next(1)
+            if frame.headers.get("Status") != "503":
+                assert text_of(await stream.rest()) == "again"
+                return
+        except TimeoutError:
+            pass
+        assert time.monotonic() < deadline, "the agent did not come back"
+        await asyncio.sleep(0.2)
+
+
+@pytest.mark.anyio
+async def test_an_agent_survives_a_restart_of_the_bus(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """The agent registers again, and the same start finds it."""
+    subject = start(own_worker)["subjects"]["prompt"]
+    own_bus.stop()
+    own_bus.start()
+    async with Caller.connected(own_bus.url) as caller:
+        await revived(caller, subject)
+    with own_worker.client() as client:
+        assert client.post("/agent/a").status_code == 200
+
+
+@pytest.mark.anyio
+async def test_without_a_bus_a_start_fails_and_leaves_nothing(
+    own_bus: NatsServer, own_worker: Workerd
+) -> None:
+    """503 with the cause; no agent appears when the bus does, and a new start is a first one."""
+    own_bus.stop()
+    with own_worker.client() as client:
+        response = client.post("/agent/a")
+        assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
+        assert "NATS_WS_URL" in response.json()["message"]
+        assert client.get("/agent/a").status_code == 404
+        assert client.post("/control/abort").json() == {"stopped": []}
+        own_bus.start()
+        async with Caller.connected(own_bus.url) as caller:
+            assert await caller.services() == []
+        assert client.post("/agent/a", json={"owner": "other"}).status_code == 201
+
+
+def test_a_start_of_a_running_agent_fails_while_the_bus_is_down(
+    own_bus: NatsServer, own_worker: Workerd
+) -> None:
+    """Ready would be a lie; the agent stays known and comes back."""
+    start(own_worker)
+    own_bus.stop()
+    with own_worker.client() as client:
+        assert client.post("/agent/a").status_code == 503
+        body = client.get("/agent/a").json()
+        assert body["state"] == "starting"
+        assert "NATS_WS_URL" in body["cause"]
+        own_bus.start()
+        assert client.post("/agent/a").status_code == 200
+
+
+def test_an_agent_stops_while_the_bus_is_down(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """An abort needs no bus, and the agent does not come back with it."""
+    start(own_worker)
+    own_bus.stop()
+    with own_worker.client() as client:
+        assert client.post("/control/abort/a").json() == {"stopped": ["a"]}
+        own_bus.start()
+        assert client.get("/agent/a").json()["state"] == "stopped"
+
+
+@pytest.mark.anyio
+async def test_a_killed_worker_revives_its_idle_agent(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """After a crash the alarm brings the agent back, without a request."""
+    subject = start(own_worker)["subjects"]["prompt"]
+    own_worker.kill()
+    own_worker.start()
+    async with Caller.connected(own_bus.url) as caller:
+        await revived(caller, subject)
+        assert len(await caller.services()) == 1
+
+
+@pytest.mark.anyio
+async def test_a_look_revives_the_agent_of_a_killed_worker(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """Whoever asks for the agent brings it back before the alarm does."""
+    started = start(own_worker)
+    own_worker.kill()
+    own_worker.start()
+    with own_worker.client() as client:
+        assert client.get("/agent/a").json()["state"] == "starting"
+        again = client.post("/agent/a")
+        assert again.status_code == 200
+        assert again.json()["instance_id"] != started["instance_id"]
+    async with Caller.connected(own_bus.url) as caller:
+        assert text_of(await caller.prompt(started["subjects"]["prompt"], "hello")) == "hello"
+
+
+def test_an_aborted_agent_stays_gone_after_a_crash(own_worker: Workerd) -> None:
+    """Nothing on the disk brings back what was stopped."""
+    start(own_worker)
+    with own_worker.client() as client:
+        client.post("/control/abort")
+        own_worker.kill()
+        own_worker.start()
+        assert client.get("/agent/a").json()["state"] == "stopped"
+        assert client.post("/control/abort").json() == {"stopped": []}
+
+
+@pytest.mark.anyio
+async def test_a_dead_network_path_is_noticed(own_bus: NatsServer, tmp_path: Path) -> None:
+    """A connection that only swallows is replaced, though neither end ever closed it."""
+    with Proxy(own_bus.ws_port) as proxy:
+        variables = {"NATS_WS_URL": f"ws://127.0.0.1:{proxy.port}"}
+        with Workerd(tmp_path / "proxied", variables) as worker:
+            first = start(worker)
+            proxy.black_hole()
+            async with Caller.connected(own_bus.url) as caller:
+                await connected_again(caller, first["instance_id"])
+                with worker.client() as client:
+                    assert client.get("/agent/a").json()["state"] == "ready"
+
+
+async def connected_again(caller: Caller, old: str) -> None:
+    """Wait until another instance than the old one answers."""
+    deadline = time.monotonic() + REVIVAL_LIMIT_S
+    while not [service for service in await caller.services() if service["id"] != old]:
+        assert time.monotonic() < deadline, "the agent did not connect again"
+
+
+def test_an_agent_that_nobody_prompts_stops_itself(own_bus: NatsServer, tmp_path: Path) -> None:
+    """After the idle limit the agent has left the bus and says why."""
+    variables = {"NATS_WS_URL": own_bus.ws_url, "AGENT_IDLE_LIMIT_S": "1"}
+    with Workerd(tmp_path / "idle", variables) as worker, worker.client() as client:
+        start(worker)
+        deadline = time.monotonic() + REVIVAL_LIMIT_S
+        while client.get("/agent/a").json()["state"] != "stopped":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert "AGENT_IDLE_LIMIT_S" in client.get("/agent/a").json()["cause"]
+        assert client.post("/control/abort").json() == {"stopped": []}
+
+
+@pytest.mark.anyio
+async def test_a_hundred_sessions(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """Started, prompted together, all aborted, none left."""
+    async with (
+        httpx.AsyncClient(base_url=own_worker.url, timeout=60, trust_env=False) as client,
+        Caller.connected(own_bus.url) as caller,
+    ):
+        answers = await asyncio.gather(*(client.post(f"/agent/s{n}") for n in range(100)))
+        assert {answer.status_code for answer in answers} == {201}
+        subjects = [answer.json()["subjects"]["prompt"] for answer in answers]
+        streams = await asyncio.gather(*(caller.prompt(s, f"to {s}") for s in subjects))
+        assert [text_of(stream) for stream in streams] == [f"to {s}" for s in subjects]
+        stopped = (await client.post("/control/abort")).json()["stopped"]
+        assert sorted(stopped) == sorted(f"s{n}" for n in range(100))
+        assert await caller.services() == []
+        with pytest.raises(NoRespondersError):
+            await caller.nats.request(subjects[0], b"hello", timeout=2)

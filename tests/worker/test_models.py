@@ -1,0 +1,493 @@
+"""The agents that answer with a language model, against a server that speaks OpenRouter's streaming API."""
+
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import openrouter as fake
+from tests.support.caller import Caller, Frame, Stream, text_of
+from tests.support.nats import NatsServer
+from tests.support.openrouter import KEY, PROVIDER_TEXT, OpenRouter, Play
+from tests.support.openrouter_request import Assistant, ToolResult, User
+from tests.support.workerd import Workerd
+
+pytestmark = pytest.mark.anyio
+
+ABORTED = {"type": "status", "data": "aborted"}
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[OpenRouter]:
+    """Return a running OpenRouter."""
+    with fake.openrouter() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def worker(
+    bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workerd]:
+    """Return a running Worker with a key for the provider."""
+    with Workerd(tmp_path_factory.mktemp("worker"), variables(bus, provider)) as server:
+        yield server
+
+
+def variables(bus: NatsServer, provider: OpenRouter) -> dict[str, str]:
+    """Return vars and secrets of a Worker that lacks nothing."""
+    return {
+        "NATS_WS_URL": bus.ws_url,
+        "OPENROUTER_BASE_URL": provider.base_url,
+        "OPENROUTER_API_KEY": KEY,
+    }
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A session, a caller on the bus, and the provider behind the Worker."""
+
+    session: str
+    caller: Caller
+    provider: OpenRouter
+    worker: Workerd
+    #: Starts a Worker that differs in these vars, and stops it after the test.
+    vary: Callable[[dict[str, str]], Workerd]
+
+    def start(self, agent: str = "pi", env: dict[str, str] | None = None, **variables: str) -> dict[str, Any]:
+        """Start the agent, with other vars on a Worker of its own; return what the start answered."""
+        worker = self.vary(variables) if variables else self.worker
+        with worker.client() as http:
+            answer = http.post(f"/agent/{self.session}", json={"agent": agent, "env": env or {}})
+        assert answer.status_code == 201, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def abort(self) -> list[str]:
+        """Stop the agent and return the sessions that were stopped."""
+        with self.worker.client() as http:
+            stopped: list[str] = http.post(f"/control/abort/{self.session}").json()["stopped"]
+        return stopped
+
+    async def answer(self, agent: dict[str, Any], prompt: str = "hello") -> list[Frame]:
+        """Prompt the agent and return its stream."""
+        return await self.caller.prompt(agent["subjects"]["prompt"], prompt)
+
+    async def signal(self, agent: dict[str, Any], verb: str, body: bytes = b"") -> None:
+        """Publish a control signal."""
+        await self.caller.nats.publish(agent["subjects"]["signal"].replace(">", verb, 1), body)
+
+    def will(self, *plays: Play) -> None:
+        """Script what the provider answers."""
+        self.provider.will(*plays)
+
+    def request(self) -> fake.Request:
+        """Return the next request that the provider was sent."""
+        return self.provider.request()
+
+
+@pytest.fixture
+async def scene(
+    bus: NatsServer, session: str, provider: OpenRouter, worker: Workerd, tmp_path: Path
+) -> AsyncIterator[Scene]:
+    """Return a scene; at its end nothing secret was logged, and the provider was asked rightly."""
+    workers = [worker]
+
+    def vary(others: dict[str, str]) -> Workerd:
+        workers.append(Workerd(tmp_path, {**variables(bus, provider), **others}).start())
+        return workers[-1]
+
+    try:
+        async with Caller.connected(bus.url) as caller:
+            scene = Scene(session, caller, provider, worker, vary)
+            yield scene
+        scene.abort()
+    finally:
+        for other in workers[1:]:
+            other.stop()
+    for each in workers:
+        for unwanted in (KEY, PROVIDER_TEXT, "Uncaught", "exception"):
+            assert unwanted not in each.log
+    provider.settle()
+
+
+async def until_text(stream: Stream) -> None:
+    """Read a stream up to its first text."""
+    while (await stream.next()).json["type"] != "response":
+        pass
+
+
+def events(frames: list[Frame]) -> list[tuple[str, Any]]:
+    """Return type and data of the chunks between ack and terminator, tool statuses decoded."""
+    assert frames[0].json == {"type": "status", "data": "ack"}
+    assert frames[-1].is_terminator
+    return [event(frame.json) for frame in frames[1:-1]]
+
+
+def event(chunk: dict[str, Any]) -> tuple[str, Any]:
+    """Return what a chunk says."""
+    data = chunk["data"]
+    if chunk["type"] == "status" and data.startswith("tool_"):
+        kind, _, rest = data.partition(":")
+        return kind, json.loads(rest)
+    return chunk["type"], data
+
+
+def error_of(frames: list[Frame]) -> tuple[str | None, dict[str, Any]]:
+    """Return code and body of the error frame that ends a stream."""
+    assert frames[-1].is_terminator
+    return frames[-2].error_code, frames[-2].json
+
+
+class TestText:
+    """Text goes to the caller while the model still speaks."""
+
+    async def test_is_passed_on_as_it_comes(self, scene: Scene) -> None:
+        """The first words arrive while the provider still holds back the last."""
+        released = threading.Event()
+        scene.will(fake.say_when(released, "first ", "second"))
+        agent = scene.start()
+        stream = await scene.caller.send(agent["subjects"]["prompt"], b"hello")
+        assert (await stream.next()).json["data"] == "ack"
+        assert (await stream.next()).json == {"type": "response", "data": "first "}
+        released.set()
+        assert text_of(await stream.rest()) == "second"
+
+    async def test_keeps_every_character(self, scene: Scene) -> None:
+        """Characters outside ASCII and white space survive both streams."""
+        text = " ünïcode \N{SNOWMAN} \N{GRINNING FACE}\n\n\ttab\u2028"
+        scene.will(fake.say(*text))
+        assert text_of(await scene.answer(scene.start())) == text
+
+
+class TestTools:
+    """The tool loop."""
+
+    async def test_results_go_back_to_the_model(self, scene: Scene) -> None:
+        """A call is shown, run and shown again, in this order, and the model reads its result."""
+        todos = {"todos": [{"content": "look", "status": "pending"}]}
+        scene.will(fake.call("todo_write", todos, text="Let me plan."), fake.say("Done."))
+        frames = await scene.answer(scene.start())
+        result = "The list is written: 1 pending, 0 in_progress, 0 completed."
+        assert events(frames) == [
+            ("response", "Let me plan."),
+            ("tool_use", {"id": "call_1", "name": "todo_write", "input": todos}),
+            ("tool_result", {"tool_use_id": "call_1", "output": result, "is_error": False}),
+            ("response", "\n\nDone."),
+        ]
+        assert {tool.function.name for tool in scene.request().body.tools} == {
+            "ask_user_question",
+            "todo_write",
+            "web_fetch",
+        }
+        assert scene.request().texts(ToolResult) == [result]
+
+    async def test_a_question_is_a_query_to_the_caller(self, scene: Scene) -> None:
+        """The stream stays open, asks, and goes on with the answer."""
+        asked = {"question": "Which colour?", "options": ["red", "blue"]}
+        scene.will(fake.call("ask_user_question", asked), fake.say("Blue it is."))
+        stream = await scene.caller.send(scene.start()["subjects"]["prompt"], b"paint it")
+        opening = [await stream.next() for _ in range(3)]
+        kind, query = event(opening[2].json)
+        assert event(opening[1].json)[0] == "tool_use"
+        assert (kind, query["prompt"]) == ("query", "Which colour?\n1. red\n2. blue")
+        await scene.caller.nats.publish(query["reply_subject"], b"blue")
+        rest = await stream.rest()
+        assert event(rest[0].json)[1]["output"] == "blue"
+        assert text_of(rest) == "Blue it is."
+        scene.request()
+        assert scene.request().texts(ToolResult) == ["blue"]
+
+    async def test_a_question_without_an_answer_is_told_to_the_model(self, scene: Scene) -> None:
+        """A caller that stays silent costs the answer, not the turn."""
+        scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("Then without."))
+        frames = await scene.answer(scene.start(AGENT_QUERY_LIMIT_S="1"))
+        [result] = [data for kind, data in events(frames) if kind == "tool_result"]
+        assert result["is_error"]
+        assert "did not answer" in result["output"]
+        assert text_of(frames) == "Then without."
+
+    async def test_several_calls_run_one_after_the_other(self, scene: Scene) -> None:
+        """Two calls of one step both get their results, in order."""
+        empty: dict[str, object] = {"todos": []}
+        wanted = fake.calls(("todo_write", empty, "call_1"), ("todo_write", empty, "call_2"))
+        scene.will(wanted, fake.say("Done."))
+        results = [d for kind, d in events(await scene.answer(scene.start())) if kind == "tool_result"]
+        assert [result["tool_use_id"] for result in results] == ["call_1", "call_2"]
+
+    @pytest.mark.parametrize(
+        "play",
+        [
+            pytest.param(fake.call("rm_rf", {}), id="an unknown tool"),
+            pytest.param(fake.call("web_fetch", {"uri": 7}), id="a wrong input"),
+            pytest.param(fake.call("web_fetch", '{"url'), id="half an input"),
+        ],
+    )
+    async def test_a_call_that_fits_no_tool_is_told_to_the_model(self, play: Play, scene: Scene) -> None:
+        """The model may correct itself."""
+        scene.will(play, fake.say("Sorry."))
+        frames = await scene.answer(scene.start())
+        [result] = [data for kind, data in events(frames) if kind == "tool_result"]
+        output = "the tool could not run this call"
+        assert result == {"tool_use_id": "call_1", "output": output, "is_error": True}
+        assert text_of(frames) == "Sorry."
+
+    async def test_the_last_step_has_to_answer(self, scene: Scene) -> None:
+        """At the step limit the model is told to use no tool."""
+        scene.will(fake.call("todo_write", {"todos": []}), fake.say("All I know."))
+        frames = await scene.answer(scene.start(AGENT_STEP_LIMIT="2"))
+        assert text_of(frames) == "All I know."
+        assert [scene.request().body.tool_choice for _ in range(2)] == ["auto", "none"]
+
+    async def test_the_step_limit_ends_a_model_that_goes_on(self, scene: Scene) -> None:
+        """A model that still calls tools gets an error that names the limit."""
+        play = fake.call("todo_write", {"todos": []})
+        scene.will(play, play)
+        code, body = error_of(await scene.answer(scene.start(AGENT_STEP_LIMIT="2")))
+        assert (code, body["error"]) == ("500", "model_error")
+        assert "AGENT_STEP_LIMIT" in body["message"]
+
+
+class TestWebFetch:
+    """What web_fetch refuses, through the real Worker; the pages it reads are tested at unit level."""
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://127.0.0.1:{port}/",
+            "http://localhost:{port}/",
+            "http://2130706433:{port}/",
+            "http://0x7f.1:{port}/",
+            "http://[::ffff:127.0.0.1]:{port}/",
+            "http://user@example.com:{port}/",
+            "file:///etc/passwd",
+        ],
+    )
+    async def test_refuses_what_is_not_public(self, url: str, scene: Scene) -> None:
+        """A loopback page is not even connected to."""
+        with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+            listener.setblocking(False)
+            address = url.format(port=listener.getsockname()[1])
+            scene.will(fake.call("web_fetch", {"url": address}), fake.say("No."))
+            frames = await scene.answer(scene.start())
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+        [result] = [data for kind, data in events(frames) if kind == "tool_result"]
+        assert result["is_error"]
+        assert "fetched" in result["output"]
+
+
+class TestSignals:
+    """What ends a turn also ends the provider's stream."""
+
+    async def test_interrupt(self, scene: Scene) -> None:
+        """The stream ends with `aborted`, the provider loses its client, and the next prompt is answered."""
+        scene.will(fake.hang("par"), fake.say("next"))
+        agent = scene.start()
+        stream = await scene.caller.send(agent["subjects"]["prompt"], b"long")
+        await until_text(stream)
+        await scene.signal(agent, "interrupt")
+        rest = await stream.rest()
+        assert [frame.json for frame in rest[:-1]] == [ABORTED]
+        assert scene.request().dropped.wait(10)
+        assert text_of(await scene.answer(agent)) == "next"
+        assert scene.request().texts(User) == ["hello"]
+
+    async def test_interrupt_before_the_first_byte(self, scene: Scene) -> None:
+        """A provider that has not even answered is left at once too."""
+        scene.will(fake.silence())
+        agent = scene.start()
+        stream = await scene.caller.send(agent["subjects"]["prompt"], b"long")
+        await stream.next()
+        request = scene.request()
+        await scene.signal(agent, "interrupt")
+        assert [frame.json for frame in (await stream.rest())[:-1]] == [ABORTED]
+        assert request.dropped.wait(10)
+
+    async def test_interrupt_during_a_question(self, scene: Scene) -> None:
+        """A turn that waits for its caller can be interrupted, and the model is not called again."""
+        scene.will(fake.call("ask_user_question", {"question": "Well?"}))
+        agent = scene.start()
+        stream = await scene.caller.send(agent["subjects"]["prompt"], b"long")
+        while (await stream.next()).json["type"] != "query":
+            pass
+        await scene.signal(agent, "interrupt")
+        assert [frame.json for frame in (await stream.rest())[:-1]] == [ABORTED]
+
+    async def test_redirect(self, scene: Scene) -> None:
+        """The old stream ends, and the new prompt is answered where it says."""
+        scene.will(fake.hang("par"), fake.say("new"))
+        agent = scene.start()
+        old = await scene.caller.send(agent["subjects"]["prompt"], b"long")
+        await until_text(old)
+        new = await scene.caller.listen()
+        body = json.dumps({"prompt": "instead", "reply": new.subject}).encode()
+        await scene.signal(agent, "redirect", body)
+        assert [frame.json for frame in (await old.rest())[:-1]] == [ABORTED]
+        assert text_of(await new.rest()) == "new"
+        assert scene.request().dropped.wait(10)
+        assert scene.request().texts(User) == ["instead"]
+
+    async def test_abort(self, scene: Scene) -> None:
+        """An abort leaves no request behind that somebody pays for."""
+        scene.will(fake.hang("par"))
+        agent = scene.start()
+        stream = await scene.caller.send(agent["subjects"]["prompt"], b"long")
+        await until_text(stream)
+        assert scene.abort() == [agent["session"]]
+        assert (await stream.rest())[0].json == ABORTED
+        assert scene.request().dropped.wait(10)
+
+
+FAILURES = [
+    pytest.param(fake.fail(401), "500", "refused_key", "OPENROUTER_API_KEY", id="401"),
+    pytest.param(fake.fail(402), "500", "refused_key", "credit", id="402"),
+    pytest.param(fake.fail(403), "500", "refused_key", "OPENROUTER_API_KEY", id="403"),
+    pytest.param(fake.fail(404), "500", "model_error", "OPEN_AGENT_MODEL_ID", id="404"),
+    pytest.param(fake.fail(400), "500", "model_error", "OPEN_AGENT_MODEL_ID", id="400"),
+    pytest.param(fake.fail(429), "429", "rate_limited", "try again later", id="429"),
+    pytest.param(fake.fail(429, retry_after=7), "429", "rate_limited", "in 7 s", id="429 with a time"),
+    pytest.param(fake.fail_in_stream(429, "par"), "429", "rate_limited", "try again", id="429 in the stream"),
+    pytest.param(fake.fail_in_stream(502, "par"), "500", "model_error", "(502)", id="502 in the stream"),
+    pytest.param(fake.malformed("par"), "500", "model_error", "malformed", id="no JSON"),
+    pytest.param(fake.not_an_api(), "500", "model_error", "OPENROUTER_BASE_URL", id="a web page"),
+    pytest.param(fake.break_off("par"), "500", "model_error", "broke off", id="no finish reason"),
+    pytest.param(fake.cut("par"), "500", "model_error", "broke off", id="a cut connection"),
+    pytest.param(fake.say(), "500", "model_error", "without a word", id="an empty answer"),
+    pytest.param(fake.say("par", finish="length"), "500", "model_error", "output limit", id="a cut answer"),
+    pytest.param(
+        fake.say("par", finish="content_filter"), "500", "model_error", "content filter", id="a filter"
+    ),
+]
+
+
+class TestFailures:
+    """Every failure is an error frame that helps, and the agent stays up."""
+
+    @pytest.mark.parametrize(("play", "code", "error", "words"), FAILURES)
+    async def test_of_the_provider(self, play: Play, code: str, error: str, words: str, scene: Scene) -> None:
+        """The frame has our code and our words, none of the provider's, and the next prompt is answered."""
+        scene.will(play, fake.say("still here"))
+        agent = scene.start()
+        frames = await scene.answer(agent)
+        got, body = error_of(frames)
+        assert (got, body["error"]) == (code, error)
+        assert words in body["message"]
+        for frame in frames:
+            said = frame.data.decode() + json.dumps(frame.headers)
+            assert PROVIDER_TEXT not in said
+            assert KEY not in said
+        assert text_of(await scene.answer(agent, "again")) == "still here"
+
+    async def test_a_rate_limit_says_when_to_return(self, scene: Scene) -> None:
+        """`Retry-After` is carried to the scene.caller."""
+        scene.will(fake.fail(429, retry_after=7))
+        _, body = error_of(await scene.answer(scene.start()))
+        assert body["retry_after_s"] == 7
+
+    async def test_a_failing_provider_is_tried_once_more(self, scene: Scene) -> None:
+        """One 502 costs a pause, not the turn."""
+        scene.will(fake.fail(502), fake.say("recovered"))
+        assert text_of(await scene.answer(scene.start())) == "recovered"
+
+    @pytest.mark.parametrize("play", [fake.hang("par"), fake.silence()], ids=["midway", "from the start"])
+    async def test_a_model_that_hangs(self, play: Play, scene: Scene) -> None:
+        """The time limit ends the turn and the provider's stream."""
+        scene.will(play)
+        code, body = error_of(await scene.answer(scene.start(AGENT_TURN_LIMIT_S="1")))
+        assert (code, body["error"]) == ("500", "model_timeout")
+        assert "AGENT_TURN_LIMIT_S" in body["message"]
+        assert scene.request().dropped.wait(10)
+
+    @pytest.mark.parametrize(
+        ("variables", "env", "error", "words"),
+        [
+            ({"OPENROUTER_API_KEY": ""}, {}, "missing_key", "OPENROUTER_API_KEY"),
+            ({}, {"OPEN_AGENT_PROVIDER": "gateway"}, "missing_key", "AI_GATEWAY_API_KEY"),
+            ({"OPENROUTER_API_KEY": "sk-wrong"}, {}, "refused_key", "OPENROUTER_API_KEY"),
+            ({}, {"OPEN_AGENT_PROVIDER": "acme"}, "bad_request", "OPEN_AGENT_PROVIDER"),
+            ({"OPENROUTER_BASE_URL": "localhost"}, {}, "internal", "OPENROUTER_BASE_URL"),
+            ({"AGENT_STEP_LIMIT": "many"}, {}, "internal", "AGENT_STEP_LIMIT"),
+        ],
+        ids=["no key", "no gateway key", "wrong key", "provider", "base URL", "limit"],
+    )
+    async def test_of_the_settings(
+        self, variables: dict[str, str], env: dict[str, str], error: str, words: str, scene: Scene
+    ) -> None:
+        """What is set wrong is named, on each prompt."""
+        agent = scene.start(env=env, **variables)
+        for _ in range(2):
+            _, body = error_of(await scene.answer(agent))
+            assert body["error"] == error
+            assert words in body["message"]
+            assert "sk-wrong" not in body["message"]
+
+
+class TestChoice:
+    """Which model answers."""
+
+    async def test_the_session_wins_over_the_worker(self, scene: Scene) -> None:
+        """`OPEN_AGENT_MODEL_ID` of the start's env comes first, the var second."""
+        scene.will(fake.say("ok"))
+        agent = scene.start(env={"OPEN_AGENT_MODEL_ID": "acme/one"}, OPEN_AGENT_MODEL_ID="acme/two")
+        await scene.answer(agent)
+        assert scene.request().body.model == "acme/one"
+
+    async def test_the_worker_names_a_model(self, scene: Scene) -> None:
+        """A session that names none gets the var's."""
+        scene.will(fake.say("ok"))
+        await scene.answer(scene.start(OPEN_AGENT_MODEL_ID="acme/two"))
+        assert scene.request().body.model == "acme/two"
+
+    @pytest.mark.parametrize(
+        ("agent", "model"),
+        [
+            ("claude-code", "~anthropic/claude-sonnet-latest"),
+            ("codex", "~openai/gpt-latest"),
+            ("gemini", "~google/gemini-pro-latest"),
+            ("pi", "~anthropic/claude-sonnet-latest"),
+        ],
+    )
+    async def test_a_harness_has_a_family(self, agent: str, model: str, scene: Scene) -> None:
+        """Without any choice the harness decides."""
+        scene.will(fake.say("ok"))
+        await scene.answer(scene.start(agent))
+        assert scene.request().body.model == model
+
+
+class TestHistory:
+    """What a later turn knows of earlier ones."""
+
+    async def test_a_turn_knows_the_turns_before(self, scene: Scene) -> None:
+        """Prompts and answers come back, oldest first; what failed does not."""
+        scene.will(fake.say("one"), fake.fail(400), fake.say("three"))
+        agent = scene.start()
+        for prompt in ("1", "2", "3"):
+            await scene.answer(agent, prompt)
+        requests = [scene.request() for _ in range(3)]
+        assert requests[2].texts(User) == ["1", "3"]
+        assert requests[2].texts(Assistant) == ["one"]
+
+    async def test_the_history_limit(self, scene: Scene) -> None:
+        """Only the newest messages are sent, and they begin with a prompt."""
+        scene.will(*(fake.say(f"a{n}") for n in range(4)))
+        agent = scene.start(AGENT_HISTORY_LIMIT="3")
+        for prompt in range(4):
+            await scene.answer(agent, f"p{prompt}")
+        last = [scene.request() for _ in range(4)][3]
+        assert last.texts(User) == ["p2", "p3"]
+        assert last.texts(Assistant) == ["a2"]
+
+    async def test_no_history(self, scene: Scene) -> None:
+        """0 makes every prompt the first."""
+        scene.will(fake.say("a"), fake.say("b"))
+        agent = scene.start(AGENT_HISTORY_LIMIT="0")
+        await scene.answer(agent, "1")
+        await scene.answer(agent, "2")
+        scene.request()
+        assert scene.request().texts(User) == ["2"]

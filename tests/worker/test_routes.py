@@ -1,0 +1,114 @@
+"""The routes: methods, bodies, and errors as JSON."""
+
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+
+def error_of(response: httpx.Response) -> tuple[int, str]:
+    """Return status and code of an error, whose message must be a sentence."""
+    body = response.json()
+    assert sorted(body) == ["error", "message"]
+    assert len(body["message"].split()) > 2
+    return response.status_code, body["error"]
+
+
+def test_health_says_what_answers(http: httpx.Client) -> None:
+    """The probe of the dispatcher finds liveness, the version and whether the routes are open."""
+    response = http.get("/health")
+    assert response.status_code == 200
+    body = response.json()
+    assert body.pop("version")
+    assert body == {"ok": True, "agent": "open-agent", "auth": "none"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/agent", "/agent/", "/agent/a/b", "/control", "/control/abort/", "/control/abort/a/b"]
+)
+def test_other_paths_are_not_found(http: httpx.Client, path: str) -> None:
+    """A path without a route answers 404."""
+    assert error_of(http.post(path)) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("POST", "/health", "GET, HEAD"),
+        ("DELETE", "/agent/a", "GET, POST"),
+        ("GET", "/control/abort", "POST"),
+        ("GET", "/control/abort/a", "POST"),
+    ],
+)
+def test_other_methods_are_told_what_is_allowed(
+    http: httpx.Client, method: str, path: str, allow: str
+) -> None:
+    """A wrong method answers 405 with Allow."""
+    response = http.request(method, path)
+    assert error_of(response) == (405, "method_not_allowed")
+    assert response.headers["Allow"] == allow
+
+
+@pytest.mark.parametrize(
+    "session", ["a.b", "*", ">", "a b", "$SYS", "a\u00a0b", "a\u200bb", "a\tb", "x" * 256]
+)
+def test_a_session_that_is_no_subject_token_is_refused(http: httpx.Client, session: str) -> None:
+    """What could reach other subjects, or none, answers 400."""
+    assert error_of(http.post(f"/agent/{quote(session, safe='')}")) == (400, "bad_request")
+
+
+def test_a_session_that_is_not_utf8_is_refused(http: httpx.Client) -> None:
+    """Percent-encoded bytes must be UTF-8."""
+    assert error_of(http.post("/agent/%ff")) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]",
+        "null",
+        "{",
+        '{"surprise": 1}',
+        '{"agent": "clippy"}',
+        '{"agent": 1}',
+        '{"name": {}}',
+        '{"owner": "a.b"}',
+        '{"owner": "a b"}',
+        '{"owner": "\\ud800"}',
+        '{"labels": []}',
+        '{"labels": {"a": 1}}',
+        '{"env": {"PATH": "/"}}',
+        '{"env": {"OPEN_AGENT_MODEL_ID": 1}}',
+        '{"description": 1}',
+    ],
+)
+def test_a_body_that_is_no_start_is_refused(http: httpx.Client, session: str, body: str) -> None:
+    """A wrong field answers 400 and starts nothing."""
+    headers = {"Content-Type": "application/json"}
+    assert error_of(http.post(f"/agent/{session}", content=body, headers=headers)) == (400, "bad_request")
+    assert http.get(f"/agent/{session}").status_code == 404
+
+
+def test_a_body_of_another_type_is_refused(http: httpx.Client, session: str) -> None:
+    """Only JSON is read."""
+    headers = {"Content-Type": "application/yaml"}
+    response = http.post(f"/agent/{session}", content="agent: echo", headers=headers)
+    assert error_of(response) == (415, "unsupported_media_type")
+
+
+def test_a_body_too_large_is_refused(http: httpx.Client, session: str) -> None:
+    """A start is small."""
+    response = http.post(f"/agent/{session}", json={"description": "x" * 65536})
+    assert error_of(response) == (413, "too_large")
+
+
+def test_an_unknown_session_is_not_found(http: httpx.Client, session: str) -> None:
+    """Looking at what was never started answers 404, and again: looking leaves nothing."""
+    for _ in range(2):
+        assert error_of(http.get(f"/agent/{session}")) == (404, "not_found")
+
+
+def test_aborting_nothing_stops_nothing(http: httpx.Client, session: str) -> None:
+    """An abort without an agent succeeds and says that it stopped none."""
+    response = http.post(f"/control/abort/{session}")
+    assert (response.status_code, response.json()) == (200, {"stopped": []})

@@ -1,0 +1,13 @@
+import type { Turn } from "../agent.ts";
+import { askUserQuestion } from "./ask_user_question.ts";
+import { todoWrite } from "./todo_write.ts";
+import { webFetch } from "./web_fetch.ts";
+
+/** What a model may do in a turn. */
+export function toolsOf(turn: Turn, fetch: typeof globalThis.fetch) {
+  return {
+    ask_user_question: askUserQuestion(turn),
+    todo_write: todoWrite,
+    web_fetch: webFetch(fetch, turn.signal),
+  };
+}

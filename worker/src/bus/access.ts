@@ -1,0 +1,78 @@
+import {
+  type Authenticator,
+  credsAuthenticator,
+  nkeyAuthenticator,
+  tokenAuthenticator,
+  usernamePasswordAuthenticator,
+  type WsConnectionOptions,
+} from "@nats-io/nats-core";
+import type { Vars } from "../env.ts";
+import { WorkerError } from "../errors.ts";
+
+/** Milliseconds for one attempt to reach the bus. */
+const CONNECT_LIMIT_MS = 5_000;
+
+/** How to connect. Throws WorkerError `bus_unavailable`, naming the secret that is missing or malformed. */
+export function accessOf(vars: Vars): WsConnectionOptions {
+  const url = busUrl(vars.NATS_WS_URL);
+  const authenticator = authenticatorOf(vars, url);
+  return {
+    servers: `${url.protocol}//${url.host}${url.pathname}${url.search}`,
+    ...(authenticator && { authenticator }),
+    timeout: CONNECT_LIMIT_MS,
+    // nats-core would give up for good after ten attempts.
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 1_000,
+    pingInterval: 20_000,
+    maxPingOut: 2,
+    // The other members of a cluster announce addresses that are seldom reachable through WebSocket.
+    ignoreClusterUpdates: true,
+    noAsyncTraces: true,
+  };
+}
+
+function busUrl(text: string | undefined): URL {
+  if (!text)
+    throw unavailable("the Worker has no secret NATS_WS_URL; set it to the bus's ws:// or wss:// URL");
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "ws:" || url?.protocol === "wss:") return url;
+  throw unavailable("the Worker's secret NATS_WS_URL is not a ws:// or wss:// URL");
+}
+
+/** A secret of its own wins over what the URL holds. */
+function authenticatorOf(vars: Vars, url: URL): Authenticator | undefined {
+  if (vars.NATS_CREDS) return checked("NATS_CREDS", credsAuthenticator(bytesOf(vars.NATS_CREDS)));
+  if (vars.NATS_NKEY_SEED) {
+    return checked("NATS_NKEY_SEED", nkeyAuthenticator(bytesOf(vars.NATS_NKEY_SEED.trim())));
+  }
+  if (vars.NATS_TOKEN) return tokenAuthenticator(vars.NATS_TOKEN.trim());
+  if (url.password) return usernamePasswordAuthenticator(plain(url.username), plain(url.password));
+  if (url.username) return tokenAuthenticator(plain(url.username));
+  return undefined;
+}
+
+/** Signs once, because a malformed secret would otherwise look like a bus that does not answer. */
+function checked(name: string, authenticator: Authenticator): Authenticator {
+  try {
+    authenticator("nonce");
+    return authenticator;
+  } catch {
+    throw unavailable(`the Worker's secret ${name} cannot be read; set it again`);
+  }
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function plain(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function unavailable(message: string): WorkerError {
+  return new WorkerError({ code: "bus_unavailable", message });
+}

@@ -1,0 +1,50 @@
+import { WorkerError } from "../errors.ts";
+
+/** A decoded request. `extra` keeps the fields that this version of the protocol does not know. */
+export interface Envelope {
+  readonly prompt: string;
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+const BRACE = 0x7b;
+const WHITE_SPACE: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
+
+/** Decodes a request by §5.3 of the agent protocol. Throws WorkerError `bad_request`. */
+export function envelopeOf(payload: Uint8Array, largest: number): Envelope {
+  if (payload.length === 0) throw bad("the request is empty; send a prompt");
+  if (payload.length > largest) throw bad(`the request is larger than max_payload, ${largest} bytes`);
+  const text = textOf(payload);
+  const first = payload.find((byte) => !WHITE_SPACE.has(byte));
+  return first === BRACE ? fromJson(text) : { prompt: text, extra: {} };
+}
+
+/** The byte order mark is kept: an echo is exact. */
+function textOf(payload: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload);
+  } catch {
+    throw bad("the request is not UTF-8");
+  }
+}
+
+function fromJson(text: string): Envelope {
+  const { prompt, attachments = [], ...extra } = objectOf(text);
+  if (typeof prompt !== "string") throw bad("the envelope has no prompt string");
+  if (prompt === "") throw bad("the prompt is empty");
+  if (!Array.isArray(attachments)) throw bad("attachments is not an array");
+  if (attachments.length > 0) throw bad("this agent takes no attachments (attachments_ok is false)");
+  return { prompt, extra };
+}
+
+/** The text starts with a brace, so that valid JSON is an object. */
+function objectOf(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    throw bad("the request starts with { but is not valid JSON");
+  }
+}
+
+function bad(message: string): WorkerError {
+  return new WorkerError({ code: "bad_request", message });
+}

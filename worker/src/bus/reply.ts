@@ -1,0 +1,67 @@
+import { type Fault, WorkerError } from "../errors.ts";
+import type { Bus } from "./bus.ts";
+import { chunkFrame, errorFrame, type Frame, pieces, type Query, queryFrame, terminator } from "./frames.ts";
+
+/** Callers give up after 60 s without a chunk; a silent stream says that it lives every 20 s. */
+const KEEPALIVE_MS = 20_000;
+
+const TOO_LARGE: Fault = { code: "internal", message: "the agent sent a chunk larger than the bus carries" };
+
+/** One response stream: an ack, chunks, an error at most, the terminator, and nothing after it. */
+export class Reply {
+  #open = true;
+  #silent = true;
+  #keepalive: number | null = null;
+
+  constructor(
+    private readonly bus: Bus,
+    readonly subject: string,
+  ) {}
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  ack(): void {
+    this.status("ack");
+    this.#keepalive = setInterval(() => this.#stayAlive(), KEEPALIVE_MS);
+  }
+
+  response(text: string): void {
+    for (const piece of pieces(text, this.bus.maxPayload)) {
+      this.#publish(chunkFrame(this.subject, "response", piece));
+    }
+  }
+
+  status(data: string): void {
+    this.#publish(chunkFrame(this.subject, "status", data));
+  }
+
+  query(query: Query): void {
+    this.#publish(queryFrame(this.subject, query));
+  }
+
+  end(): void {
+    if (!this.#open) return;
+    this.#publish(terminator(this.subject));
+    this.#open = false;
+    clearInterval(this.#keepalive);
+  }
+
+  fail(fault: Fault): void {
+    this.#publish(errorFrame(this.subject, fault));
+    this.end();
+  }
+
+  #publish(frame: Frame): void {
+    if (!this.#open) return;
+    if (frame.data.length > this.bus.maxPayload) throw new WorkerError(TOO_LARGE);
+    this.#silent = false;
+    this.bus.publish(frame);
+  }
+
+  #stayAlive(): void {
+    if (this.#silent) this.status("alive");
+    this.#silent = true;
+  }
+}

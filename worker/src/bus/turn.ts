@@ -1,0 +1,59 @@
+import type { Message, Turn } from "../agents/agent.ts";
+import { WorkerError } from "../errors.ts";
+import type { Bus } from "./bus.ts";
+import { envelopeOf } from "./envelope.ts";
+import type { Job } from "./turns.ts";
+
+/** What an agent is given to answer one job. Once the signal is aborted, everything in it throws. */
+export function turnOf(
+  job: Job,
+  signal: AbortSignal,
+  history: readonly Message[],
+  bus: Bus,
+  queryLimitS: number,
+): Turn {
+  return {
+    prompt: job.prompt,
+    signal,
+    history,
+    async text(chunk) {
+      signal.throwIfAborted();
+      job.reply.response(chunk);
+    },
+    async status(data) {
+      signal.throwIfAborted();
+      job.reply.status(data);
+    },
+    ask: (question) => ask(job, signal, question, bus, queryLimitS),
+  };
+}
+
+async function ask(
+  job: Job,
+  signal: AbortSignal,
+  question: string,
+  bus: Bus,
+  limitS: number,
+): Promise<string> {
+  signal.throwIfAborted();
+  const { subject, answer, forget } = bus.question();
+  const { promise: never, reject } = Promise.withResolvers<never>();
+  const late = setTimeout(() => reject(unanswered(limitS)), limitS * 1000);
+  const aborted = () => reject(signal.reason);
+  signal.addEventListener("abort", aborted);
+  try {
+    job.reply.query({ id: crypto.randomUUID(), reply_subject: subject, prompt: question });
+    return envelopeOf(await Promise.race([answer, never]), bus.maxPayload).prompt;
+  } finally {
+    clearTimeout(late);
+    signal.removeEventListener("abort", aborted);
+    forget();
+  }
+}
+
+function unanswered(limitS: number): WorkerError {
+  return new WorkerError({
+    code: "unanswered",
+    message: `the caller did not answer the question within ${limitS} s`,
+  });
+}

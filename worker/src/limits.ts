@@ -1,0 +1,21 @@
+import type { Vars } from "./env.ts";
+import { WorkerError } from "./errors.ts";
+
+/** The numeric vars with their defaults; README.md says what they mean. */
+export const LIMITS = {
+  AGENT_IDLE_LIMIT_S: 28_800,
+  AGENT_QUERY_LIMIT_S: 300,
+  AGENT_TURN_LIMIT_S: 600,
+  AGENT_STEP_LIMIT: 20,
+  AGENT_HISTORY_LIMIT: 40,
+} as const satisfies Partial<Record<keyof Vars, number>>;
+
+/** A numeric var, or its default. Throws WorkerError where the var is no whole number. */
+export function limit(vars: Vars, name: keyof typeof LIMITS): number {
+  const text = vars[name];
+  if (!text) return LIMITS[name];
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new WorkerError({ code: "internal", message: `the Worker's var ${name} is not a whole number` });
+  }
+  return Number(text);
+}

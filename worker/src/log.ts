@@ -1,0 +1,15 @@
+/**
+ * One JSON line per event. Callers hand over names, codes and counts; never a URL, a header, a prompt or the text of
+ * an error they did not write.
+ */
+export type Detail = Readonly<Record<string, string | number | boolean>>;
+
+export function info(event: string, detail: Detail = {}): void {
+  // biome-ignore lint/suspicious/noConsole: the platform collects the console
+  console.log(JSON.stringify({ level: "info", event, ...detail }));
+}
+
+export function warn(event: string, detail: Detail = {}): void {
+  // biome-ignore lint/suspicious/noConsole: the platform collects the console
+  console.warn(JSON.stringify({ level: "warn", event, ...detail }));
+}

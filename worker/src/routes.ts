@@ -1,0 +1,61 @@
+import { WorkerError } from "./errors.ts";
+import { tokenProblem } from "./tokens.ts";
+
+/** What a request asks for. */
+export type Route =
+  | { readonly to: "health" }
+  | { readonly to: "start"; readonly session: string }
+  | { readonly to: "look"; readonly session: string }
+  | { readonly to: "abort"; readonly session: string; readonly capability: string | null }
+  | { readonly to: "abort-all" };
+
+type Handlers = Readonly<Record<string, () => Route>>;
+
+/** Reads method and URL. Throws WorkerError: 404, 405 with what is allowed, 400 for a session that is no token. */
+export function routeOf(method: string, url: URL): Route {
+  const handlers = handlersOf(url);
+  if (handlers === undefined) {
+    throw new WorkerError({
+      code: "not_found",
+      message:
+        "no such route; there are /health, /agent/<session>, /control/abort and /control/abort/<session>",
+    });
+  }
+  const handler = handlers[method];
+  if (handler !== undefined) return handler();
+  const allow = Object.keys(handlers).join(", ");
+  throw new WorkerError({ code: "method_not_allowed", message: `use ${allow} here`, allow });
+}
+
+function handlersOf(url: URL): Handlers | undefined {
+  const [first, second, third, ...more] = url.pathname.split("/").slice(1);
+  if (more.length > 0) return undefined;
+  if (first === "health" && second === undefined) {
+    return { GET: () => ({ to: "health" }), HEAD: () => ({ to: "health" }) };
+  }
+  if (first === "agent" && second && third === undefined) {
+    return {
+      GET: () => ({ to: "look", session: sessionOf(second) }),
+      POST: () => ({ to: "start", session: sessionOf(second) }),
+    };
+  }
+  if (first !== "control" || second !== "abort" || third === "") return undefined;
+  if (third === undefined) return { POST: () => ({ to: "abort-all" }) };
+  const capability = url.searchParams.get("cap");
+  return { POST: () => ({ to: "abort", session: sessionOf(third), capability }) };
+}
+
+function sessionOf(segment: string): string {
+  const session = decoded(segment);
+  const problem = session === undefined ? "is not percent-encoded UTF-8" : tokenProblem(session);
+  if (session !== undefined && problem === undefined) return session;
+  throw new WorkerError({ code: "bad_request", message: `the session in the path ${problem}` });
+}
+
+function decoded(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,4 @@
+declare const __VERSION__: string;
+
+/** The release this bundle was built from; esbuild puts it in. */
+export const VERSION: string = __VERSION__;
