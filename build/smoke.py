@@ -49,7 +49,7 @@ class _Worker(BaseHTTPRequestHandler):
 def healthy_worker() -> Iterator[str]:
     """Serve on loopback while the context lasts, and yield the base URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Worker) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"

@@ -111,8 +111,7 @@ class Workerd:
         texts = [f"(name = {_q(name)}, text = {_q(text)})" for name, text in self._variables.items()]
         bound = [f"(name = {_q(o['name'])}, durableObjectNamespace = {_q(o['class_name'])})" for o in objects]
         namespaces = [
-            f"(className = {_q(o['class_name'])}, uniqueKey = {_q(o['class_name'])}, enableSql = true)"
-            for o in objects
+            f"(className = {_q(o['class_name'])}, uniqueKey = {_q(o['class_name'])}, enableSql = true)" for o in objects
         ]
         trusted = "" if self._ca is None else f", trustedCertificates = [{_q(self._ca)}]"
         return _CONFIG.format(

@@ -13,7 +13,7 @@ from tests.support.nats import NatsServer
 from tests.support.operator import Operator, new_key, public, seed_of
 from tests.support.workerd import Workerd
 
-PASSWORD = "s3cr3t-p@ss/w:rd%"  # noqa: S105 - of a server that this test starts
+PASSWORD = "s3cr3t-p@ss/w:rd%"
 USER = {"authorization": {"user": "agent", "password": PASSWORD}}
 TOKEN = {"authorization": {"token": PASSWORD}}
 
@@ -111,9 +111,7 @@ def test_a_user_that_may_not_listen_is_a_cause(tmp_path: Path, subject: str) -> 
         ("NATS_CREDS", {"NATS_CREDS": "br0ken"}),
     ],
 )
-def test_a_secret_that_cannot_be_used_is_named(
-    tmp_path: Path, name: str, variables: Mapping[str, str]
-) -> None:
+def test_a_secret_that_cannot_be_used_is_named(tmp_path: Path, name: str, variables: Mapping[str, str]) -> None:
     """The start fails with the name of the secret, without its text."""
     response, log = start(tmp_path, {}, variables)
     assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")

@@ -71,9 +71,7 @@ async def test_an_agent_survives_a_restart_of_the_bus(own_bus: NatsServer, own_w
 
 
 @pytest.mark.anyio
-async def test_without_a_bus_a_start_fails_and_leaves_nothing(
-    own_bus: NatsServer, own_worker: Workerd
-) -> None:
+async def test_without_a_bus_a_start_fails_and_leaves_nothing(own_bus: NatsServer, own_worker: Workerd) -> None:
     """503 with the cause; no agent appears when the bus does, and a new start is a first one."""
     own_bus.stop()
     with own_worker.client() as client:
@@ -88,9 +86,7 @@ async def test_without_a_bus_a_start_fails_and_leaves_nothing(
         assert client.post("/agent/a", json={"owner": "other"}).status_code == 201
 
 
-def test_a_start_of_a_running_agent_fails_while_the_bus_is_down(
-    own_bus: NatsServer, own_worker: Workerd
-) -> None:
+def test_a_start_of_a_running_agent_fails_while_the_bus_is_down(own_bus: NatsServer, own_worker: Workerd) -> None:
     """Ready would be a lie; the agent stays known and comes back."""
     start(own_worker)
     own_bus.stop()

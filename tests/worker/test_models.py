@@ -31,9 +31,7 @@ def provider() -> Iterator[OpenRouter]:
 
 
 @pytest.fixture(scope="module")
-def worker(
-    bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Workerd]:
+def worker(bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
     """Return a running Worker with a key for the provider."""
     with Workerd(tmp_path_factory.mktemp("worker"), variables(bus, provider)) as server:
         yield server
@@ -360,9 +358,7 @@ FAILURES = [
     pytest.param(fake.cut("par"), "500", "model_error", "broke off", id="a cut connection"),
     pytest.param(fake.say(), "500", "model_error", "without a word", id="an empty answer"),
     pytest.param(fake.say("par", finish="length"), "500", "model_error", "output limit", id="a cut answer"),
-    pytest.param(
-        fake.say("par", finish="content_filter"), "500", "model_error", "content filter", id="a filter"
-    ),
+    pytest.param(fake.say("par", finish="content_filter"), "500", "model_error", "content filter", id="a filter"),
 ]
 
 

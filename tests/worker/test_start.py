@@ -74,9 +74,7 @@ def test_a_second_start_finds_the_first(http: httpx.Client, session: str) -> Non
         {"description": "other"},
     ],
 )
-def test_a_start_with_other_settings_is_a_conflict(
-    http: httpx.Client, session: str, other: dict[str, object]
-) -> None:
+def test_a_start_with_other_settings_is_a_conflict(http: httpx.Client, session: str, other: dict[str, object]) -> None:
     """The agent that runs is not changed by a start: 409."""
     first = http.post(f"/agent/{session}").json()
     response = http.post(f"/agent/{session}", json=other)
