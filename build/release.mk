@@ -21,8 +21,16 @@ dist: $(READY) ## package this machine's binary, the Python package and the Work
 	$(MAKE) clean-dist
 	$(MAKE) dist-platform
 	$(MAKE) dist-anywhere
+	$(MAKE) assemble
+
+.PHONY: assemble
+assemble: $(READY)
 	$(BIN)/python build/package_installer.py "$(RELEASE_VERSION)" dist
 	$(BIN)/python build/checksums.py dist
+
+.PHONY: check-complete
+check-complete: $(READY)
+	$(BIN)/python build/complete.py "$(RELEASE_VERSION)" dist
 
 .PHONY: clean-dist
 clean-dist:
@@ -47,6 +55,10 @@ image: $(READY) ## build the image of this machine's binary into dist/ (Linux, n
 	$(RELEASE_ENV) build/image.sh $(RELEASE_BINARY) "$$($(BIN)/python build/platforms.py --oci)" "$(RELEASE_VERSION)" \
 	  "dist/orch-executor-cf-worker-$(RELEASE_VERSION)-$$($(BIN)/python build/platforms.py).oci.tar"
 
+.PHONY: images
+images: $(READY)
+	$(RELEASE_ENV) build/images.sh "$(RELEASE_VERSION)" dist
+
 .PHONY: check-dist
 check-dist: $(RELEASE_READY) ## check the packages in dist/ as strictly as their index and their users would
 	$(RELEASE_BIN)/twine check --strict dist/*.whl dist/orch_executor_cf_worker-*.tar.gz
@@ -55,7 +67,7 @@ check-dist: $(RELEASE_READY) ## check the packages in dist/ as strictly as their
 	$(RELEASE_BIN)/check-wheel-contents --ignore W007 dist/*_*_*-py3-none-[lm]*.whl
 
 .PHONY: test-release
-test-release: $(READY) $(RELEASE_READY) ## install each package in dist/ into a clean place and run it
+test-release: $(READY) $(RELEASE_READY) $(WORKER_READY) ## install each package in dist/ into a clean place and run it
 	$(RELEASE_ENV) $(BIN)/python -m pytest tests/release -m slow
 
 .PHONY: rehearse-release
