@@ -264,7 +264,7 @@ class _Composer:
         if isinstance(event, ScalarEvent) and event.anchor is None:
             self._count(self._events.take(), depth)
             self._core_tag(event, (*path, event.value))
-            return mark, str(event.value), False
+            return mark, self._text(event, (*path, event.value)), False
         key = self._node((*path, "?"), depth + 1)
         if isinstance(key, str):
             return mark, key, False

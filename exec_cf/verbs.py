@@ -115,6 +115,13 @@ def _insist(act: Callable[[], None]) -> None:
         raise Refused([Problem(Code.WORKER, str(cause))]) from None
 
 
+def _never_ran(seen: Seen, handle: WorkerHandle) -> bool:
+    """Say whether nothing that *handle* stands for has run and been stopped."""
+    if seen.state == "stopped":
+        return seen.stopped_at is not None and seen.stopped_at < handle.created_at
+    return seen.state == "unknown"
+
+
 def _state(case: Case, line: Line) -> tuple[str, str]:
     """Return the handle's `status` and `message`; the message is empty with `ready`."""
     try:
@@ -131,7 +138,7 @@ def _state(case: Case, line: Line) -> tuple[str, str]:
 def _seen(case: Case, line: Line) -> Seen:
     """Return what the session is doing; without a route to ask, a healthy Worker has to do.
 
-    A pending handle is a start that was put off: where the Worker does not know the session yet, this makes it.
+    A pending handle is a start that was put off: unless the session was stopped since then, this makes it.
     """
     plan, read = case.plan, case.settings
     if not read.bootstrap:
@@ -143,7 +150,7 @@ def _seen(case: Case, line: Line) -> Seen:
         line.note(worker.no_route("GET /agent/<session>", missing))
         worker.probe(plan, read, line)
         return Seen("ready")
-    if seen.state == "unknown" and case.handle.status == "pending":
+    if case.handle.status == "pending" and _never_ran(seen, case.handle):
         worker.start(plan, read, line)
         return Seen("ready")
     return seen

@@ -1,7 +1,8 @@
 """The conversation with the Worker: is it healthy, does it run the agent, did the agent stop."""
 
 from collections.abc import Callable
-from typing import NoReturn
+from datetime import datetime
+from typing import Annotated, NoReturn
 
 import msgspec
 
@@ -44,6 +45,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     state: str
     cause: str = ""
+    stopped_at: datetime | None = None
 
 
 class NoRoute(Exception):  # noqa: N818  reads as a sentence at every raise
@@ -59,6 +61,7 @@ class _SeenAnswer(msgspec.Struct, frozen=True):
     state: str
     subjects: BusBlock | None = None
     cause: str = ""
+    stopped_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class _ErrorAnswer(msgspec.Struct, frozen=True):
@@ -123,7 +126,7 @@ def look(plan: Plan, settings: Settings, line: Line) -> Seen:
         raise Unavailable("status: the Worker's answer does not name a state; is it this program's Worker?") from None
     if told.subjects is not None:
         _check_subjects("status", plan.bus, told.subjects)
-    return Seen(told.state, plain(told.cause[:_LONGEST_CAUSE]))
+    return Seen(told.state, plain(told.cause[:_LONGEST_CAUSE]), told.stopped_at)
 
 
 def stop(target: str, base: str, settings: Settings, line: Line) -> None:

@@ -9,9 +9,10 @@ import httpx
 import pytest
 import trustme
 
+from tests.support.caller import Caller, text_of
 from tests.support.nats import NatsServer
 from tests.support.operator import Operator, new_key, public, seed_of
-from tests.support.workerd import Workerd
+from tests.support.workerd import WORKER, Workerd
 
 PASSWORD = "s3cr3t-p@ss/w:rd%"
 USER = {"authorization": {"user": "agent", "password": PASSWORD}}
@@ -98,6 +99,26 @@ def test_a_user_that_may_not_listen_is_a_cause(tmp_path: Path, subject: str) -> 
     response, _ = start(tmp_path, settings, {"NATS_WS_URL": f"agent:{quote(PASSWORD, safe='')}@"})
     assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
     assert "may subscribe" in response.json()["message"]
+
+
+@pytest.mark.anyio
+async def test_the_permissions_that_the_readme_asks_for_are_enough(tmp_path: Path) -> None:
+    """A user who may do that and no more carries an agent that is found and prompted."""
+    listen = ["agents.*.open-agent.>", "orch.signal.>", "$SRV.>", "_INBOX.>"]
+    speak = ["agents.hb.open-agent.>", "_INBOX.>"]
+    assert all(f"`{subject}`" in (WORKER / "README.md").read_text() for subject in listen + speak[:1])
+    permissions = {"subscribe": {"allow": listen}, "publish": {"allow": speak}}
+    users = [
+        {"user": "agent", "password": PASSWORD, "permissions": permissions},
+        {"user": "caller", "password": "c"},
+    ]
+    with NatsServer(tmp_path / "nats", {"authorization": {"users": users}}) as bus:
+        url = bus.ws_url.replace("://", f"://agent:{quote(PASSWORD, safe='')}@")
+        with Workerd(tmp_path / "worker", {"NATS_WS_URL": url}) as worker, worker.client() as client:
+            started = client.post("/agent/a").json()
+            async with Caller.connected(bus.url.replace("://", "://caller:c@")) as caller:
+                assert [service["id"] for service in await caller.services()] == [started["instance_id"]]
+                assert text_of(await caller.prompt(started["subjects"]["prompt"], "hello")) == "hello"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ TOKEN = "correct horse-battery_staple".replace(" ", "~")
 @pytest.fixture(scope="module")
 def guarded(bus: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
     """Return a Worker with a control token."""
-    variables = {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": TOKEN}
+    variables = {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": f"{TOKEN}\n"}
     with Workerd(tmp_path_factory.mktemp("guarded"), variables) as server:
         yield server
 

@@ -180,6 +180,15 @@ def test_an_agent_that_nobody_prompts_stops_itself(own_bus: NatsServer, tmp_path
         assert client.post("/control/abort").json() == {"stopped": []}
 
 
+def test_an_idle_limit_that_is_no_number_fails_the_start(own_bus: NatsServer, tmp_path: Path) -> None:
+    """A typing error in a var is said by name, and never means forever."""
+    variables = {"NATS_WS_URL": own_bus.ws_url, "AGENT_IDLE_LIMIT_S": "8h"}
+    with Workerd(tmp_path / "idle", variables) as worker, worker.client() as client:
+        response = client.post("/agent/a")
+    assert response.status_code == 500
+    assert "AGENT_IDLE_LIMIT_S" in response.json()["message"]
+
+
 @pytest.mark.anyio
 async def test_a_hundred_sessions(own_bus: NatsServer, own_worker: Workerd) -> None:
     """Started, prompted together, all aborted, none left."""

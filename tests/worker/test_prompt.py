@@ -159,6 +159,8 @@ async def test_a_narrow_bus_is_announced(tmp_path: Path) -> None:
             assert endpoint(info, "prompt")["metadata"]["max_payload"] == "4000B"
             prompt = json.dumps({"prompt": "é" * 1500}, ensure_ascii=False)
             assert text_of(await caller.prompt(started["subjects"]["prompt"], prompt)) == "é" * 1500
+        too_long = client.post("/agent/b", json={"labels": {"a": "x" * 4000}})
+        assert (too_long.status_code, too_long.json()["error"]) == (413, "too_large")
 
 
 def endpoint(info: dict[str, Any], name: str) -> dict[str, Any]:

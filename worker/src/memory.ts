@@ -18,6 +18,8 @@ export interface Activity {
 /** What is left of an agent that was stopped, until it is forgotten altogether. */
 export interface Ended extends Stored {
   readonly cause: string;
+  /** When it stopped, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** Milliseconds for which a stopped agent is still known. */
@@ -43,9 +45,8 @@ export class Memory {
     return this.storage.kv.get<Activity>("activity") ?? { at: Date.now(), streams: [] };
   }
 
-  /** Answers need not wait for this to reach the disk: losing it costs one error frame after a crash. */
   note(activity: Activity): void {
-    void this.storage.put("activity", activity, { allowUnconfirmed: true });
+    this.storage.kv.put("activity", activity);
   }
 
   begin(agent: Stored): void {

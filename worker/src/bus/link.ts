@@ -134,6 +134,12 @@ export class Link {
   }
 
   private async requireAlive(): Promise<void> {
+    if (JSON.stringify(this.service.info()).length > this.maxPayload / 2) {
+      throw new WorkerError({
+        code: "too_large",
+        message: "labels and description are too long for one message of this bus",
+      });
+    }
     const answered = await this.alive();
     // What the bus said before its answer is still on its way through the status iterator.
     await scheduler.wait(0);

@@ -1,0 +1,64 @@
+"""The terminal sessions of the README run as printed."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.nats import NatsServer
+from tests.support.program import Program
+from tests.support.workerd import Workerd
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+PRINTED_URL = "http://127.0.0.1:8787"
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Workerd]:
+    with NatsServer(tmp_path / "nats") as bus, Workerd(tmp_path / "worker", {"NATS_WS_URL": bus.ws_url}) as server:
+        yield server
+
+
+def test_the_life_of_a_worker(program: Program, worker: Workerd, tmp_path: Path) -> None:
+    [session] = re.findall(r"<!-- begin life.*?```console\n(.*?)```", README, re.DOTALL)
+    assert typed(session, program, tmp_path, worker.url) == session
+
+
+def test_a_refusal(program: Program, tmp_path: Path) -> None:
+    [session] = re.findall(r"```console\n(\$ printf.*?)```", README, re.DOTALL)
+    assert typed(session, program, tmp_path, PRINTED_URL) == session
+
+
+def test_the_worked_example(program: Program) -> None:
+    [spec, handle] = re.findall(r"\$ [^\n]+lead-engineer.yaml\n(.*?)(?=\$ |```)", README, re.DOTALL)
+    assert spec == (ROOT / "examples" / "lead-engineer.yaml").read_text()
+    ended = program.run(spec.encode(), env={"CF_WORKER_HEALTHCHECK": "0"})
+    unchanged = [line for line in handle.splitlines() if not line.startswith(("created_at", "status"))]
+    told = [line for line in ended.out.decode().splitlines() if not line.startswith(("created_at", "status", "mess"))]
+    assert told == unchanged
+
+
+def typed(session: str, program: Program, home: Path, url: str) -> str:
+    """Return *session* with the output that its commands have here, the Worker's URL as printed."""
+    folder = home / "bin"
+    folder.mkdir()
+    command = folder / "orch-executor-cf-worker"
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(program.command)} "$@"\n')
+    command.chmod(0o755)
+    (home / "examples").symlink_to(ROOT / "examples")
+    commands = [line.removeprefix("$ ") for line in session.splitlines() if line.startswith("$ ")]
+    script = "".join(f"printf '%s\\n' {shlex.quote(f'$ {line}')}\n{line}\n" for line in commands)
+    done = subprocess.run(
+        ["bash", "-c", script.replace(PRINTED_URL, url)],
+        cwd=home,
+        env={**program.environ, "PATH": f"{folder}:{program.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout.replace(url, PRINTED_URL)

@@ -1,0 +1,170 @@
+"""Repeating any verb, in any order, any number of times, is safe: on a real Worker and a real bus."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from time import sleep
+from typing import Any, ClassVar
+
+import httpx
+import nats
+import pytest
+import yaml
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from nats.errors import NoRespondersError
+
+from exec_cf.cli import run
+from exec_cf.http import Answer, Request, exchange
+from tests.support.nats import NatsServer
+from tests.support.workerd import Workerd
+
+SESSIONS = ("one", "two", "three")
+sessions = st.sampled_from(SESSIONS)
+
+
+class World:
+    """The program's world with a real network, and documents in memory."""
+
+    def __init__(self, document: bytes, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self._document = document
+        self.out = b""
+        self.err: list[str] = []
+
+    def exchange(self, request: Request) -> Answer:
+        return exchange(request, self.environ)
+
+    def sleep(self, seconds: float, /) -> None:
+        sleep(seconds)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def at_terminal(self) -> bool:
+        return False
+
+    def read(self, file: str, most: int) -> bytes:
+        assert not file
+        return self._document[: most + 1]
+
+    def writable(self) -> None:
+        return
+
+    def write(self, data: bytes) -> None:
+        self.out += data
+
+    def error(self, line: str) -> None:
+        self.err.append(line)
+
+
+class Life(RuleBasedStateMachine):
+    """What should run is kept beside what does."""
+
+    url: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running: set[str] = set()
+        self.handles: dict[str, bytes] = {}
+        self.put_off_since_stop: set[str] = set()
+
+    @initialize()
+    def nothing_runs(self) -> None:
+        assert httpx.post(f"{self.url}/control/abort").json() == {"stopped": []}
+
+    @rule(session=sessions)
+    def spawn(self, session: str) -> None:
+        handle = self._spawned(session, {})
+        assert handle["status"] == "ready", handle
+        self.running.add(session)
+        self.put_off_since_stop.discard(session)
+
+    @rule(session=sessions)
+    def put_off(self, session: str) -> None:
+        assert self._spawned(session, {"CF_WORKER_HEALTHCHECK": "0"})["status"] == "pending"
+        self.put_off_since_stop.add(session)
+
+    @rule(session=sessions)
+    def spawn_with_other_settings(self, session: str) -> None:
+        handle = self._spawned(session, {}, "labels: {a: b}\n", keep=False)
+        assert handle["status"] == ("failed" if session in self.running else "ready"), handle
+        if session not in self.running:
+            self._call(yaml.safe_dump(handle).encode(), "--abort")
+            self.put_off_since_stop.discard(session)
+
+    @precondition(lambda self: self.handles)
+    @rule(data=st.data())
+    def status(self, data: st.DataObject) -> None:
+        session = data.draw(st.sampled_from(sorted(self.handles)))
+        code, world = self._call(self.handles[session], "--status")
+        assert code == 0, world.err
+        if session in self.put_off_since_stop and session not in self.running:
+            self.running.add(session)
+        self.put_off_since_stop.discard(session)
+        assert yaml.safe_load(world.out)["status"] == ("ready" if session in self.running else "failed")
+        self.handles[session] = world.out
+
+    @precondition(lambda self: self.handles)
+    @rule(data=st.data(), verb=st.sampled_from(["--abort", "--teardown"]))
+    def stop(self, data: st.DataObject, verb: str) -> None:
+        session = data.draw(st.sampled_from(sorted(self.handles)))
+        code, world = self._call(self.handles[session], verb)
+        assert (code, world.out) == (0, b""), world.err
+        if session in self.running:
+            self.put_off_since_stop.discard(session)
+        self.running.discard(session)
+
+    def teardown(self) -> None:
+        for handle in self.handles.values():
+            self._call(handle, "--teardown")
+        for session in SESSIONS:
+            answer = httpx.get(f"{self.url}/agent/{session}")
+            assert answer.status_code == 404 or answer.json()["state"] == "stopped"
+        assert httpx.post(f"{self.url}/control/abort").json() == {"stopped": []}
+
+    def _spawned(
+        self, session: str, environ: Mapping[str, str], more: str = "", *, keep: bool = True
+    ) -> dict[str, Any]:
+        endpoint = "  abort_endpoint: /control/abort/{session}\n"
+        spec = f"name: {session}\nagent: echo\n{more}cf-worker:\n  script: {self.url}\n{endpoint}"
+        code, world = self._call(spec.encode(), environ=environ)
+        assert code == 0, world.err
+        if keep:
+            self.handles[session] = world.out
+        handle: dict[str, Any] = yaml.safe_load(world.out)
+        return handle
+
+    def _call(self, document: bytes, *arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, World]:
+        world = World(document, environ or {})
+        return run(arguments, world), world
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[NatsServer]:
+    with NatsServer(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture
+def worker(bus: NatsServer, tmp_path: Path) -> Iterator[Workerd]:
+    with Workerd(tmp_path / "worker", {"NATS_WS_URL": bus.ws_url}) as server:
+        yield server
+
+
+def test_any_order_of_verbs_is_safe_and_leaves_nothing(bus: NatsServer, worker: Workerd) -> None:
+    Life.url = worker.url
+    run_state_machine_as_test(Life, settings=settings(max_examples=8, stateful_step_count=12))
+    with pytest.raises(NoRespondersError):
+        asyncio.run(ping(bus))
+
+
+async def ping(bus: NatsServer) -> None:
+    """Ask every service on the bus for a sign of life."""
+    client = await nats.connect(bus.url)
+    try:
+        await client.request("$SRV.PING")
+    finally:
+        await client.close()
