@@ -28,7 +28,8 @@ def members(worker: Path) -> dict[str, Path]:
         raise SystemExit(f"{worker / 'wrangler.toml'}: main names {bundle!r}, which is not there: run `make worker`")
     if not config.get("no_bundle") or "build" in config:
         raise SystemExit(f"{worker / 'wrangler.toml'}: asks for a build; set no_bundle and drop [build]")
-    return {"wrangler.toml": worker / "wrangler.toml", bundle: worker / bundle, "LICENSE": ROOT / "LICENSE"}
+    own = {name: worker / name for name in ("wrangler.toml", bundle, "README.md")}
+    return {**own, "LICENSE": ROOT / "LICENSE"}
 
 
 def sbom(worker: Path, version: str) -> dict[str, Any]:

@@ -14,11 +14,12 @@ def worker(folder: Path, config: str) -> Path:
     (folder / "dist").mkdir()
     (folder / "dist" / "index.js").write_text("export default {}\n")
     (folder / "wrangler.toml").write_text(config)
+    (folder / "README.md").write_text("# The Worker\n")
     return folder
 
 
 def test_the_bundle_lies_where_the_configuration_names_it(tmp_path: Path) -> None:
-    assert sorted(members(worker(tmp_path, DEPLOYABLE))) == ["LICENSE", "dist/index.js", "wrangler.toml"]
+    assert sorted(members(worker(tmp_path, DEPLOYABLE))) == ["LICENSE", "README.md", "dist/index.js", "wrangler.toml"]
 
 
 @pytest.mark.parametrize(
