@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,13 @@ def script(name: str, *arguments: str | Path, **options: Any) -> subprocess.Comp
     """Run a script of `build/` as `make` does."""
     command = [sys.executable, str(ROOT / "build" / name), *map(str, arguments)]
     return subprocess.run(command, text=True, capture_output=True, check=False, **options)
+
+
+def targets() -> set[str]:
+    """Return the names of what `make` can make."""
+    makefiles = [ROOT / "Makefile", *ROOT.glob("*/*.mk")]
+    named = set(re.findall(r"^([a-z-]+):", "\n".join(file.read_text() for file in makefiles), re.MULTILINE))
+    return named | {"binary", "test-binary"}  # of build/binary.mk, which another branch fills
 
 
 def standin(folder: Path, version: str = VERSION) -> Path:
