@@ -181,6 +181,17 @@ def test_the_installer_installs_the_release(url: str, tmp_path: Path) -> None:
     works(tmp_path / "bin" / PROGRAM)
 
 
+def test_what_was_published_is_verified_from_outside(tmp_path: Path) -> None:
+    folder = tmp_path / "owner/name/releases/download" / f"v{version()}"
+    shutil.copytree(DIST, folder)
+    for url in served(tmp_path):
+        place = {"GITHUB_SERVER_URL": url, "GITHUB_REPOSITORY": "owner/name"}
+        assert script("package_installer.py", version(), folder, env=place).returncode == 0
+        environ = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(DIST)}
+        said = run("sh", ROOT / "build/verify_published.sh", version(), f"{url}/owner/name", **environ)
+    assert said.count("prints its version, its help and a ready handle") == 2
+
+
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     """Return the folder that the program is installed in."""
