@@ -10,8 +10,12 @@ notes=$(mktemp)
 trap 'rm -f "$notes"' EXIT
 python3 "$(dirname "$0")/release_notes.py" "$version" >"$notes"
 
-if [ "$(gh release view "$tag" --json isDraft --jq .isDraft 2>/dev/null || true)" = true ]; then
-  gh release delete "$tag" --yes
-fi
+case $(gh release view "$tag" --json isDraft --jq .isDraft 2>/dev/null || true) in
+  true) gh release delete "$tag" --yes ;;
+  false)
+    echo "$tag is public already, and stays as it is"
+    exit 0
+    ;;
+esac
 gh release create "$tag" --draft --verify-tag --title "$version" --notes-file "$notes" "$folder"/*
 gh release edit "$tag" --draft=false --latest
