@@ -8,7 +8,10 @@ image=${DEBIAN_IMAGE:-debian:bookworm-20260824-slim@sha256:88200866dfff7ea7f5cbc
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/orch-executor-cf-worker
 packages='binutils ca-certificates curl gcc git libc6-dev linux-libc-dev make patchelf perl procps python3-dev python3-venv xz-utils'
 
-engine=$(command -v docker || command -v podman) || { echo "in_debian.sh: install docker or podman" >&2; exit 1; }
+for engine in docker podman none; do
+  if "$engine" info >/dev/null 2>&1; then break; fi
+done
+[ "$engine" != none ] || { echo "in_debian.sh: neither docker nor podman works here" >&2; exit 1; }
 mkdir -p "$cache"
 # The folder belongs to another user than the container's root, and is to belong to that user again afterwards. A
 # variable that is empty here stays unset there. Root in there can make the name spaces that the tests of the binary use.
