@@ -6,7 +6,7 @@ set -eu
 
 image=${DEBIAN_IMAGE:-debian:bookworm-20260824-slim@sha256:88200866dfff7ea7f5cbcb6ec7c8a701889efe6fe859fe64d6990e4b07ea4171}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/orch-executor-cf-worker
-packages='binutils ca-certificates curl gcc git libc6-dev linux-libc-dev make patchelf perl procps python3-dev python3-venv xz-utils'
+packages='binutils ca-certificates curl gcc git libc6-dev linux-libc-dev make npm patchelf perl procps python3-dev python3-venv xz-utils'
 
 for engine in docker podman none; do
   if "$engine" info >/dev/null 2>&1; then break; fi
