@@ -39,6 +39,7 @@ check: $(READY) check-worker ## lint, type-check, check generated files
 
 .PHONY: test
 test: $(READY) worker ## set everything up and run the tests
+	$(MAKE) --no-print-directory test-worker-units
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: fuzz

@@ -4,9 +4,9 @@ import pytest
 
 from tests.support import manners
 from tests.support.certificates import Authority
+from tests.support.http_proxy import Proxy
 from tests.support.manners import Server, targets
 from tests.support.program import Program, outcome
-from tests.support.http_proxy import Proxy
 from tests.support.specs import spec
 
 ONCE = {"CF_WORKER_BOOTSTRAP": "0", "CF_WORKER_HEALTHCHECK_RETRIES": "1"}

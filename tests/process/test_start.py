@@ -5,8 +5,8 @@ import os
 import pytest
 
 from tests.support.certificates import Authority
-from tests.support.program import Program, handle, outcome
 from tests.support.http_proxy import Proxy
+from tests.support.program import Program, handle, outcome
 from tests.support.specs import spec
 from tests.support.stub import Starter, WorkerStub, error, reply, started
 

@@ -11,9 +11,7 @@ LIMITS = (WORKER / "src" / "limits.ts").read_text()
 
 def test_every_var_and_secret_is_listed() -> None:
     """The tables name what the Worker reads, and nothing else."""
-    listed = {
-        name for row in re.findall(r"^\| (`[A-Z_`, ]+`) \|", README, re.M) for name in row.split("`")[1::2]
-    }
+    listed = {name for row in re.findall(r"^\| (`[A-Z_`, ]+`) \|", README, re.M) for name in row.split("`")[1::2]}
     assert listed == set(re.findall(r"readonly ([A-Z_]+)\?: string", ENV))
 
 

@@ -41,9 +41,7 @@ def variables(bus: NatsServer, provider: OpenRouter) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def worker(
-    bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Workerd]:
+def worker(bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
     """Return a running Worker."""
     with Workerd(tmp_path_factory.mktemp("worker"), variables(bus, provider)) as server:
         yield server
@@ -278,9 +276,7 @@ async def fragile(provider: OpenRouter, tmp_path: Path) -> AsyncIterator[tuple[N
         yield bus, worker
 
 
-async def test_a_crash_in_a_turn_ends_its_streams(
-    fragile: tuple[NatsServer, Workerd], provider: OpenRouter
-) -> None:
+async def test_a_crash_in_a_turn_ends_its_streams(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
     """Once revived, the agent tells those that still wait, and it remembers the turns before."""
     bus, worker = fragile
     async with Caller.connected(bus.url) as caller:
@@ -304,9 +300,7 @@ async def test_a_crash_in_a_turn_ends_its_streams(
         assert [text for text in texts if text] == ["first", "again"]
 
 
-async def test_a_restart_of_the_bus_costs_no_word(
-    fragile: tuple[NatsServer, Workerd], provider: OpenRouter
-) -> None:
+async def test_a_restart_of_the_bus_costs_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
     """What the model says while the bus is away is held back and sent when it returns."""
     bus, worker = fragile
     released = threading.Event()
