@@ -58,6 +58,10 @@ def main(arguments: list[str]) -> int:
         return 64
     binary, sbom, platform, version, folder = arguments
     row, out = named(platform), Path(folder)
+    for needed in (binary, sbom):
+        if not Path(needed).is_file():
+            print(f"{needed} is not there: run `make binary`", file=sys.stderr)
+            return 1
     try:
         check(Path(binary), row)
     except MisfitError as error:

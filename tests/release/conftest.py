@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import re
 import shutil
 import subprocess
@@ -24,8 +25,9 @@ SOURCE = f'#include <stdio.h>\nint main(void) {{ puts("{PROGRAM} " VERSION); ret
 
 
 def script(name: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a script of `build/` as `make` does."""
+    """Run a script of `build/` as `make` does; where the project is published stays unknown, also in CI."""
     command = [sys.executable, str(ROOT / "build" / name), *map(str, arguments)]
+    options.setdefault("env", {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")})
     return subprocess.run(command, text=True, capture_output=True, check=False, **options)
 
 

@@ -87,3 +87,11 @@ def test_an_unknown_platform_is_refused_with_the_known_ones(binary: Path, tmp_pa
     done = script("package_binary.py", binary, f"{binary}.cdx.json", "plan9-mips", VERSION, tmp_path / "out")
     assert done.returncode != 0
     assert "linux-x86_64" in done.stderr
+
+
+@pytest.mark.parametrize("kept", ["binary", "sbom"])
+def test_what_was_not_built_is_named(kept: str, binary: Path, platform_name: str, tmp_path: Path) -> None:
+    files = [binary if kept == "binary" else "no-binary", f"{binary}.cdx.json" if kept == "sbom" else "no-sbom"]
+    done = script("package_binary.py", *files, platform_name, VERSION, tmp_path / "out")
+    missing = "no-sbom" if kept == "binary" else "no-binary"
+    assert (done.returncode, done.stderr) == (1, f"{missing} is not there: run `make binary`\n")
