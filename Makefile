@@ -36,6 +36,7 @@ check: $(READY) check-worker ## lint, type-check, check generated files
 	$(BIN)/mypy
 	$(BIN)/python build/schemas.py --check
 	$(BIN)/python build/docs.py --check
+	$(BIN)/python build/check_contract.py
 
 .PHONY: test
 test: $(READY) worker ## set everything up and run the tests
