@@ -30,7 +30,7 @@ demo: $(READY) worker ## run the main job for real: a bus, a Worker, two spawns,
 	$(BIN)/python -m examples.demo
 
 .PHONY: check
-check: $(READY) check-worker ## lint, type-check, check generated files
+check: $(READY) check-worker check-workflows ## lint, type-check, check generated files
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
