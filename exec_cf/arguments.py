@@ -92,7 +92,8 @@ def _seconds(options: dict[str, str]) -> float:
 def _nearest(flag: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(flag.lower(), [*_FLAGS, *_OPTIONS, *PRINTED], 1, 0.5)
+    long = [name for name in (*_FLAGS, *_OPTIONS, *PRINTED) if name.startswith("--")]
+    near = get_close_matches(flag.lower(), long, 1, 0.5)
     return f"did you mean {near[0]}?" if near else "see --help; the SpawnSpec goes to stdin"
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 from yaml import SafeDumper, ScalarNode, dump
+from yaml.emitter import ScalarAnalysis
 
 from exec_cf.decode import decode
-from exec_cf.document import read
+from exec_cf.document import LIMITS, read
 from exec_cf.errors import Code, Problem, Refused
 from exec_cf.messages import WorkerHandle
 
@@ -43,7 +44,8 @@ def checked(handle: WorkerHandle, as_json: bool) -> bytes:
     """
     write = render_json if as_json else render
     data = write(handle)
-    back, problems = decode(read(data), type(handle))
+    limits = msgspec.structs.replace(LIMITS, size=len(data))  # a long session stands five times in a handle
+    back, problems = decode(read(data, limits), type(handle))
     if back is None or write(back) != data:
         said = "; ".join(map(str, problems)) or "it reads back as another"
         raise Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
@@ -65,12 +67,32 @@ _UNBROKEN = 1 << 30
 
 
 class _Dumper(SafeDumper):
-    """PyYAML's dumper with the quoting rule above, and without anchors."""
+    """PyYAML's dumper with the quoting rule above, and without anchors.
+
+    PyYAML looks at plain text twice, one character at a time, to learn what the rule has decided already; a long
+    session would take seconds.
+    """
 
     ESCAPE_REPLACEMENTS = {'"': '"', "\\": "\\"}  # type: ignore[misc]  # noqa: RUF012  PyYAML's table
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  PyYAML's signature
         return True
+
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
+        empty = not scalar
+        return ScalarAnalysis(
+            scalar,
+            empty=empty,
+            multiline=False,
+            allow_flow_plain=True,
+            allow_block_plain=True,
+            allow_single_quoted=False,
+            allow_double_quoted=True,
+            allow_block=False,
+        )
+
+    def write_plain(self, text: str, split: bool = True) -> None:  # noqa: ARG002, FBT  PyYAML's signature
+        self.write_indicator(text, need_whitespace=True)
 
 
 def _text(dumper: SafeDumper, text: str) -> ScalarNode:

@@ -27,7 +27,7 @@ class Verb:
 VERBS = {
     verb.name: verb
     for verb in (
-        Verb("spawn", "spec", "start an agent, print its handle"),
+        Verb("spawn", "spec", "start an agent, get its handle"),
         Verb("validate", "spec", "list a spec's problems"),
         Verb("status", "handle", "print the handle as it is now"),
         Verb("abort", "handle", "stop the agent"),

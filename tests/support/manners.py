@@ -64,10 +64,10 @@ class Server:
             thread.join()
         self._listener.close()
 
-    def wait_for_request(self) -> None:
-        """Return as soon as a request has come."""
+    def wait_for_requests(self, count: int = 1) -> None:
+        """Return as soon as *count* requests have come."""
         with self._heard:
-            assert self._heard.wait_for(lambda: self.heads, 60), "no request came"
+            assert self._heard.wait_for(lambda: len(self.heads) >= count, 60), f"only {self.heads} came"
 
     def _accept(self) -> None:
         while not self._stopped.is_set():
@@ -101,10 +101,15 @@ class Server:
             self._open -= {peer, wrapped}
 
 
+_TLS_HANDSHAKE = b"\x16\x03"
+
+
 def read_head(peer: socket.socket) -> Head:
-    """Read a request's head. Raises `EOFError` when the peer closes before its end."""
+    """Read a request's head; TLS has an empty one. Raises `EOFError` when the peer closes before its end."""
     received = b""
     while b"\r\n\r\n" not in received:
+        if received.startswith(_TLS_HANDSHAKE):
+            return Head("", "", {})
         chunk = peer.recv(65536)
         if not chunk:
             raise EOFError

@@ -59,12 +59,12 @@ class NatsServer:
     def freeze(self) -> None:
         """Keep the server from answering, with its connections open."""
         assert self._process is not None
-        self._process.signal(signal.SIGSTOP)
+        self._process.send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let a frozen server go on."""
         assert self._process is not None
-        self._process.signal(signal.SIGCONT)
+        self._process.send(signal.SIGCONT)
 
     def _configuration(self) -> dict[str, Any]:
         websocket = {"host": "127.0.0.1", "port": self.ws_port, **self._settings.get("websocket", {})}

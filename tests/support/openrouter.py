@@ -297,9 +297,7 @@ def fail_in_stream(code: int, *pieces: str) -> Play:
             handler.event(request, {"content": piece})
         error = {"code": code, "message": f"{PROVIDER_TEXT} {KEY}"}
         choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
-        handler.write(
-            f"data: {json.dumps({**handler.head(request), 'error': error, 'choices': [choice]})}\n\n"
-        )
+        handler.write(f"data: {json.dumps({**handler.head(request), 'error': error, 'choices': [choice]})}\n\n")
         handler.write_end()
 
     return play

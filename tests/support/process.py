@@ -1,5 +1,7 @@
 """A server process: started, awaited, and stopped by its own pid."""
 
+import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -32,12 +34,21 @@ class ServerError(Exception):
 class Process:
     """A child process whose output goes to a log file."""
 
-    def __init__(self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
         """Start the process; `env` replaces the environment when given."""
         self.log = log
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=cwd,
+                # A process group of its own, so that what it starts itself ends with it.
+                start_new_session=True,
             )
 
     @property
@@ -55,13 +66,13 @@ class Process:
                 raise ServerError(f"{self._child.args!r} did not start:\n{tail}")
             time.sleep(0.02)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
         self._child.send_signal(number)
 
     def stop(self) -> None:
         """Ask the process to end, and end it when it does not."""
-        self._child.terminate()
+        self._signal_group(signal.SIGTERM)
         try:
             self._child.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -69,5 +80,9 @@ class Process:
 
     def kill(self) -> None:
         """End the process at once, as a crash would."""
-        self._child.kill()
+        self._signal_group(signal.SIGKILL)
         self._child.wait()
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, number)

@@ -2,14 +2,15 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
+
+import yaml
 
 LIMIT_S = 60.0
 """Seconds after which a process that has not ended is a failed test."""
@@ -186,4 +187,14 @@ def alive_in_session(leader: int) -> list[int]:
     return found
 
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+def handle(ended: Ended) -> dict[str, Any]:
+    """Return the handle that a run printed, as another program would read it."""
+    assert ended.code == 0, ended
+    read: dict[str, Any] = yaml.safe_load(ended.out)
+    return read
+
+
+def outcome(ended: Ended) -> tuple[str, str]:
+    """Return status and message of the handle that a run printed."""
+    read = handle(ended)
+    return read["status"], read.get("message", "")

@@ -23,7 +23,7 @@ const config :Workerd.Config = (
   services = [
     (name = "worker", worker = .worker),
     (name = "disk", disk = (path = {disk}, writable = true)),
-    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = ({tls}))),
+    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = ({tls}))),{web}
   ],
   sockets = [(name = "http", address = {address}, http = (), service = "worker")],
 );
@@ -34,8 +34,25 @@ const worker :Workerd.Worker = (
   bindings = [{bindings}],
   durableObjectNamespaces = [{namespaces}],
   durableObjectStorage = (localDisk = "disk"),
-  globalOutbound = "internet",
+  globalOutbound = {outbound},
 );
+"""
+
+# One web server in the place of every public host; loopback stays the network's.
+_WEB = """
+    (name = "web", external = (address = {address}, http = ())),
+    (name = "outbound", worker = (
+      modules = [(name = "outbound", esModule = {script})],
+      compatibilityDate = {date},
+      bindings = [(name = "loopback", service = "internet"), (name = "web", service = "web")],
+    )),"""
+_ROUTER = """\
+export default {
+  fetch(request, env) {
+    const { hostname } = new URL(request.url);
+    return (hostname === "127.0.0.1" ? env.loopback : env.web).fetch(request);
+  },
+};
 """
 
 
@@ -50,12 +67,16 @@ def workerd_program() -> Path:
 class Workerd:
     """One Worker; it keeps its port and its Durable Objects over `stop`, `kill` and `start`."""
 
-    def __init__(self, home: Path, variables: Mapping[str, str], ca: str | None = None) -> None:
-        """Prepare a Worker with these vars and secrets; `ca` is a PEM text that it trusts."""
+    def __init__(self, home: Path, variables: Mapping[str, str], ca: str | None = None, web: int | None = None) -> None:
+        """Prepare a Worker with these vars and secrets.
+
+        `ca` is a PEM text that it trusts; `web` is the port of the server that stands for all public hosts.
+        """
         (home / "state").mkdir(parents=True, exist_ok=True)
         self._home = home
         self._variables = dict(variables)
         self._ca = ca
+        self._web = web
         self._process: Process | None = None
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -111,8 +132,7 @@ class Workerd:
         texts = [f"(name = {_q(name)}, text = {_q(text)})" for name, text in self._variables.items()]
         bound = [f"(name = {_q(o['name'])}, durableObjectNamespace = {_q(o['class_name'])})" for o in objects]
         namespaces = [
-            f"(className = {_q(o['class_name'])}, uniqueKey = {_q(o['class_name'])}, enableSql = true)"
-            for o in objects
+            f"(className = {_q(o['class_name'])}, uniqueKey = {_q(o['class_name'])}, enableSql = true)" for o in objects
         ]
         trusted = "" if self._ca is None else f", trustedCertificates = [{_q(self._ca)}]"
         return _CONFIG.format(
@@ -120,9 +140,14 @@ class Workerd:
             tls=f"trustBrowserCas = true{trusted}",
             address=_q(f"127.0.0.1:{self.port}"),
             date=_q(deployment["compatibility_date"]),
+            web="" if self._web is None else self._web_services(self._web, deployment["compatibility_date"]),
+            outbound=_q("internet" if self._web is None else "outbound"),
             bindings=", ".join(texts + bound),
             namespaces=", ".join(namespaces),
         )
+
+    def _web_services(self, port: int, date: str) -> str:
+        return _WEB.format(address=_q(f"127.0.0.1:{port}"), script=_q(_ROUTER), date=_q(date))
 
     def __enter__(self) -> Self:
         """Start the Worker."""

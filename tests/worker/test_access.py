@@ -9,11 +9,12 @@ import httpx
 import pytest
 import trustme
 
+from tests.support.caller import Caller, text_of
 from tests.support.nats import NatsServer
 from tests.support.operator import Operator, new_key, public, seed_of
-from tests.support.workerd import Workerd
+from tests.support.workerd import WORKER, Workerd
 
-PASSWORD = "s3cr3t-p@ss/w:rd%"  # noqa: S105 - of a server that this test starts
+PASSWORD = "s3cr3t-p@ss/w:rd%"
 USER = {"authorization": {"user": "agent", "password": PASSWORD}}
 TOKEN = {"authorization": {"token": PASSWORD}}
 
@@ -66,8 +67,12 @@ def test_an_nkey_seed_lets_the_agent_in(tmp_path: Path) -> None:
 def test_credentials_let_the_agent_in(tmp_path: Path) -> None:
     """The text of a credentials file, on a server with an operator."""
     operator = Operator()
-    response, _ = start(tmp_path, operator.server_settings(), {"NATS_CREDS": operator.credentials()})
+    credentials = operator.credentials()
+    response, log = start(tmp_path, operator.server_settings(), {"NATS_CREDS": credentials})
     assert response.status_code == 201
+    secrets = [line for line in credentials.splitlines() if line and not line.startswith("-")]
+    assert len(secrets) == 2
+    assert not [secret for secret in secrets if secret in response.text + log]
 
 
 @pytest.mark.parametrize(
@@ -95,9 +100,30 @@ def test_a_user_that_may_not_listen_is_a_cause(tmp_path: Path, subject: str) -> 
     """A registration that the bus takes only in part is none."""
     user = {"user": "agent", "password": PASSWORD, "permissions": {"subscribe": {"deny": [subject]}}}
     settings = {"authorization": {"users": [user]}}
-    response, _ = start(tmp_path, settings, {"NATS_WS_URL": f"agent:{quote(PASSWORD, safe='')}@"})
+    response, log = start(tmp_path, settings, {"NATS_WS_URL": f"agent:{quote(PASSWORD, safe='')}@"})
     assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
     assert "may subscribe" in response.json()["message"]
+    assert "bus denied" in log
+
+
+@pytest.mark.anyio
+async def test_the_permissions_that_the_readme_asks_for_are_enough(tmp_path: Path) -> None:
+    """A user who may do that and no more carries an agent that is found and prompted."""
+    listen = ["agents.*.open-agent.>", "orch.signal.>", "$SRV.>", "_INBOX.>"]
+    speak = ["agents.hb.open-agent.>", "_INBOX.>"]
+    assert all(f"`{subject}`" in (WORKER / "README.md").read_text() for subject in listen + speak[:1])
+    permissions = {"subscribe": {"allow": listen}, "publish": {"allow": speak}}
+    users = [
+        {"user": "agent", "password": PASSWORD, "permissions": permissions},
+        {"user": "caller", "password": "c"},
+    ]
+    with NatsServer(tmp_path / "nats", {"authorization": {"users": users}}) as bus:
+        url = bus.ws_url.replace("://", f"://agent:{quote(PASSWORD, safe='')}@")
+        with Workerd(tmp_path / "worker", {"NATS_WS_URL": url}) as worker, worker.client() as client:
+            started = client.post("/agent/a").json()
+            async with Caller.connected(bus.url.replace("://", "://caller:c@")) as caller:
+                assert [service["id"] for service in await caller.services()] == [started["instance_id"]]
+                assert text_of(await caller.prompt(started["subjects"]["prompt"], "hello")) == "hello"
 
 
 @pytest.mark.parametrize(
@@ -111,9 +137,7 @@ def test_a_user_that_may_not_listen_is_a_cause(tmp_path: Path, subject: str) -> 
         ("NATS_CREDS", {"NATS_CREDS": "br0ken"}),
     ],
 )
-def test_a_secret_that_cannot_be_used_is_named(
-    tmp_path: Path, name: str, variables: Mapping[str, str]
-) -> None:
+def test_a_secret_that_cannot_be_used_is_named(tmp_path: Path, name: str, variables: Mapping[str, str]) -> None:
     """The start fails with the name of the secret, without its text."""
     response, log = start(tmp_path, {}, variables)
     assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")

@@ -14,7 +14,7 @@ TOKEN = "correct horse-battery_staple".replace(" ", "~")
 @pytest.fixture(scope="module")
 def guarded(bus: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
     """Return a Worker with a control token."""
-    variables = {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": TOKEN}
+    variables = {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": f"{TOKEN}\n"}
     with Workerd(tmp_path_factory.mktemp("guarded"), variables) as server:
         yield server
 
@@ -55,9 +55,7 @@ def test_without_credentials_the_answer_is_401(
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 @pytest.mark.parametrize("token", ["wrong", TOKEN[:-1], TOKEN + "x", TOKEN.upper()])
-def test_with_a_wrong_token_the_answer_is_403(
-    stranger: httpx.Client, method: str, path: str, token: str
-) -> None:
+def test_with_a_wrong_token_the_answer_is_403(stranger: httpx.Client, method: str, path: str, token: str) -> None:
     """A token that is almost right is wrong."""
     response = stranger.request(method, path, headers={"Authorization": f"Bearer {token}"})
     assert (response.status_code, response.json()["error"]) == (403, "forbidden")
@@ -68,17 +66,13 @@ def test_the_probe_is_open_and_tells_that_the_rest_is_not(stranger: httpx.Client
     assert stranger.get("/health").json()["auth"] == "token"
 
 
-def test_the_abort_path_is_good_without_headers(
-    owner: httpx.Client, stranger: httpx.Client, session: str
-) -> None:
+def test_the_abort_path_is_good_without_headers(owner: httpx.Client, stranger: httpx.Client, session: str) -> None:
     """The dispatcher posts to the abort target and sends no headers."""
     abort = owner.post(f"/agent/{session}").json()["abort"]
     assert stranger.post(abort).json() == {"stopped": [session]}
 
 
-def test_the_abort_path_aborts_its_session_only(
-    owner: httpx.Client, stranger: httpx.Client, session: str
-) -> None:
+def test_the_abort_path_aborts_its_session_only(owner: httpx.Client, stranger: httpx.Client, session: str) -> None:
     """A capability for one session opens neither another nor another route."""
     abort = owner.post(f"/agent/{session}").json()["abort"]
     query = abort.partition("?")[2]
@@ -88,6 +82,12 @@ def test_the_abort_path_aborts_its_session_only(
     assert stranger.post(f"/control/abort?{query}").status_code == 401
     assert stranger.get(f"/agent/{session}?{query}").status_code == 401
     assert owner.get(f"/agent/{session}").json()["state"] == "ready"
+
+
+def test_the_token_opens_an_outdated_abort_path(owner: httpx.Client, session: str) -> None:
+    """After a change of the token its holder can still stop what older handles name."""
+    owner.post(f"/agent/{session}")
+    assert owner.post(f"/control/abort/{session}?cap=outdated").json() == {"stopped": [session]}
 
 
 def test_the_token_opens_every_route(owner: httpx.Client, session: str) -> None:

@@ -71,9 +71,7 @@ async def test_an_agent_survives_a_restart_of_the_bus(own_bus: NatsServer, own_w
 
 
 @pytest.mark.anyio
-async def test_without_a_bus_a_start_fails_and_leaves_nothing(
-    own_bus: NatsServer, own_worker: Workerd
-) -> None:
+async def test_without_a_bus_a_start_fails_and_leaves_nothing(own_bus: NatsServer, own_worker: Workerd) -> None:
     """503 with the cause; no agent appears when the bus does, and a new start is a first one."""
     own_bus.stop()
     with own_worker.client() as client:
@@ -88,9 +86,7 @@ async def test_without_a_bus_a_start_fails_and_leaves_nothing(
         assert client.post("/agent/a", json={"owner": "other"}).status_code == 201
 
 
-def test_a_start_of_a_running_agent_fails_while_the_bus_is_down(
-    own_bus: NatsServer, own_worker: Workerd
-) -> None:
+def test_a_start_of_a_running_agent_fails_while_the_bus_is_down(own_bus: NatsServer, own_worker: Workerd) -> None:
     """Ready would be a lie; the agent stays known and comes back."""
     start(own_worker)
     own_bus.stop()
@@ -122,6 +118,23 @@ async def test_a_killed_worker_revives_its_idle_agent(own_bus: NatsServer, own_w
     async with Caller.connected(own_bus.url) as caller:
         await revived(caller, subject)
         assert len(await caller.services()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_a_worker_that_wakes_without_a_bus_keeps_trying(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """The alarm that found no bus is not the last one."""
+    subject = start(own_worker)["subjects"]["prompt"]
+    own_worker.kill()
+    own_bus.stop()
+    own_worker.start()
+    deadline = time.monotonic() + REVIVAL_LIMIT_S
+    while own_worker.log.count("bus unavailable") < 3:
+        assert time.monotonic() < deadline, "the agent does not try"
+        await asyncio.sleep(0.5)
+    own_bus.start()
+    async with Caller.connected(own_bus.url) as caller:
+        await revived(caller, subject)
 
 
 @pytest.mark.anyio
@@ -182,6 +195,15 @@ def test_an_agent_that_nobody_prompts_stops_itself(own_bus: NatsServer, tmp_path
             time.sleep(0.2)
         assert "AGENT_IDLE_LIMIT_S" in client.get("/agent/a").json()["cause"]
         assert client.post("/control/abort").json() == {"stopped": []}
+
+
+def test_an_idle_limit_that_is_no_number_fails_the_start(own_bus: NatsServer, tmp_path: Path) -> None:
+    """A typing error in a var is said by name, and never means forever."""
+    variables = {"NATS_WS_URL": own_bus.ws_url, "AGENT_IDLE_LIMIT_S": "8h"}
+    with Workerd(tmp_path / "idle", variables) as worker, worker.client() as client:
+        response = client.post("/agent/a")
+    assert response.status_code == 500
+    assert "AGENT_IDLE_LIMIT_S" in response.json()["message"]
 
 
 @pytest.mark.anyio

@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 
+from tests.support import gateway as fake_gateway
 from tests.support import openrouter as fake
+from tests.support import web as fake_web
 from tests.support.caller import Caller, Frame, Stream, text_of
+from tests.support.gateway import Gateway
 from tests.support.nats import NatsServer
 from tests.support.openrouter import KEY, PROVIDER_TEXT, OpenRouter, Play
 from tests.support.openrouter_request import Assistant, ToolResult, User
+from tests.support.web import Page, Web
 from tests.support.workerd import Workerd
 
 pytestmark = pytest.mark.anyio
@@ -31,11 +35,19 @@ def provider() -> Iterator[OpenRouter]:
 
 
 @pytest.fixture(scope="module")
+def web() -> Iterator[Web]:
+    """Return a server that stands for all public hosts."""
+    with fake_web.web() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def worker(
-    bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory
+    bus: NatsServer, provider: OpenRouter, web: Web, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Workerd]:
-    """Return a running Worker with a key for the provider."""
-    with Workerd(tmp_path_factory.mktemp("worker"), variables(bus, provider)) as server:
+    """Return a running Worker with a key for the provider, and the web within its reach."""
+    home = tmp_path_factory.mktemp("worker")
+    with Workerd(home, variables(bus, provider), web=web.port) as server:
         yield server
 
 
@@ -111,7 +123,7 @@ async def scene(
         for other in workers[1:]:
             other.stop()
     for each in workers:
-        for unwanted in (KEY, PROVIDER_TEXT, "Uncaught", "exception"):
+        for unwanted in (KEY, PROVIDER_TEXT, fake_gateway.GATEWAY_TEXT, "Uncaught", "exception"):
             assert unwanted not in each.log
     provider.settle()
 
@@ -254,7 +266,32 @@ class TestTools:
 
 
 class TestWebFetch:
-    """What web_fetch refuses, through the real Worker; the pages it reads are tested at unit level."""
+    """Pages through the real Worker; more of them, and more refusals, are tested at unit level."""
+
+    async def test_gives_the_model_the_text_of_a_page(self, scene: Scene, web: Web) -> None:
+        """HTML arrives as text, behind a redirect to another public host, marked as untrusted."""
+        web.pages["old.example.com/a?b=c"] = fake_web.redirect("http://www.example.com/new")
+        web.pages["www.example.com/new"] = Page("<h1>News</h1><script>x()</script><p>Caf\u00e9 <b>opens</b>".encode())
+        output = await self.fetch(scene, "http://old.example.com/a?b=c")
+        assert output.startswith("Content of http://www.example.com/new, status 200.")
+        assert "\nNews\nCaf\u00e9 opens\n" in output
+        assert "untrusted" in output
+
+    async def test_leaves_the_rest_of_a_large_page(self, scene: Scene, web: Web) -> None:
+        """A page costs the model a bounded number of tokens."""
+        web.pages["www.example.com/large"] = Page(b"x" * 5_000_000, type="text/plain")
+        output = await self.fetch(scene, "http://www.example.com/large")
+        assert "[cut: the first 50000 of 524288 characters]" in output
+        assert len(output) < 51_000
+
+    @pytest.mark.parametrize(
+        "page", [Page(b"\x89PNG", type="image/png"), fake_web.redirect("http://old.example.com/x")]
+    )
+    async def test_says_why_there_is_no_text(self, page: Page, scene: Scene, web: Web) -> None:
+        """An image and a circle are told to the model."""
+        web.pages["old.example.com/x"] = page
+        output = await self.fetch(scene, "http://old.example.com/x", fails=True)
+        assert "not text" in output or "redirects" in output
 
     @pytest.mark.parametrize(
         "url",
@@ -264,22 +301,36 @@ class TestWebFetch:
             "http://2130706433:{port}/",
             "http://0x7f.1:{port}/",
             "http://[::ffff:127.0.0.1]:{port}/",
-            "http://user@example.com:{port}/",
+            "http://user@www.example.com:{port}/",
             "file:///etc/passwd",
         ],
     )
-    async def test_refuses_what_is_not_public(self, url: str, scene: Scene) -> None:
-        """A loopback page is not even connected to."""
+    async def test_refuses_what_is_not_public(self, url: str, scene: Scene, web: Web) -> None:
+        """A loopback page is not even connected to, neither at once nor behind a redirect."""
         with closing(socket.create_server(("127.0.0.1", 0))) as listener:
             listener.setblocking(False)
             address = url.format(port=listener.getsockname()[1])
-            scene.will(fake.call("web_fetch", {"url": address}), fake.say("No."))
-            frames = await scene.answer(scene.start())
+            web.pages["old.example.com/in"] = fake_web.redirect(address)
+            web.asked.clear()
+            for start in (address, "http://old.example.com/in"):
+                assert "fetched" in await self.fetch(scene, start, fails=True)
+            assert web.asked == ["old.example.com/in"]
             with pytest.raises(BlockingIOError):
                 listener.accept()
+
+    async def fetch(self, scene: Scene, url: str, *, fails: bool = False) -> str:
+        """Let the model call web_fetch and return what it was answered."""
+        scene.will(fake.call("web_fetch", {"url": url}), fake.say("Read."))
+        agent = scene.start()
+        frames = await scene.answer(agent)
+        assert text_of(frames) == "Read."
         [result] = [data for kind, data in events(frames) if kind == "tool_result"]
-        assert result["is_error"]
-        assert "fetched" in result["output"]
+        assert result["is_error"] is fails
+        scene.request()
+        [output] = scene.request().texts(ToolResult)
+        assert output is not None
+        scene.abort()
+        return output
 
 
 class TestSignals:
@@ -360,9 +411,7 @@ FAILURES = [
     pytest.param(fake.cut("par"), "500", "model_error", "broke off", id="a cut connection"),
     pytest.param(fake.say(), "500", "model_error", "without a word", id="an empty answer"),
     pytest.param(fake.say("par", finish="length"), "500", "model_error", "output limit", id="a cut answer"),
-    pytest.param(
-        fake.say("par", finish="content_filter"), "500", "model_error", "content filter", id="a filter"
-    ),
+    pytest.param(fake.say("par", finish="content_filter"), "500", "model_error", "content filter", id="a filter"),
 ]
 
 
@@ -458,6 +507,47 @@ class TestChoice:
         scene.will(fake.say("ok"))
         await scene.answer(scene.start(agent))
         assert scene.request().body.model == model
+
+
+class TestGateway:
+    """The AI Gateway, chosen by the session."""
+
+    @pytest.fixture
+    def gateway(self) -> Iterator[Gateway]:
+        """Return a running gateway that must have nothing to complain of."""
+        with fake_gateway.gateway() as server:
+            yield server
+        assert server.problems == []
+
+    async def test_answers(self, scene: Scene, gateway: Gateway) -> None:
+        """Text streams through it, and a later turn sends the earlier one."""
+        agent = self.start(scene, gateway, fake_gateway.ECHO)
+        for prompt in ("one two three", "four"):
+            assert text_of(await scene.answer(agent, prompt)) == prompt.replace(" ", "")
+
+    @pytest.mark.parametrize(
+        ("model", "key", "expected"),
+        [
+            pytest.param(fake_gateway.ECHO, "wrong", ("500", "refused_key", "AI_GATEWAY_API_KEY"), id="401"),
+            pytest.param(fake_gateway.LIMITED, fake_gateway.KEY, ("429", "rate_limited", "in 5 s"), id="429"),
+            pytest.param("test/none", fake_gateway.KEY, ("500", "model_error", "OPEN_AGENT_MODEL_ID"), id="404"),
+        ],
+    )
+    async def test_fails_in_our_words(
+        self, model: str, key: str, expected: tuple[str, str, str], scene: Scene, gateway: Gateway
+    ) -> None:
+        """Its errors are mapped as OpenRouter's are."""
+        agent = self.start(scene, gateway, model, key)
+        frames = await scene.answer(agent)
+        code, body = error_of(frames)
+        assert (code, body["error"]) == expected[:2]
+        assert expected[2] in body["message"]
+        assert fake_gateway.GATEWAY_TEXT not in frames[-2].data.decode()
+
+    def start(self, scene: Scene, gateway: Gateway, model: str, key: str = fake_gateway.KEY) -> dict[str, Any]:
+        """Start an agent that calls a model through the gateway."""
+        env = {"OPEN_AGENT_PROVIDER": "gateway", "OPEN_AGENT_MODEL_ID": model}
+        return scene.start(env=env, AI_GATEWAY_BASE_URL=gateway.base_url, AI_GATEWAY_API_KEY=key)
 
 
 class TestHistory:

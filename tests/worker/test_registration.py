@@ -12,6 +12,7 @@ from synadia_ai.agents import Agents
 
 from tests.support.caller import Caller
 from tests.support.nats import NatsServer
+from tests.support.workerd import Workerd
 
 RESERVED = {
     "agent": "open-agent",
@@ -50,15 +51,26 @@ async def test_the_metadata_tells_who_and_where(bus: NatsServer, http: httpx.Cli
 
 
 @pytest.mark.anyio
-async def test_labels_are_visible_and_override_nothing(
-    bus: NatsServer, http: httpx.Client, session: str
-) -> None:
+async def test_labels_are_visible_and_override_nothing(bus: NatsServer, http: httpx.Client, session: str) -> None:
     """The spec's labels stand beside the reserved keys, never in their place."""
     labels = {"team": "blue", "__proto__": "x", **dict.fromkeys([*RESERVED, "session"], "forged")}
     started = http.post(f"/agent/{session}", json={"labels": labels}).json()
     async with Caller.connected(bus.url) as caller:
         info = await info_of(caller, started)
     assert info["metadata"] == {**RESERVED, "session": session, "team": "blue", "__proto__": "x"}
+
+
+@pytest.mark.anyio
+async def test_the_env_of_a_start_is_shown_to_nobody(bus: NatsServer, worker: Workerd, session: str) -> None:
+    """What the spec sets for the agent stays with the agent."""
+    secret = "tell-n0body"
+    with worker.client() as http:
+        started = http.post(f"/agent/{session}", json={"env": {"OPEN_AGENT_MODEL_ID": secret}})
+        looked = http.get(f"/agent/{session}")
+    async with Caller.connected(bus.url) as caller:
+        info = await info_of(caller, started.json())
+        status = await caller.request_json(started.json()["subjects"]["status"])
+    assert secret not in started.text + looked.text + str(info) + str(status) + worker.log
 
 
 @pytest.mark.anyio
@@ -115,9 +127,7 @@ async def test_the_first_heartbeat_comes_with_the_registration(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("body", [b"", b"{", b"anything"])
-async def test_status_answers_like_a_heartbeat(
-    bus: NatsServer, http: httpx.Client, session: str, body: bytes
-) -> None:
+async def test_status_answers_like_a_heartbeat(bus: NatsServer, http: httpx.Client, session: str, body: bytes) -> None:
     """Whatever the request holds, a fresh beat comes back."""
     started = http.post(f"/agent/{session}").json()
     async with Caller.connected(bus.url) as caller:
@@ -126,9 +136,7 @@ async def test_status_answers_like_a_heartbeat(
 
 @pytest.mark.slow
 @pytest.mark.anyio
-async def test_heartbeats_come_every_thirty_seconds(
-    bus: NatsServer, http: httpx.Client, session: str
-) -> None:
+async def test_heartbeats_come_every_thirty_seconds(bus: NatsServer, http: httpx.Client, session: str) -> None:
     """Three beats in a row keep the announced distance."""
     async with Caller.connected(bus.url) as caller:
         beats = await caller.nats.subscribe(f"agents.hb.open-agent.worker.{session}")
@@ -144,9 +152,7 @@ async def test_heartbeats_come_every_thirty_seconds(
 
 
 @pytest.mark.anyio
-async def test_the_protocols_own_client_finds_and_prompts_it(
-    bus: NatsServer, http: httpx.Client, session: str
-) -> None:
+async def test_the_protocols_own_client_finds_and_prompts_it(bus: NatsServer, http: httpx.Client, session: str) -> None:
     """Discovery, prompt and status through `synadia-ai-agents`."""
     started = http.post(f"/agent/{session}", json={"owner": "ada"}).json()
     connection = await nats.connect(bus.url)

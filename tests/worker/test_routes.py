@@ -40,18 +40,14 @@ def test_other_paths_are_not_found(http: httpx.Client, path: str) -> None:
         ("GET", "/control/abort/a", "POST"),
     ],
 )
-def test_other_methods_are_told_what_is_allowed(
-    http: httpx.Client, method: str, path: str, allow: str
-) -> None:
+def test_other_methods_are_told_what_is_allowed(http: httpx.Client, method: str, path: str, allow: str) -> None:
     """A wrong method answers 405 with Allow."""
     response = http.request(method, path)
     assert error_of(response) == (405, "method_not_allowed")
     assert response.headers["Allow"] == allow
 
 
-@pytest.mark.parametrize(
-    "session", ["a.b", "*", ">", "a b", "$SYS", "a\u00a0b", "a\u200bb", "a\tb", "x" * 256]
-)
+@pytest.mark.parametrize("session", ["a.b", "*", ">", "a b", "$SYS", "a\u00a0b", "a\u200bb", "a\tb", "x" * 256])
 def test_a_session_that_is_no_subject_token_is_refused(http: httpx.Client, session: str) -> None:
     """What could reach other subjects, or none, answers 400."""
     assert error_of(http.post(f"/agent/{quote(session, safe='')}")) == (400, "bad_request")

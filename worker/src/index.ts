@@ -36,17 +36,24 @@ export default {
 } satisfies ExportedHandler<Env>;
 
 function warnOfOpenRoutes(env: Env): void {
-  if (warned || env.CONTROL_TOKEN) return;
+  if (warned || controlToken(env)) return;
   warned = true;
   warn("routes are open", { cure: "set the secret CONTROL_TOKEN" });
 }
 
 async function authorize(request: Request, route: Route, env: Env): Promise<void> {
-  if (!env.CONTROL_TOKEN || route.to === "health") return;
-  if (route.to === "abort" && route.capability !== null) {
-    return requireCapability(route.capability, env.CONTROL_TOKEN, route.session);
+  const token = controlToken(env);
+  if (!token || route.to === "health") return;
+  const header = request.headers.get("Authorization");
+  if (header === null && route.to === "abort" && route.capability !== null) {
+    return requireCapability(route.capability, token, route.session);
   }
-  return requireBearer(request.headers.get("Authorization"), env.CONTROL_TOKEN);
+  return requireBearer(header, token);
+}
+
+/** Secrets that were piped in end with a line feed, which no header can carry. */
+function controlToken(env: Env): string | undefined {
+  return env.CONTROL_TOKEN?.trim() || undefined;
 }
 
 async function answer(request: Request, route: Route, env: Env): Promise<Response> {
@@ -56,7 +63,7 @@ async function answer(request: Request, route: Route, env: Env): Promise<Respons
         ok: true,
         agent: AGENT,
         version: VERSION,
-        auth: env.CONTROL_TOKEN ? "token" : "none",
+        auth: controlToken(env) ? "token" : "none",
       });
     case "start":
       return start(route.session, await jsonBody(request), env);
@@ -95,13 +102,13 @@ async function stopAll(sessions: readonly string[], env: Env): Promise<string[]>
 }
 
 async function stop(session: string, env: Env): Promise<boolean> {
-  return unwrapped(await env.SESSIONS.getByName(session).stop("it was aborted"));
+  return unwrapped(await env.SESSIONS.getByName(session).stop(session, "it was aborted"));
 }
 
 async function abortPath(session: string, env: Env): Promise<string> {
   const path = `/control/abort/${encodeURIComponent(session)}`;
-  if (!env.CONTROL_TOKEN) return path;
-  return `${path}?cap=${await abortCapability(env.CONTROL_TOKEN, session)}`;
+  const token = controlToken(env);
+  return token ? `${path}?cap=${await abortCapability(token, session)}` : path;
 }
 
 function unwrapped<T>(outcome: Outcome<T>): T {

@@ -10,12 +10,21 @@ export const LIMITS = {
   AGENT_HISTORY_LIMIT: 40,
 } as const satisfies Partial<Record<keyof Vars, number>>;
 
+/** For what must go on: a numeric var, or its default where the var is missing or malformed. */
+export function limitOrDefault(vars: Vars, name: keyof typeof LIMITS): number {
+  return isWhole(vars[name]) ? limit(vars, name) : LIMITS[name];
+}
+
 /** A numeric var, or its default. Throws WorkerError where the var is no whole number. */
 export function limit(vars: Vars, name: keyof typeof LIMITS): number {
   const text = vars[name];
   if (!text) return LIMITS[name];
-  if (!/^\d{1,9}$/.test(text)) {
+  if (!isWhole(text)) {
     throw new WorkerError({ code: "internal", message: `the Worker's var ${name} is not a whole number` });
   }
   return Number(text);
+}
+
+function isWhole(text: string | undefined): boolean {
+  return text !== undefined && /^\d{1,9}$/.test(text);
 }

@@ -45,9 +45,8 @@ export class Memory {
     return this.storage.kv.get<Activity>("activity") ?? { at: Date.now(), streams: [] };
   }
 
-  /** Answers need not wait for this to reach the disk: losing it costs one error frame after a crash. */
   note(activity: Activity): void {
-    void this.storage.put("activity", activity, { allowUnconfirmed: true });
+    this.storage.kv.put("activity", activity);
   }
 
   begin(agent: Stored): void {

@@ -10,8 +10,8 @@ import { turnOf } from "./bus/turn.ts";
 import { type Job, Turns } from "./bus/turns.ts";
 import type { Env } from "./env.ts";
 import { faultOf, WorkerError } from "./errors.ts";
-import { limit } from "./limits.ts";
-import { info, warn } from "./log.ts";
+import { limit, limitOrDefault } from "./limits.ts";
+import { type Detail, info, warn } from "./log.ts";
 import { Memory, type Stored } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { presenceOf } from "./presence.ts";
@@ -23,6 +23,8 @@ import { isReplySubject, type Subjects, subjectsOf } from "./subjects.ts";
 const PERIOD_MS = 20_000;
 /** Milliseconds until a bus that could not be reached is tried again. */
 const RETRY_MS = 5_000;
+/** Milliseconds for which activity is gathered before it is written down. */
+const NOTE_MS = 500;
 /** Redirects that are remembered, to do each only once. */
 const REDIRECTS = 64;
 
@@ -63,6 +65,7 @@ export class AgentSession extends DurableObject<Env> {
   #connecting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #cause: string | undefined;
+  #noting: number | null = null;
 
   /** Starts the agent, or finds the one that runs with these settings. */
   start(session: string, settings: Settings): Promise<Outcome<Started>> {
@@ -84,8 +87,8 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   /** Ends all streams, leaves the bus and forgets; tells whether there was something to stop. */
-  stop(cause: string): Promise<Outcome<boolean>> {
-    return outcomeOf(() => this.#stop(cause));
+  stop(session: string, cause: string): Promise<Outcome<boolean>> {
+    return outcomeOf(() => this.#stop(session, cause));
   }
 
   /** Revives the connection after anything that broke it. It re-arms itself first, and never throws. */
@@ -96,11 +99,12 @@ export class AgentSession extends DurableObject<Env> {
       return;
     }
     try {
-      await this.ctx.storage.setAlarm(this.#nextLook());
-      if (this.#idleFor() >= this.#idleLimit()) await this.#stop("no prompt came within AGENT_IDLE_LIMIT_S");
-      else await this.#revive(stored);
+      await this.ctx.storage.setAlarm(Date.now() + PERIOD_MS);
+      if (this.#idleFor() >= this.#idleLimit()) {
+        await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
+      } else await this.#revive(stored);
     } catch (thrown) {
-      warn("alarm failed", { session: stored.session, code: faultOf(thrown).code });
+      warn("alarm failed", { session: stored.session, ...whatFailed(thrown) });
     }
   }
 
@@ -130,6 +134,7 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   async #create(stored: Stored): Promise<void> {
+    limit(this.env, "AGENT_IDLE_LIMIT_S");
     await registryOf(this.env).add(stored.session);
     try {
       await this.#connect(stored);
@@ -138,19 +143,23 @@ export class AgentSession extends DurableObject<Env> {
       throw thrown;
     }
     this.#memory.begin(stored);
-    await this.ctx.storage.setAlarm(this.#nextLook());
+    await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, this.#idleLimit()));
     info("started", { session: stored.session, agent: stored.settings.agent });
   }
 
-  async #stop(cause: string): Promise<boolean> {
+  async #stop(session: string, cause: string): Promise<boolean> {
     await Promise.allSettled([this.#starting?.work, this.#stopping]);
     const stored = this.#memory.agent;
-    if (stored === undefined) return false;
+    if (stored === undefined) {
+      // A start that a crash cut off may have left its entry.
+      await registryOf(this.env).remove(session);
+      return false;
+    }
     this.#stopping = this.#leave(stored, cause).finally(() => {
       this.#stopping = undefined;
     });
     await this.#stopping;
-    info("stopped", { session: stored.session, cause });
+    info("stopped", { session, cause });
     return true;
   }
 
@@ -195,15 +204,14 @@ export class AgentSession extends DurableObject<Env> {
   readonly #listener: Listener = {
     prompt: (payload, reply, link) => this.#onPrompt(payload, reply, link),
     signal: (verb, payload) => this.#onSignal(verb, payload),
-    restored: () => this.#bus.release(),
+    restored: () => this.#bus.restored(),
   };
 
   #onPrompt(payload: Uint8Array, subject: string, link: Link): void {
     if (!isReplySubject(subject)) return;
     const reply = new Reply(this.#bus, subject);
     try {
-      const { prompt } = envelopeOf(payload, link.maxRequest);
-      this.#turns.submit({ prompt, reply });
+      this.#turns.submit({ envelope: envelopeOf(payload, link.maxRequest), reply });
     } catch (thrown) {
       reply.fail(faultOf(thrown));
     }
@@ -218,13 +226,23 @@ export class AgentSession extends DurableObject<Env> {
     const redirect = redirectOf(payload);
     if (redirect === undefined || this.#redirects.includes(redirect.reply)) return;
     this.#redirects = [...this.#redirects, redirect.reply].slice(-REDIRECTS);
-    this.#turns.redirect({ prompt: redirect.prompt, reply: new Reply(this.#bus, redirect.reply) });
+    this.#turns.redirect({ envelope: redirect.envelope, reply: new Reply(this.#bus, redirect.reply) });
   }
 
   async #answer(job: Job, signal: AbortSignal): Promise<void> {
+    // A prompt can come between the registration and the end of the start.
+    await this.#starting?.work;
     const stored = this.#memory.agent;
     if (stored === undefined) throw new WorkerError({ code: "conflict", message: "this agent was stopped" });
-    const { settings } = stored;
+    try {
+      await this.#takeTurn(stored, job, signal);
+    } catch (thrown) {
+      if (!signal.aborted) warn("turn failed", { session: stored.session, ...whatFailed(thrown) });
+      throw thrown;
+    }
+  }
+
+  async #takeTurn({ settings }: Stored, job: Job, signal: AbortSignal): Promise<void> {
     const agent = agentFor(settings.agent, { env: this.env, settings: settings.env, fetch });
     const most = limit(this.env, "AGENT_HISTORY_LIMIT");
     const history = this.#memory.history(most);
@@ -232,7 +250,9 @@ export class AgentSession extends DurableObject<Env> {
     const answer = await agent.answer(turn);
     if (signal.aborted) return;
     job.reply.end();
-    this.#memory.remember(job.prompt, answer, most);
+    // The terminator goes out first: a write to the disk holds back what is sent after it.
+    await scheduler.wait(0);
+    if (answer !== "" && this.#memory.agent) this.#memory.remember(job.envelope.prompt, answer, most);
   }
 
   #endOrphans(): void {
@@ -247,14 +267,12 @@ export class AgentSession extends DurableObject<Env> {
     if (orphans.length > 0) this.#noteActivity();
   }
 
+  /** Writes what a restart must know, once for all that happens within a moment: a write holds back answers. */
   #noteActivity(): void {
-    if (this.#memory.agent === undefined) return;
-    this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
-  }
-
-  #nextLook(): number {
-    const soon = Date.now() + PERIOD_MS;
-    return Math.min(soon, Math.max(Date.now() + 1_000, this.#memory.activity.at + this.#idleLimit()));
+    this.#noting ??= setTimeout(() => {
+      this.#noting = null;
+      if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
+    }, NOTE_MS);
   }
 
   #idleFor(): number {
@@ -263,7 +281,7 @@ export class AgentSession extends DurableObject<Env> {
 
   /** Milliseconds; Infinity for never. */
   #idleLimit(): number {
-    const seconds = limit(this.env, "AGENT_IDLE_LIMIT_S");
+    const seconds = limitOrDefault(this.env, "AGENT_IDLE_LIMIT_S");
     return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
   }
 
@@ -280,4 +298,11 @@ export class AgentSession extends DurableObject<Env> {
       ...(cause && { cause }),
     };
   }
+}
+
+/** What the log is told: our words; of an unknown error its class alone, for its text may hold a secret. */
+function whatFailed(thrown: unknown): Detail {
+  const { code, message } = faultOf(thrown);
+  const known = thrown instanceof WorkerError || !(thrown instanceof Error);
+  return known ? { code, message } : { code, error: thrown.name };
 }

@@ -20,7 +20,7 @@ export interface Message {
   readonly content: string;
 }
 
-/** Answers a prompt; resolves with the assistant's text to remember; throws WorkerError. */
+/** Answers a prompt; resolves with the assistant's text to remember, empty for none; throws WorkerError. */
 export interface Agent {
   answer(turn: Turn): Promise<string>;
 }

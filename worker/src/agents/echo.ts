@@ -1,9 +1,9 @@
 import type { Agent } from "./agent.ts";
 
-/** Answers with the prompt, to the byte. */
+/** Answers with the prompt, to the byte. It has nothing to remember. */
 export const echo: Agent = {
   async answer(turn) {
     await turn.text(turn.prompt);
-    return turn.prompt;
+    return "";
   },
 };

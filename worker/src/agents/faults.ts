@@ -152,9 +152,10 @@ function statusOf(error: unknown): number | undefined {
   return Number.isInteger(number) && number >= 400 && number <= 599 ? number : undefined;
 }
 
-/** `Retry-After` in whole seconds, where it was given as such. */
+/** `Retry-After` in whole seconds, where it was given as such. The gateway's errors have the answer as their cause. */
 function retryAfterOf(error: unknown): number | undefined {
-  const seconds = APICallError.isInstance(error) ? error.responseHeaders?.["retry-after"] : undefined;
+  const answer = isThrown(error) && !APICallError.isInstance(error) ? error.cause : error;
+  const seconds = APICallError.isInstance(answer) ? answer.responseHeaders?.["retry-after"] : undefined;
   return seconds !== undefined && /^\d{1,6}$/.test(seconds) ? Number(seconds) : undefined;
 }
 
@@ -163,6 +164,7 @@ interface Thrown {
   readonly isRetryable?: unknown;
   readonly statusCode?: unknown;
   readonly code?: unknown;
+  readonly cause?: unknown;
 }
 
 function isThrown(error: unknown): error is Thrown {

@@ -28,7 +28,7 @@ interface Provider extends Omit<Source, "model"> {
   connect(model: string, connection: Connection): Model;
 }
 
-const PROVIDERS = {
+export const PROVIDERS = {
   openrouter: {
     title: "OpenRouter",
     keyVar: "OPENROUTER_API_KEY",
@@ -68,18 +68,10 @@ export function connect(harness: string, context: AgentContext): Connected {
   const byHarness: Readonly<Record<string, string>> = models;
   const model = choiceOf("OPEN_AGENT_MODEL_ID", context) ?? byHarness[harness] ?? models.other;
   const source: Source = { title, keyVar, urlVar, model };
-
-  const apiKey = context.env[keyVar]?.trim();
-  if (!apiKey) {
-    throw new WorkerError({
-      code: "missing_key",
-      message: `the Worker has no ${keyVar}; set it with \`wrangler secret put ${keyVar}\``,
-    });
-  }
   // Unbound on purpose: called as a method of anything else, the runtime's fetch throws.
   const { fetch } = context;
   const connection: Connection = {
-    apiKey,
+    apiKey: keyOf(keyVar, context.env[keyVar]?.trim()),
     baseURL: baseUrl(urlVar, context.env[urlVar]?.trim()),
     fetch: (input, init) => fetch(input, init),
   };
@@ -92,6 +84,14 @@ function chosen(name = "openrouter"): Provider {
   throw new WorkerError({
     code: "bad_request",
     message: `OPEN_AGENT_PROVIDER names no provider that is known here; use ${known}`,
+  });
+}
+
+function keyOf(name: string, key: string | undefined): string {
+  if (key) return key;
+  throw new WorkerError({
+    code: "missing_key",
+    message: `the Worker has no ${name}; set it with \`wrangler secret put ${name}\``,
   });
 }
 

@@ -11,12 +11,19 @@ interface Question {
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
 
 /**
+ * Milliseconds for which answers are held back once a lost connection is there again: callers lost theirs too, most
+ * clients try every 2 s, and what arrives before they listen again is gone.
+ */
+const GRACE_MS = 3_000;
+
+/**
  * What answers are published through. It outlives a link: while there is none, or its connection is lost, frames are
  * held back, because nats-core forgets what it buffered when it dials again.
  */
 export class Bus {
   #link: Link | undefined;
   #held: Frame[] = [];
+  #grace: number | null = null;
   readonly #questions = new Map<string, Question>();
 
   get link(): Link | undefined {
@@ -34,19 +41,28 @@ export class Bus {
     this.release();
   }
 
+  /** The connection was lost and is there again. */
+  restored(): void {
+    if (this.#grace !== null) clearTimeout(this.#grace);
+    this.#grace = setTimeout(() => this.release(), GRACE_MS);
+  }
+
   detach(): Link | undefined {
+    this.release();
     const link = this.#link;
     this.#link = undefined;
     return link;
   }
 
   publish(frame: Frame): void {
-    if (this.#link?.up) this.#link.publish(frame);
+    if (this.#link?.up && this.#grace === null) this.#link.publish(frame);
     else this.#held.push(frame);
   }
 
   /** Publishes what was held back, in order. */
   release(): void {
+    if (this.#grace !== null) clearTimeout(this.#grace);
+    this.#grace = null;
     const held = this.#held;
     this.#held = [];
     for (const frame of held) this.publish(frame);

@@ -1,0 +1,77 @@
+"""Proxies: taken from the environment, never for loopback."""
+
+import pytest
+
+from tests.support import manners
+from tests.support.certificates import Authority
+from tests.support.http_proxy import Proxy
+from tests.support.manners import Server, targets
+from tests.support.program import Program, outcome
+from tests.support.specs import spec
+
+ONCE = {"CF_WORKER_BOOTSTRAP": "0", "CF_WORKER_HEALTHCHECK_RETRIES": "1"}
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+def test_http_goes_through_the_proxy(program: Program, variable: str) -> None:
+    with Proxy() as proxy:
+        ended = program.run(spec("http://worker.example/base"), env={**ONCE, variable: proxy.url})
+    assert outcome(ended) == ("ready", "")
+    assert targets(proxy.heads) == ["GET http://worker.example/base/health"]
+
+
+def test_https_goes_through_a_tunnel(program: Program, tmp_path_factory: pytest.TempPathFactory) -> None:
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    with Server(manners.ok, authority.server("worker.example")) as server, Proxy(server.port) as proxy:
+        env = {**ONCE, "HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(authority.file)}
+        ended = program.run(spec("https://worker.example"), env=env)
+    assert outcome(ended) == ("ready", "")
+    assert targets(proxy.heads) == ["CONNECT worker.example:443"]
+    assert targets(server.heads) == ["GET /health"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_loopback_never_goes_through_a_proxy(program: Program, host: str) -> None:
+    with Server(manners.ok) as server, Proxy(manner=manners.status(502)) as proxy:
+        env = {**ONCE, "http_proxy": proxy.url, "HTTP_PROXY": proxy.url, "ALL_PROXY": proxy.url}
+        ended = program.run(spec(f"http://{host}:{server.port}"), env=env)
+    assert outcome(ended) == ("ready", "")
+    assert proxy.heads == []
+
+
+@pytest.mark.parametrize("user", ["", "ann:hush@"])
+def test_a_redirect_to_loopback_leaves_the_proxy(program: Program, user: str) -> None:
+    with (
+        Server(manners.ok) as server,
+        Proxy(manner=manners.redirect(f"http://{user}127.0.0.1:{server.port}/there")) as proxy,
+    ):
+        ended = program.run(spec("http://worker.example"), env={**ONCE, "http_proxy": proxy.url})
+    assert outcome(ended) == ("ready", "")
+    assert (targets(proxy.heads), targets(server.heads)) == (
+        ["GET http://worker.example/health"],
+        ["GET /there"],
+    )
+
+
+def test_no_proxy_is_heeded(program: Program) -> None:
+    with Proxy() as proxy:
+        env = {**ONCE, "http_proxy": proxy.url, "NO_PROXY": "worker.invalid"}
+        status, message = outcome(program.run(spec("http://worker.invalid"), env=env))
+    assert status == "failed"
+    assert "worker.invalid was not found" in message
+    assert proxy.heads == []
+
+
+def test_a_name_beyond_ascii_goes_out_as_dns_knows_it(program: Program) -> None:
+    with Proxy() as proxy:
+        ended = program.run(spec("http://bücher.example"), env={**ONCE, "http_proxy": proxy.url})
+    assert outcome(ended) == ("ready", "")
+    assert targets(proxy.heads) == ["GET http://xn--bcher-kva.example/health"]
+
+
+def test_a_proxy_that_refuses_is_told(program: Program) -> None:
+    with Proxy(manner=manners.status(407, "proxy-authenticate: Basic realm=x")) as proxy:
+        env = {**ONCE, "http_proxy": proxy.url.replace("//", "//user:hush@")}
+        ended = program.run(spec("http://worker.example"), env=env)
+    assert outcome(ended) == ("failed", "healthcheck: HTTP 407")
+    assert "hush" not in ended.err

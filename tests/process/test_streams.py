@@ -1,0 +1,198 @@
+"""Stdout whole or empty, stderr never in the way, stdin in every state."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import Program, handle
+from tests.support.specs import spec
+
+OFFLINE = {"CF_WORKER_HEALTHCHECK": "0"}
+LONG = "s" * 40_000
+"""A session that makes a handle larger than a pipe's buffer, and than what is read as a spec."""
+
+
+def test_one_handle_and_nothing_else(program: Program) -> None:
+    ended = program.run(spec(), env=OFFLINE)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(b"spec_version: v1\nname: lead\n")
+    assert ended.out.endswith(b"\n")
+
+
+def test_every_diagnostic_bears_the_programs_name(program: Program) -> None:
+    ended = program.run(b"name: [\nagent: 3\n", env=OFFLINE)
+    assert ended.code == 65
+    assert all(line.startswith("orch-executor-cf-worker: ") for line in ended.err.splitlines())
+
+
+@pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
+def test_a_stdout_that_takes_nothing_is_70(program: Program, redirection: str) -> None:
+    ended = program.run(spec(), env=OFFLINE, within=f'exec "$@" {redirection}')
+    assert (ended.code, ended.out) == (70, b"")
+    assert "stdout cannot be written" in ended.err
+
+
+def test_a_reader_that_has_gone_is_70(program: Program) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = program.run(spec(), env=OFFLINE, stdout=writer)
+    finally:
+        os.close(writer)
+    assert ended.code == 70
+    assert "broken pipe" in ended.err
+
+
+def test_a_reader_that_goes_midway_is_70(program: Program) -> None:
+    with program.start(env=OFFLINE) as running:
+        threading.Thread(target=running.feed, args=(spec("u", f"session: {LONG}"),), daemon=True).start()
+        assert running.child.stdout
+        running.child.stdout.read(1)
+        running.child.stdout.close()
+        assert running.child.wait(60) == 70
+
+
+def test_version_and_help_tell_of_a_lost_stdout_too(program: Program) -> None:
+    for argument in ("--version", "--help"):
+        ended = program.run(b"", argument, within='exec "$@" > /dev/full')
+        assert ended.code == 70
+        assert "stdout cannot be written" in ended.err
+
+
+def test_a_file_that_may_not_grow_is_left_as_it_was(program: Program, tmp_path: Path) -> None:
+    """The limit on a file's size stands for a disk that fills up within the handle."""
+    file = tmp_path / "handle.yaml"
+    file.write_bytes(b"# before\n")
+    with file.open("ab") as out:
+        ended = program.run(spec("u", f"session: {LONG}"), env=OFFLINE, stdout=out, within='ulimit -f 1; exec "$@"')
+    assert ended.code == 70
+    assert file.read_bytes() == b"# before\n"
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "none", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_no_partial_handle(program: Program, tiny_disk: Path) -> None:
+    file = tiny_disk / "handle.yaml"
+    with file.open("wb") as out:
+        ended = program.run(spec("u", f"session: {LONG}"), env=OFFLINE, stdout=out)
+    assert ended.code == 70
+    assert "no space left on device" in ended.err
+    assert file.read_bytes() == b""
+
+
+def test_a_slow_reader_gets_all_of_a_large_handle(program: Program) -> None:
+    with program.start(env=OFFLINE) as running:
+        threading.Thread(target=running.feed, args=(spec("u", f"session: {LONG}"),), daemon=True).start()
+        assert running.child.stdout
+        out = b""
+        while chunk := os.read(running.child.stdout.fileno(), 1000):
+            out += chunk
+        ended = running.end()._replace(out=out)
+    assert len(out) > 5 * len(LONG)
+    assert handle(ended)["bus"]["prompt"].endswith(LONG)
+
+
+def test_a_stdout_that_does_not_block_gets_all_of_a_large_handle(program: Program) -> None:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETFL, os.O_NONBLOCK)
+    with os.fdopen(reader, "rb") as stream, program.start(env=OFFLINE, stdout=writer) as running:
+        os.close(writer)
+        threading.Thread(target=running.feed, args=(spec("u", f"session: {LONG}"),), daemon=True).start()
+        out = stream.read()
+        ended = running.end()._replace(out=out)
+    assert handle(ended)["session"] == LONG
+
+
+def test_no_signal_cuts_a_handle_short(program: Program) -> None:
+    with program.start(env=OFFLINE) as running:
+        threading.Thread(target=running.feed, args=(spec("u", f"session: {LONG}"),), daemon=True).start()
+        assert running.child.stdout
+        first = os.read(running.child.stdout.fileno(), 1)
+        os.kill(running.child.pid, signal.SIGTERM)
+        rest = running.child.stdout.read()
+        ended = running.end()._replace(out=first + rest)
+    assert handle(ended)["session"] == LONG
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
+def test_a_lost_stderr_changes_nothing_else(program: Program, redirection: str) -> None:
+    within = f'exec "$@" {redirection}'
+    assert handle(program.run(spec("path/to/worker.ts"), env=OFFLINE, within=within))["status"] == "pending"
+    refused = program.run(b"nonsense", env=OFFLINE, within=within)
+    assert (refused.code, refused.out) == (65, b"")
+
+
+def test_a_stderr_whose_reader_has_gone_changes_nothing_else(program: Program) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = program.run(spec("path/to/worker.ts"), env=OFFLINE, stderr=writer)
+    finally:
+        os.close(writer)
+    assert handle(ended)["status"] == "pending"
+
+
+def test_a_closed_stdin_counts_as_empty(program: Program) -> None:
+    ended = program.run(b"", env=OFFLINE, within='exec "$@" <&-')
+    assert (ended.code, ended.out) == (64, b"")
+    assert "stdin is empty" in ended.err
+
+
+def test_all_streams_closed_is_64(program: Program) -> None:
+    ended = program.run(b"", env=OFFLINE, within='exec "$@" <&- >&- 2>&-')
+    assert ended.code == 64
+
+
+@pytest.mark.parametrize("stdin", [b"", b"\n", b" \t\r\n\n"])
+def test_an_empty_stdin_is_64(program: Program, stdin: bytes) -> None:
+    ended = program.run(stdin, env=OFFLINE)
+    assert (ended.code, ended.out) == (64, b"")
+    assert "stdin is empty" in ended.err
+
+
+def test_a_directory_as_stdin_is_64(program: Program) -> None:
+    ended = program.run(b"", env=OFFLINE, within='exec "$@" < /')
+    if "init_sys_streams" in ended.err:
+        pytest.skip("CPython itself refuses a directory as stdin, with 1, before any program begins")
+    assert (ended.code, ended.out) == (64, b"")
+    assert "stdin cannot be read: is a directory" in ended.err
+
+
+def test_a_file_as_stdin(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_bytes(spec())
+    assert handle(program.run(b"", env=OFFLINE, within='exec "$@" < spec.yaml'))["name"] == "lead"
+
+
+def test_stdin_may_come_in_pieces(program: Program) -> None:
+    with program.start(env=OFFLINE) as running:
+        for byte in spec():
+            running.feed(bytes([byte]), close=False)
+        running.feed(b"")
+        assert handle(running.end())["name"] == "lead"
+
+
+def test_a_stdin_that_does_not_block_is_awaited(program: Program) -> None:
+    reader, writer = os.pipe()
+    fcntl.fcntl(reader, fcntl.F_SETFL, os.O_NONBLOCK)
+    with program.start(env=OFFLINE, stdin=reader) as running:
+        os.close(reader)
+        with os.fdopen(writer, "wb") as stream:
+            stream.write(spec())
+        assert handle(running.end())["name"] == "lead"

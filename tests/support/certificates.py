@@ -1,0 +1,31 @@
+"""TLS for tests: a certificate authority that no system knows, and server contexts by it."""
+
+import ssl
+import subprocess
+from pathlib import Path
+
+import trustme
+
+
+class Authority:
+    """A certificate authority, with its certificate as a file and as a directory of hashed names."""
+
+    def __init__(self, folder: Path) -> None:
+        self._authority = trustme.CA()
+        self.file = folder / "authority.pem"
+        self._authority.cert_pem.write_to_path(str(self.file))
+        self.directory = folder / "authorities"
+        self.directory.mkdir()
+        (self.directory / f"{_subject_hash(self.file)}.0").write_bytes(self._authority.cert_pem.bytes())
+
+    def server(self, *names: str) -> ssl.SSLContext:
+        """Return a server's context with a certificate for *names*."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert(*names).configure_cert(context)
+        return context
+
+
+def _subject_hash(certificate: Path) -> str:
+    """Return the name that OpenSSL looks for in a directory of certificates."""
+    command = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(certificate)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,0 +1,31 @@
+"""An HTTP proxy that leads every host to one place, and keeps what it was asked for."""
+
+import contextlib
+import socket
+import threading
+
+from tests.support.manners import Call, Manner, Server, ok
+
+
+class Proxy(Server):
+    """A proxy: what it is asked for in the clear it answers itself, a tunnel leads to *upstream*, a port here."""
+
+    def __init__(self, upstream: int = 0, manner: Manner = ok) -> None:
+        super().__init__(lambda call: _tunnel(call, upstream) if call.head.method == "CONNECT" else manner(call))
+
+
+def _tunnel(call: Call, upstream: int) -> None:
+    with socket.create_connection(("127.0.0.1", upstream)) as far:
+        call.peer.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        back = threading.Thread(target=_pour, args=(far, call.peer), daemon=True)
+        back.start()
+        _pour(call.peer, far)
+        back.join()
+
+
+def _pour(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)

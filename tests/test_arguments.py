@@ -1,0 +1,62 @@
+"""The command line to a call."""
+
+import pytest
+
+from exec_cf.arguments import parse, wants_json
+from exec_cf.errors import Exit, Refused
+from exec_cf.usage import VERBS
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS.values() if verb.reads and verb.flag])
+def test_a_verb_reads_a_file_or_stdin(verb: object) -> None:
+    name = verb.flag  # type: ignore[attr-defined]
+    assert parse([name, "some.yaml"]).file == "some.yaml"
+    assert parse([name]).file == ""
+    assert parse([name, "-"]).file == ""
+    assert parse(["some.yaml", name]).file == "some.yaml"
+
+
+def test_no_argument_is_a_spawn() -> None:
+    call = parse([])
+    assert (call.verb.name, call.as_json, call.wait_s) == ("spawn", False, 0)
+
+
+@pytest.mark.parametrize("arguments", [["--format", "json"], ["--format=json"], ["--status", "--format=json", "f"]])
+def test_json_is_asked_for_in_two_spellings(arguments: list[str]) -> None:
+    assert parse(arguments).as_json
+    assert wants_json(arguments)
+
+
+def test_the_wait_is_in_seconds() -> None:
+    assert parse(["--status", "--wait", "2.5"]).wait_s == 2.5
+    assert parse(["--wait=30", "--status"]).wait_s == 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--sttus"], 'unknown argument "--sttus"; did you mean --status?'),
+        (["--Version"], "did you mean --version?"),
+        (["--wiat=3"], "did you mean --wait?"),
+        (["-x"], "see --help"),
+        (["spec.yaml"], "the SpawnSpec goes to stdin"),
+        ([""], 'unknown argument ""'),
+        (["--status=file"], "unknown argument"),
+        (["--status", "--abort"], "--status and --abort exclude each other"),
+        (["--status", "a", "b"], 'unexpected argument "b"'),
+        (["--probe-version", "a"], 'unexpected argument "a"'),
+        (["--format"], "--format needs a value"),
+        (["--format", "xml"], "write yaml or json"),
+        (["--status", "--wait", "-1"], "is not in range"),
+        (["--status", "--wait", "1e3"], "is not in range"),
+        (["--status", "--wait", "99999"], "is not in range"),
+        (["--status", "--wait", "\u0663"], "is not in range"),
+        (["--abort", "--wait", "1"], "--wait goes with --status only"),
+        (["--status", "--help"], "--help stands alone"),
+    ],
+)
+def test_a_wrong_call_is_told_its_cure(arguments: list[str], words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse(arguments)
+    assert words in str(refused.value)
+    assert refused.value.exit_code == Exit.USAGE

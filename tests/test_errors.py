@@ -1,0 +1,63 @@
+"""Exit codes, the catalogue of problems, and how a problem reads."""
+
+import pytest
+
+from exec_cf.errors import EXIT_MEANING, Code, Exit, Path, Problem, Refused, dotted
+
+
+def test_the_exit_codes() -> None:
+    assert {code.name: int(code) for code in Exit} == {"OK": 0, "USAGE": 64, "INPUT": 65, "RUNTIME": 70}
+    assert set(EXIT_MEANING) == set(Exit)
+
+
+def test_every_kind_of_diagnostic_has_its_own_name_and_a_meaning() -> None:
+    assert len({code.slug for code in Code}) == len(Code)
+    assert all(code.meaning for code in Code)
+
+
+def test_what_only_tells_says_so() -> None:
+    assert all(code.meaning.startswith("told: ") == (code.exit_code is Exit.OK) for code in Code)
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ((), ""),
+        (("env", "PORT"), "env.PORT"),
+        (("outfit", "accessories", 1), "outfit.accessories[1]"),
+        (("cf-worker", "script"), "cf-worker.script"),
+        (("labels", "a b"), 'labels."a b"'),
+        (("labels", ""), 'labels.""'),
+        ((0, "a"), "[0].a"),
+        (("x" * 90,), '"' + "x" * 80 + '…"'),
+    ],
+)
+def test_paths_read_as_people_write_them(path: Path, wanted: str) -> None:
+    assert dotted(path) == wanted
+
+
+def test_a_problem_is_place_field_message_and_cure_in_one_line() -> None:
+    problem = Problem(Code.TYPE, "expected text", ("env", "A"), "write it\nso", line=3, column=7)
+    assert str(problem) == "line 3, column 7: env.A: expected text; write it\\x0aso"
+    assert str(Problem(Code.EMPTY, "stdin is empty")) == "stdin is empty"
+
+
+def test_problems_stand_in_reading_order_and_once() -> None:
+    late = Problem(Code.TYPE, "late", line=9, column=1)
+    early = Problem(Code.TYPE, "early", line=2, column=5)
+    nowhere = Problem(Code.ENVIRONMENT, "nowhere")
+    assert Refused([late, early, nowhere, late]).problems == (nowhere, early, late)
+
+
+@pytest.mark.parametrize(
+    ("codes", "wanted"),
+    [
+        ([Code.ENVIRONMENT], Exit.USAGE),
+        ([Code.TYPE], Exit.INPUT),
+        ([Code.INTERNAL], Exit.RUNTIME),
+        ([Code.ENVIRONMENT, Code.TYPE], Exit.INPUT),
+        ([Code.ENVIRONMENT, Code.STDOUT], Exit.RUNTIME),
+    ],
+)
+def test_the_documents_fault_decides_the_exit_code(codes: list[Code], wanted: Exit) -> None:
+    assert Refused([Problem(code, code.slug) for code in codes]).exit_code is wanted

@@ -1,0 +1,76 @@
+"""A handle that comes back is believed only as far as this program would have printed it."""
+
+import pytest
+
+from exec_cf.document import read
+from exec_cf.errors import Code, Exit, Refused
+from exec_cf.handles import recognised
+from tests.support.specs import EXAMPLE_HANDLE
+
+
+def handle(old: str = "", new: str = "") -> bytes:
+    text = EXAMPLE_HANDLE.decode()
+    assert old in text
+    return text.replace(old, new).encode()
+
+
+def test_what_was_printed_is_recognised() -> None:
+    found, plan = recognised(read(EXAMPLE_HANDLE))
+    assert found.status == "ready"
+    assert (plan.owner, plan.session, plan.agent) == ("dmestas", "lead-engineer", "claude-code")
+    assert plan.base == "https://orch-cf-agent.example.workers.dev"
+    assert plan.abort == "https://orch-cf-agent.example.workers.dev/control/abort"
+    assert (plan.labels, plan.env) == ({}, {})
+
+
+def test_a_v2_handle_stays_one() -> None:
+    found, plan = recognised(read(handle("spec_version: v1", "spec_version: v2")))
+    assert (found.spec_version, plan.version) == ("v2", "v2")
+
+
+def test_a_handle_without_abort_is_one() -> None:
+    text = EXAMPLE_HANDLE.decode()
+    start, end = text.index("abort:"), text.index("status: ready")
+    _, plan = recognised(read((text[:start] + text[end:]).encode()))
+    assert plan.abort == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("executor: cf-worker", "executor: tmux", "executor"),
+        ("kind: http-post", "kind: tmux-send-keys", "abort.kind"),
+        ("target: https:", "target: ftp:", "abort.target"),
+        ("target: https://", "target: https://user:pw@", "abort.target"),
+        ("target: https://orch-cf-agent.example.workers.dev/control/abort", "target: /control/abort", "abort.target"),
+        ("/control/abort", "/control/abort#x", "abort.target"),
+        ("id: https://", "id: https://user:pw@", "id"),
+        ("id: https:", "id: file:", "id"),
+        ("workers.dev\nbus", "workers.dev/\nbus", "id"),
+        ("id: https://orch-cf-agent.example.workers.dev\n", "", "id"),
+        ("status: ready", "status: steady", "status"),
+        ("session: lead-engineer", "session: other", "bus"),
+        ("hb: agents.hb.open-agent.dmestas", "hb: agents.hb.open-agent.evil", "bus"),
+        ("open-agent.dmestas", "open-agent.>", "bus.prompt"),
+        ("name: lead-engineer", "name: Lead", "name"),
+    ],
+)
+def test_what_it_would_not_have_printed_is_refused(old: str, new: str, path: str) -> None:
+    with pytest.raises(Refused) as refused:
+        recognised(read(handle(old, new)))
+    assert refused.value.exit_code == Exit.INPUT
+    assert path in {".".join(map(str, problem.path)) for problem in refused.value.problems}
+    assert "pw" not in str(refused.value)
+
+
+def test_every_strangeness_shows_in_one_run() -> None:
+    text = handle("kind: http-post", "kind: smoke").replace(b"status: ready", b"status: x")
+    with pytest.raises(Refused) as refused:
+        recognised(read(text))
+    assert [problem.code for problem in refused.value.problems] == [Code.FOREIGN, Code.FOREIGN]
+
+
+def test_the_schema_holds_for_handles_too() -> None:
+    with pytest.raises(Refused) as refused:
+        recognised(read(handle("status: ready", "status: ready\nbogus: 1")))
+    assert refused.value.problems[0].code is Code.UNKNOWN

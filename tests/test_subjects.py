@@ -1,0 +1,88 @@
+"""What may stand as one token of a NATS subject, and the agent's subjects."""
+
+import re
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from exec_cf import subjects
+from exec_cf.errors import Unfit
+from exec_cf.messages import BusBlock
+
+
+@pytest.mark.parametrize("token", ["a", "lead-engineer", "A_1", "ü", "名前", "a$b", "x" * 5000, "/", "😀", "'", '"'])
+def test_a_token(token: str) -> None:
+    subjects.check_token(token)
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "cure"),
+    [
+        ("", "is empty", "write a name"),
+        ("first.last", 'it holds "."', 'write "first-last"'),
+        ("a*", 'it holds "*"', 'write "a"'),
+        (">", 'it holds ">"', 'write "worker"'),
+        ("a b", 'it holds " "', 'write "a-b"'),
+        ("a\tb", "it holds the character U+0009", 'write "a-b"'),
+        ("a\n", "it holds the character U+000A", 'write "a"'),
+        ("a\0", "it holds the character U+0000", 'write "a"'),
+        ("\x7f", "it holds the character U+007F", 'write "worker"'),
+        ("a\u00a0b", "it holds the character U+00A0", 'write "a-b"'),
+        ("a\u200bb", "it holds the character U+200B", 'write "a-b"'),
+        ("a\u202eb", "it holds the character U+202E", 'write "a-b"'),
+        ("a\u2028", "it holds the character U+2028", 'write "a"'),
+        ("\ue000", "it holds the character U+E000", 'write "worker"'),
+        ("\U000fffff", "it holds the character U+FFFFF", 'write "worker"'),
+        ("$SYS", "it begins with $", 'write "SYS"'),
+    ],
+)
+def test_what_cannot_be_a_token_is_told_with_a_cure_that_can(text: str, says: str, cure: str) -> None:
+    with pytest.raises(Unfit) as unfit:
+        subjects.check_token(text)
+    assert says in unfit.value.message
+    assert unfit.value.hint == cure
+
+
+def test_the_subjects() -> None:
+    assert subjects.bus("ann", "s1") == BusBlock(
+        prompt="agents.prompt.open-agent.ann.s1",
+        status="agents.status.open-agent.ann.s1",
+        hb="agents.hb.open-agent.ann.s1",
+        signal="orch.signal.>.open-agent.ann.s1",
+    )
+
+
+def fits(text: str) -> bool:
+    try:
+        subjects.check_token(text)
+    except Unfit:
+        return False
+    return True
+
+
+TOKENS = st.text(
+    alphabet=st.characters(exclude_categories=("Z", "C"), exclude_characters=".*>"), min_size=1, max_size=8
+)
+
+
+@given(TOKENS, TOKENS)
+def test_two_tokens_make_subjects_of_their_own_length(owner: str, session: str) -> None:
+    assume(fits(owner) and fits(session))
+    bus = subjects.bus(owner, session)
+    for subject in (bus.prompt, bus.status, bus.hb):
+        assert subject
+        assert len(subject.split(".")) == 5
+    assert bus.signal
+    assert len(bus.signal.split(".")) == 6
+    together = f"{bus.prompt}{bus.status}{bus.hb}"
+    assert not re.search(r"[\s*>\x00-\x1f\x7f]", together)
+
+
+@given(st.text(min_size=1, max_size=8))
+def test_the_cure_is_a_token(text: str) -> None:
+    try:
+        subjects.check_token(text)
+    except Unfit as unfit:
+        cure = unfit.hint.removeprefix("write ").removeprefix('"').removesuffix('"').replace('\\"', '"')
+        assert fits(cure.replace("\\\\", "\\"))

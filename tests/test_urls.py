@@ -1,0 +1,218 @@
+"""The Worker's base URL, and where to POST to stop an agent."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exec_cf import urls
+from exec_cf.errors import Unfit
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("https://h", "https://h"),
+        ("https://h/", "https://h"),
+        ("https://h///", "https://h"),
+        ("https://h/base/", "https://h/base"),
+        ("HTTP://H:8080/Base", "http://H:8080/Base"),
+        ("HtTpS://h", "https://h"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+        ("http://[::1]:65535/x", "http://[::1]:65535/x"),
+        ("https://bücher.example", "https://bücher.example"),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("https://a_b.example/%20x", "https://a_b.example/%20x"),
+    ],
+)
+def test_a_base(text: str, wanted: str) -> None:
+    assert urls.base_url(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("https://ann:hush@h", "credentials"),
+        ("https://ann@h", "credentials"),
+        ("https://h?x=1", "query"),
+        ("https://h#x", "fragment"),
+        ("https://h\\x", "a backslash"),
+        ("https:\\\\h", "a backslash"),
+        ("https://h /", "a blank"),
+        (" https://h", "a blank"),
+        ("https://h\n", "U+000A"),
+        ("https://h\u200b", "U+200B"),
+        ("https://h:0", "no port"),
+        ("https://h:65536", "no port"),
+        ("https://h:x", "no usable host and port"),
+        ("https://h:", "no usable host and port"),
+        ("https://h:123456", "no port"),
+        ("https://:80", "no usable host and port"),
+        ("https://", "no usable host and port"),
+        ("https:///x", "no usable host and port"),
+        ("https://[::1", "no usable host and port"),
+        ("https://[::g]", "no usable host and port"),
+        ("https://[1:2]", "no IPv6 address"),
+        ("https://h!", "no host name"),
+        ("https://xn--a.example", "no host name"),
+        ("https://☃.example", "no host name"),
+        ("ftp://h", "not an http(s) URL"),
+        ("javascript:alert(1)", "not an http(s) URL"),
+        ("//h", "not an http(s) URL"),
+        ("h", "not an http(s) URL"),
+        ("https:h", "not an http(s) URL"),
+        ("https:/h", "not an http(s) URL"),
+        ("", "not an http(s) URL"),
+    ],
+)
+def test_no_base(text: str, says: str) -> None:
+    with pytest.raises(Unfit) as unfit:
+        urls.base_url(text)
+    assert says in unfit.value.message
+    assert unfit.value.hint
+    assert "hush" not in unfit.value.message + unfit.value.hint
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "wanted"),
+    [
+        ("/control/abort", "https://h/base/control/abort"),
+        ("stop", "https://h/base/stop"),
+        ("?stop", "https://h/base?stop"),
+        ("/stop/{session}", "https://h/base/stop/s%2F1"),
+        ("/x?s={session}", "https://h/base/x?s=s%2F1"),
+        ("https://other/stop?a=b", "https://other/stop?a=b"),
+        ("HTTP://other:1/{session}", "HTTP://other:1/s%2F1"),
+    ],
+)
+def test_an_abort(endpoint: str, wanted: str) -> None:
+    assert urls.abort_url("https://h/base", endpoint, "s/1") == wanted
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "says"),
+    [
+        ("//evil/x", "names a host without a scheme"),
+        ("\\\\evil", "a backslash"),
+        ("/\\evil", "a backslash"),
+        ("ftp://h", "not an http(s) URL"),
+        ("javascript:x", "not an http(s) URL"),
+        ("mailto:a@b", "not an http(s) URL"),
+        ("https://ann:hush@h/", "credentials"),
+        ("https://h/#x", "fragment"),
+        ("/a b", "a blank"),
+        ("/a\x00", "U+0000"),
+        ("/a\r\nHost: x", "U+000D"),
+        ("https://", "no usable host and port"),
+    ],
+)
+def test_no_abort(endpoint: str, says: str) -> None:
+    with pytest.raises(Unfit) as unfit:
+        urls.abort_url("https://h/base", endpoint, "s1")
+    assert says in unfit.value.message
+    assert "hush" not in unfit.value.message + unfit.value.hint
+
+
+@pytest.mark.parametrize("text", ["https://h", "HTTP:x", "ftp://h", "javascript:x", "//h", "\\\\h", "c:\\x"])
+def test_what_is_meant_as_a_url(text: str) -> None:
+    assert urls.is_url(text)
+
+
+@pytest.mark.parametrize("text", ["worker/index.js", "./x", "/abs/x.ts", "x", "", "a b", "1:x"])
+def test_what_is_meant_as_a_path(text: str) -> None:
+    assert not urls.is_url(text)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a\nb", "a\x00", "a\u202eb"])
+def test_what_is_neither(text: str) -> None:
+    with pytest.raises(Unfit):
+        urls.check_script_path(text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://127.0.0.1", "http://127.8.9.1:80/x", "http://localhost", "http://LOCALHOST:1", "http://a.localhost"),
+        *("http://[::1]", "https://[::1]:8/x"),
+    ],
+)
+def test_loopback(url: str) -> None:
+    assert urls.is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://h", "http://127.0.0.1.example", "http://localhost.example", "http://127.0.0.1@h/", "http://[::2]"),
+        *("http://1270.0.0.1", "http://notlocalhost", "nonsense", "http://10.0.0.1/localhost"),
+    ],
+)
+def test_not_loopback(url: str) -> None:
+    assert not urls.is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("https://h/x", "https://h:443"),
+        ("HTTP://H", "http://h:80"),
+        ("http://h:080/", "http://h:80"),
+        ("https://[::1]:8443", "https://::1:8443"),
+    ],
+)
+def test_an_origin(url: str, wanted: str) -> None:
+    assert urls.origin_of(url) == wanted
+
+
+def test_another_scheme_port_or_host_is_another_origin() -> None:
+    places = ["https://h", "http://h", "https://h:8443", "https://i", "https://h.example", "https://a@h"]
+    assert len({urls.origin_of(url) for url in places}) == len(places)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("aZ09-._~", "aZ09-._~"), ("a/b", "a%2Fb"), ("ü", "%C3%BC"), ("%", "%25"), ("a b", "a%20b"), ("..", "..")],
+)
+def test_a_segment_of_a_path(text: str, wanted: str) -> None:
+    assert urls.escaped(text) == wanted
+
+
+URLS = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["http://", "https://", "HTTP://", "http:/", "//", ""]),
+        st.text(alphabet="ah.-_~1:[]@ü\\ ", max_size=8),
+        st.sampled_from(["", ":1", ":65535", ":65536", ":x"]),
+        st.text(alphabet="/ab%?#.@\\ é\n", max_size=8),
+    ),
+)
+
+
+@given(URLS)
+def test_an_accepted_base_is_a_fixed_point(text: str) -> None:
+    try:
+        base = urls.base_url(text)
+    except Unfit:
+        return
+    assert urls.base_url(base) == base
+    assert not base.endswith("/")
+    assert base.startswith(("http://", "https://"))
+
+
+@given(st.text(alphabet="/ab%?#.@\\ é\n:{}session", max_size=12), st.sampled_from(["https://h", "http://h:1/base"]))
+def test_an_abort_stays_at_its_worker_unless_it_is_a_whole_url(endpoint: str, base: str) -> None:
+    try:
+        target = urls.abort_url(base, endpoint, "s")
+    except Unfit:
+        return
+    assert target.startswith(base)
+    assert urls.origin_of(target) == urls.origin_of(base)
+    assert target.isprintable()
+
+
+@given(st.text(max_size=12))
+def test_a_segment_is_one_segment_and_reads_back(text: str) -> None:
+    from urllib.parse import unquote
+
+    segment = urls.escaped(text)
+    assert not set(segment) & set("/?#\\@: ")
+    assert unquote(segment) == text

@@ -1,0 +1,233 @@
+"""What can be asked of an agent, against a Worker that answers by a script."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+import yaml
+
+from exec_cf import verbs
+from exec_cf.errors import Code, Exit, Problem, Refused
+from exec_cf.http import Answer, Failed
+from exec_cf.messages import WorkerHandle
+from exec_cf.worker import Line
+from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC
+from tests.support.world import Script
+
+ONE_TRY = {"CF_WORKER_HEALTHCHECK_RETRIES": "1"}
+BASE = "https://orch-cf-agent.example.workers.dev"
+SUBJECTS = {
+    "prompt": "agents.prompt.open-agent.dmestas.lead-engineer",
+    "status": "agents.status.open-agent.dmestas.lead-engineer",
+    "hb": "agents.hb.open-agent.dmestas.lead-engineer",
+    "signal": "orch.signal.>.open-agent.dmestas.lead-engineer",
+}
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 5, 24, 16, tzinfo=UTC)
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class Asked:
+    """One verb at a scripted Worker."""
+
+    def __init__(
+        self, *answers: Answer | Failed, environ: Mapping[str, str] = ONE_TRY, handle: bytes = EXAMPLE_HANDLE
+    ) -> None:
+        self.script = Script(*answers)
+        self.clock = Clock()
+        self.told: list[Problem] = []
+        self.line = Line(self.script, self.clock.sleep, self.told.append)
+        self.case = verbs.recognise(handle, environ, self.told.append)
+
+    def status(self, wait_s: float = 0) -> WorkerHandle:
+        return verbs.status(self.case, self.line, self.clock.now, wait_s)
+
+    @property
+    def calls(self) -> list[str]:
+        return [f"{request.method} {request.url.removeprefix(BASE)}" for request in self.script.requests]
+
+
+def seen(state: str, **more: object) -> Answer:
+    return Answer(200, msgspec.json.encode({"state": state, "subjects": SUBJECTS, **more}))
+
+
+UNKNOWN = Answer(404, b'{"error":"not_found","message":"no agent was started in this session"}')
+PENDING = EXAMPLE_HANDLE.replace(b"status: ready", b"status: pending\nmessage: soon")
+
+
+class TestStatus:
+    @pytest.mark.parametrize("state", ["ready", "busy"])
+    def test_an_agent_that_is_up_is_ready(self, state: str) -> None:
+        asked = Asked(seen(state), handle=PENDING)
+        handle = asked.status()
+        assert (handle.status, handle.message) == ("ready", msgspec.UNSET)
+        assert asked.calls == ["GET /agent/lead-engineer"]
+
+    def test_nothing_else_of_the_handle_changes(self) -> None:
+        before = Asked().case.handle
+        after = Asked(seen("ready")).status()
+        assert after == before
+
+    def test_one_that_starts_is_pending(self) -> None:
+        asked = Asked(seen("starting", cause="the bus is away"))
+        handle = asked.status()
+        assert (handle.status, handle.message) == ("pending", "the agent is starting: the bus is away")
+        assert asked.told[-1].code is Code.NOT_READY
+
+    def test_waiting_asks_until_it_is_up(self) -> None:
+        assert Asked(seen("starting"), seen("starting"), seen("ready")).status(wait_s=10).status == "ready"
+
+    def test_waiting_ends_with_the_seconds(self) -> None:
+        asked = Asked(*[seen("starting")] * 5)
+        assert asked.status(wait_s=1).status == "pending"
+        assert len(asked.calls) == 5
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (seen("stopped", cause="it was aborted"), "the agent is gone: it was aborted"),
+            (UNKNOWN, "the agent is gone; spawn it again"),
+            (Failed("connection refused"), "status: connection refused"),
+            (Answer(503, b'{"message":"the bus is down"}'), "status: HTTP 503: the bus is down"),
+            (Answer(401), "set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
+            (Answer(200, b"hello"), "is it this program's Worker?"),
+            (Answer(302), "name its final URL"),
+            (seen("ready", subjects={**SUBJECTS, "prompt": "agents.prompt.open-agent.eve.x"}), "listens on"),
+        ],
+    )
+    def test_what_is_gone_or_cannot_be_asked_is_failed(self, answer: Answer | Failed, words: str) -> None:
+        handle = Asked(answer).status()
+        assert handle.status == "failed"
+        assert words in str(handle.message)
+
+    def test_a_pending_handle_is_a_start_that_was_put_off(self) -> None:
+        started = Answer(201, msgspec.json.encode({"subjects": SUBJECTS}))
+        asked = Asked(UNKNOWN, started, handle=PENDING)
+        assert asked.status().status == "ready"
+        assert asked.calls == ["GET /agent/lead-engineer", "POST /agent/lead-engineer"]
+        assert msgspec.json.decode(asked.script.requests[1].body) == {
+            "name": "lead-engineer",
+            "agent": "claude-code",
+            "owner": "dmestas",
+        }
+
+    @pytest.mark.parametrize(
+        ("stopped_at", "status"), [("2026-05-24T15:29:59Z", "ready"), ("2026-05-24T15:30:01Z", "failed")]
+    )
+    def test_a_start_that_was_put_off_does_not_undo_a_later_abort(self, stopped_at: str, status: str) -> None:
+        started = Answer(201, msgspec.json.encode({"subjects": SUBJECTS}))
+        assert Asked(seen("stopped", stopped_at=stopped_at), started, handle=PENDING).status().status == status
+
+    def test_a_worker_without_the_route_is_judged_by_its_health(self) -> None:
+        asked = Asked(Answer(404, b"not here"), Answer(200))
+        assert asked.status().status == "ready"
+        assert asked.calls == ["GET /agent/lead-engineer", "GET /health"]
+        assert asked.told[0].code is Code.NO_ROUTE
+
+    def test_without_bootstrap_health_alone_counts(self) -> None:
+        asked = Asked(Answer(200), environ={"CF_WORKER_BOOTSTRAP": "0"})
+        assert asked.status().status == "ready"
+        assert asked.calls == ["GET /health"]
+
+
+class TestAbort:
+    @pytest.mark.parametrize("code", [200, 204, 410])
+    def test_stopped_now_or_before_is_done(self, code: int) -> None:
+        asked = Asked(Answer(code))
+        verbs.abort(asked.case, asked.line)
+        assert asked.calls == ["POST /control/abort"]
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (Failed("connection refused"), "connection refused"),
+            (Answer(404), "does not serve"),
+            (Answer(403), "CF_WORKER_TOKEN"),
+            (Answer(500), "HTTP 500"),
+        ],
+    )
+    def test_a_worker_that_cannot_or_will_not_is_70(self, answer: Answer | Failed, words: str) -> None:
+        asked = Asked(answer)
+        with pytest.raises(Refused, match=words) as refused:
+            verbs.abort(asked.case, asked.line)
+        assert refused.value.exit_code == Exit.RUNTIME
+
+    def test_a_handle_without_abort_offers_none(self) -> None:
+        text = EXAMPLE_HANDLE.decode()
+        asked = Asked(handle=(text[: text.index("abort:")] + "status: ready\n").encode())
+        with pytest.raises(Refused, match="offers no abort") as refused:
+            verbs.abort(asked.case, asked.line)
+        assert refused.value.exit_code == Exit.INPUT
+
+    def test_the_token_goes_to_the_handles_own_origin_only(self) -> None:
+        environ = {**ONE_TRY, "CF_WORKER_TOKEN": "s3cret"}
+        at_home = Asked(Answer(200), environ=environ)
+        verbs.abort(at_home.case, at_home.line)
+        assert at_home.script.requests[0].headers["authorization"] == "Bearer s3cret"
+        elsewhere = EXAMPLE_HANDLE.replace(b"workers.dev/control", b"workers.dev:8443/control")
+        away = Asked(Answer(200), environ=environ, handle=elsewhere)
+        verbs.abort(away.case, away.line)
+        assert "authorization" not in away.script.requests[0].headers
+
+
+class TestTeardown:
+    @pytest.mark.parametrize("left", [UNKNOWN, seen("stopped")])
+    def test_it_sees_the_agent_gone(self, left: Answer) -> None:
+        asked = Asked(Answer(200), left)
+        verbs.teardown(asked.case, asked.line)
+        assert asked.calls == ["POST /control/abort", "GET /agent/lead-engineer"]
+
+    def test_an_agent_that_stays_is_70(self) -> None:
+        asked = Asked(Answer(200), seen("busy"))
+        with pytest.raises(Refused, match="the agent is still busy"):
+            verbs.teardown(asked.case, asked.line)
+
+    def test_an_agent_may_take_its_time(self) -> None:
+        asked = Asked(Answer(200), seen("busy"), seen("stopped"), environ={})
+        verbs.teardown(asked.case, asked.line)
+
+    def test_a_worker_without_the_route_has_its_word_taken(self) -> None:
+        asked = Asked(Answer(200), Answer(405))
+        verbs.teardown(asked.case, asked.line)
+        assert asked.told[-1].code is Code.NO_ROUTE
+
+
+class TestRecognise:
+    def test_a_token_in_the_clear_is_refused(self) -> None:
+        handle = EXAMPLE_HANDLE.replace(b"https://", b"http://")
+        with pytest.raises(Refused, match="in the clear"):
+            Asked(environ={"CF_WORKER_TOKEN": "s3cret"}, handle=handle)
+
+    def test_handle_and_environment_are_judged_together(self) -> None:
+        with pytest.raises(Refused) as refused:
+            Asked(environ={"OPEN_AGENT_OWNER": "a.b"}, handle=EXAMPLE_HANDLE.replace(b"ready", b"x"))
+        assert {problem.code for problem in refused.value.problems} == {Code.ENVIRONMENT, Code.FOREIGN}
+
+
+class TestValidate:
+    def test_a_good_spec_passes(self) -> None:
+        verbs.validate(EXAMPLE_SPEC)
+
+    def test_a_bad_one_is_refused_with_all_that_is_wrong(self) -> None:
+        with pytest.raises(Refused) as refused:
+            verbs.validate(EXAMPLE_SPEC.replace(b"name: lead", b"name: -lead").replace(b"dmestas", b"d.mestas"))
+        assert len(refused.value.problems) == 2
+
+
+def test_probe_version_tells_what_is_spoken() -> None:
+    told = yaml.safe_load(verbs.spoken(as_json=False))
+    assert told == msgspec.json.decode(verbs.spoken(as_json=True))
+    assert told["spec_versions"] == ["v1", "v2"]
+    assert (told["program"], told["executor"]) == ("orch-executor-cf-worker", "cf-worker")
+    assert {"validate", "status", "abort", "teardown"} < set(told["verbs"])

@@ -1,0 +1,318 @@
+"""Turns: one at a time, in order; interrupted, redirected, aborted, and cut off by a crash."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+
+import pytest
+
+from tests.support import openrouter as fake
+from tests.support.caller import Caller, Stream, text_of
+from tests.support.nats import NatsServer
+from tests.support.openrouter import KEY, OpenRouter
+from tests.support.openrouter_request import User
+from tests.support.workerd import Workerd
+
+pytestmark = pytest.mark.anyio
+
+ACK = {"type": "status", "data": "ack"}
+ABORTED = {"type": "status", "data": "aborted"}
+WAITING = 16
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[OpenRouter]:
+    """Return a running OpenRouter: its silence is what keeps a turn in flight."""
+    with fake.openrouter() as server:
+        yield server
+
+
+def variables(bus: NatsServer, provider: OpenRouter) -> dict[str, str]:
+    """Return the vars of a Worker whose model is that provider."""
+    return {
+        "NATS_WS_URL": bus.ws_url,
+        "OPENROUTER_BASE_URL": provider.base_url,
+        "OPENROUTER_API_KEY": KEY,
+    }
+
+
+@pytest.fixture(scope="module")
+def worker(bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
+    """Return a running Worker."""
+    with Workerd(tmp_path_factory.mktemp("worker"), variables(bus, provider)) as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent with a model, as its callers see it."""
+
+    session: str
+    worker: Workerd
+    caller: Caller
+    provider: OpenRouter
+
+    def start(self) -> None:
+        """Start it."""
+        with self.worker.client() as http:
+            assert http.post(f"/agent/{self.session}", json={"agent": "pi"}).status_code == 201
+
+    @property
+    def state(self) -> str:
+        """What the Worker says that it is doing."""
+        with self.worker.client() as http:
+            state: str = http.get(f"/agent/{self.session}").json()["state"]
+        return state
+
+    def abort(self) -> list[str]:
+        """Abort it and return the sessions that were stopped."""
+        with self.worker.client() as http:
+            stopped: list[str] = http.post(f"/control/abort/{self.session}").json()["stopped"]
+        return stopped
+
+    async def prompt(self, text: str) -> Stream:
+        """Send a prompt and return its stream behind the ack."""
+        stream = await self.caller.send(f"agents.prompt.open-agent.worker.{self.session}", text.encode())
+        assert (await stream.next()).json == ACK
+        return stream
+
+    async def hang(self, text: str = "hang") -> Stream:
+        """Send a prompt whose turn never ends; return its stream behind the first words."""
+        self.provider.will(fake.hang("well"))
+        stream = await self.prompt(text)
+        assert text_of([await stream.next()]) == "well"
+        return stream
+
+    async def signal(self, verb: str, body: bytes = b"") -> None:
+        """Publish a control signal."""
+        await self.caller.nats.publish(f"orch.signal.{verb}.open-agent.worker.{self.session}", body)
+
+    async def redirect(self, text: str, stream: Stream) -> None:
+        """Publish a redirect that is to be answered on the stream."""
+        await self.signal("redirect", json.dumps({"prompt": text, "reply": stream.subject}).encode())
+
+
+@pytest.fixture
+async def agent(bus: NatsServer, worker: Workerd, provider: OpenRouter, session: str) -> AsyncIterator[Agent]:
+    """Return a running agent; at the end its provider was asked rightly."""
+    async with Caller.connected(bus.url) as caller:
+        agent = Agent(session, worker, caller, provider)
+        agent.start()
+        yield agent
+        agent.abort()
+    provider.settle()
+
+
+async def chunks_of(stream: Stream) -> list[object]:
+    """Return the chunks up to the terminator, and check that nothing comes after it."""
+    frames = await stream.rest()
+    assert frames[-1].is_terminator
+    assert await stream.silent()
+    return [frame.json for frame in frames[:-1]]
+
+
+class TestQueue:
+    """Prompts that arrive while one is answered."""
+
+    async def test_a_waiting_prompt_is_acknowledged_at_once(self, agent: Agent) -> None:
+        """The caller learns that it was accepted, though its turn has not begun."""
+        running = await agent.hang()
+        waiting = await agent.prompt("waiting")
+        agent.provider.will(fake.say("done"))
+        assert agent.state == "busy"
+        await agent.signal("interrupt")
+        assert await chunks_of(running) == [ABORTED]
+        assert text_of(await waiting.rest()) == "done"
+        assert agent.state == "ready"
+
+    async def test_prompts_run_one_at_a_time_in_order(self, agent: Agent) -> None:
+        """The provider sees the second prompt when the first has ended, not before."""
+        released = threading.Event()
+        agent.provider.will(fake.say_when(released, "a", "b"), *(fake.say(str(n)) for n in range(5)))
+        first = await agent.prompt("first")
+        waiting = [await agent.prompt(f"waiting {n}") for n in range(5)]
+        agent.provider.request()
+        with pytest.raises(Empty):
+            agent.provider.request(timeout=0.2)
+        released.set()
+        assert text_of(await first.rest()) == "ab"
+        assert [text_of(await stream.rest()) for stream in waiting] == ["0", "1", "2", "3", "4"]
+
+    async def test_past_sixteen_a_prompt_is_refused(self, agent: Agent) -> None:
+        """Code 429 without an ack; those that wait keep their place."""
+        running = await agent.hang()
+        waiting = [await agent.prompt(f"waiting {n}") for n in range(WAITING)]
+        late = await agent.caller.send(f"agents.prompt.open-agent.worker.{agent.session}", b"late")
+        [error, end] = await late.rest()
+        assert (error.error_code, error.json["error"]) == ("429", "overloaded")
+        assert end.is_terminator
+        agent.provider.will(*(fake.say(str(n)) for n in range(WAITING)))
+        await agent.signal("interrupt")
+        assert await chunks_of(running) == [ABORTED]
+        assert [text_of(await stream.rest()) for stream in waiting] == [str(n) for n in range(WAITING)]
+
+    @pytest.mark.slow
+    async def test_silent_streams_are_kept_alive(self, agent: Agent) -> None:
+        """A caller that gives up after a silent minute hears of its prompt before, also while it waits."""
+        running = await agent.hang()
+        waiting = await agent.prompt("waiting")
+        alive = {"type": "status", "data": "alive"}
+        for _ in range(2):
+            assert (await waiting.next(45)).json == alive
+            assert (await running.next(45)).json == alive
+
+
+class TestInterrupt:
+    """The signal `interrupt` (contract, section 7)."""
+
+    async def test_ends_the_turn_in_flight(self, agent: Agent) -> None:
+        """`aborted`, then the terminator; the agent is ready for the next prompt."""
+        stream = await agent.hang()
+        await agent.signal("interrupt")
+        assert await chunks_of(stream) == [ABORTED]
+        agent.provider.will(fake.say("next"))
+        assert text_of(await (await agent.prompt("next")).rest()) == "next"
+
+    async def test_does_nothing_without_a_turn(self, agent: Agent) -> None:
+        """Sent twice, before any prompt, it changes nothing."""
+        await agent.signal("interrupt")
+        await agent.signal("interrupt")
+        agent.provider.will(fake.say("hello"))
+        assert text_of(await (await agent.prompt("hello")).rest()) == "hello"
+
+
+class TestRedirect:
+    """The signal `redirect` (contract, section 7)."""
+
+    async def test_runs_the_new_prompt_in_place_of_the_old(self, agent: Agent) -> None:
+        """The old stream ends aborted; the new one is whole, on the subject that was named."""
+        old = await agent.hang()
+        agent.provider.will(fake.say("new"))
+        new = await agent.caller.listen()
+        await agent.redirect("new", new)
+        assert await chunks_of(old) == [ABORTED]
+        assert await chunks_of(new) == [ACK, {"type": "response", "data": "new"}]
+
+    async def test_goes_before_what_waits(self, agent: Agent) -> None:
+        """Whoever redirects steers the turn in flight, not the end of the queue."""
+        await agent.hang()
+        waiting = await agent.prompt("waiting")
+        agent.provider.will(fake.say("new"), fake.say("waited"))
+        new = await agent.caller.listen()
+        await agent.redirect("new", new)
+        assert text_of(await new.rest()) == "new"
+        assert text_of(await waiting.rest()) == "waited"
+
+    async def test_runs_without_a_turn_too(self, agent: Agent) -> None:
+        """There is nothing to interrupt, and a prompt to run."""
+        agent.provider.will(fake.say("new"))
+        new = await agent.caller.listen()
+        await agent.redirect("new", new)
+        assert await chunks_of(new) == [ACK, {"type": "response", "data": "new"}]
+
+    async def test_is_done_once(self, agent: Agent) -> None:
+        """The same redirect delivered again runs nothing and adds nothing to its stream."""
+        agent.provider.will(fake.say("new"))
+        new = await agent.caller.listen()
+        for _ in range(3):
+            await agent.redirect("new", new)
+        assert await chunks_of(new) == [ACK, {"type": "response", "data": "new"}]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"new",
+            b"[]",
+            b"null",
+            b'{"prompt": "new"}',
+            b'{"reply": "_INBOX.a"}',
+            b'{"prompt": "", "reply": "_INBOX.a"}',
+            b'{"prompt": "new", "reply": "_INBOX.*"}',
+            b'{"prompt": "new", "reply": "a b"}',
+            b'{"prompt": "new", "reply": "$SYS.a"}',
+            b'{"prompt": "new", "reply": ""}',
+            b"\xff",
+        ],
+    )
+    async def test_that_cannot_be_run_leaves_the_turn_alone(self, agent: Agent, body: bytes) -> None:
+        """Without a prompt and a subject to answer on, nothing is interrupted."""
+        stream = await agent.hang()
+        await agent.signal("redirect", body)
+        assert await stream.silent()
+        await agent.signal("interrupt")
+        assert await chunks_of(stream) == [ABORTED]
+
+
+async def test_unknown_verbs_are_ignored(agent: Agent) -> None:
+    """Verbs of a later dispatcher disturb nothing."""
+    stream = await agent.hang()
+    for verb in ["pause", "Interrupt", "resume"]:
+        await agent.signal(verb)
+    assert await stream.silent()
+
+
+async def test_an_abort_ends_every_stream(agent: Agent) -> None:
+    """The turn in flight and those that wait end aborted, and the agent is gone."""
+    running = await agent.hang()
+    waiting = [await agent.prompt(f"waiting {n}") for n in range(3)]
+    assert agent.abort() == [agent.session]
+    for stream in [running, *waiting]:
+        assert await chunks_of(stream) == [ABORTED]
+    assert agent.session not in [s["metadata"]["session"] for s in await agent.caller.services()]
+
+
+@pytest.fixture
+async def fragile(provider: OpenRouter, tmp_path: Path) -> AsyncIterator[tuple[NatsServer, Workerd]]:
+    """Return a bus and a Worker that a test may break."""
+    with (
+        NatsServer(tmp_path / "nats") as bus,
+        Workerd(tmp_path / "worker", variables(bus, provider)) as worker,
+    ):
+        yield bus, worker
+
+
+async def test_a_crash_in_a_turn_ends_its_streams(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+    """Once revived, the agent tells those that still wait, and it remembers the turns before."""
+    bus, worker = fragile
+    async with Caller.connected(bus.url) as caller:
+        agent = Agent("a", worker, caller, provider)
+        agent.start()
+        provider.will(fake.say("one"))
+        await (await agent.prompt("first")).rest()
+        streams = [await agent.hang(), await agent.prompt("waiting")]
+        # The streams that are open are written down once for all that opened in a moment.
+        await asyncio.sleep(1)
+        worker.kill()
+        worker.start()
+        for stream in streams:
+            [error, end] = await stream.rest(40)
+            assert (error.error_code, end.is_terminator) == ("500", True)
+            assert "restarted" in error.headers["Nats-Service-Error"]
+        provider.settle()
+        provider.will(fake.say("again"))
+        assert text_of(await (await agent.prompt("again")).rest()) == "again"
+        texts = provider.request().texts(User)
+        assert [text for text in texts if text] == ["first", "again"]
+
+
+async def test_a_restart_of_the_bus_costs_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+    """What the model says while the bus is away is held back and sent when it returns."""
+    bus, worker = fragile
+    released = threading.Event()
+    async with Caller.connected(bus.url) as caller:
+        agent = Agent("a", worker, caller, provider)
+        agent.start()
+        provider.will(fake.say_when(released, "before ", "meanwhile"))
+        stream = await agent.prompt("go")
+        assert text_of([await stream.next()]) == "before "
+        bus.stop()
+        released.set()
+        await asyncio.sleep(0.5)
+        bus.start()
+        assert text_of(await stream.rest(30)) == "meanwhile"
+    provider.settle()

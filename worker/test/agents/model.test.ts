@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { AgentContext, Turn } from "../../src/agents/agent.ts";
+import { modelAgent } from "../../src/agents/model.ts";
+
+/** What these tests cannot show through a running Worker: orders that only a slow caller makes visible, and lost promises. */
+
+function event(delta: object, finish: string | null = null): string {
+  const choices = [{ index: 0, delta: { role: "assistant", ...delta }, finish_reason: finish }];
+  return `data: ${JSON.stringify({ id: "gen-1", model: "m", object: "chat.completion.chunk", created: 1, choices })}\n\n`;
+}
+
+function say(text: string): string {
+  return `${event({ content: text })}${event({}, "stop")}data: [DONE]\n\n`;
+}
+
+function call(name: string, input: object): string {
+  const tool = {
+    index: 0,
+    id: "call_1",
+    type: "function",
+    function: { name, arguments: JSON.stringify(input) },
+  };
+  return `${event({ tool_calls: [tool] })}${event({}, "tool_calls")}data: [DONE]\n\n`;
+}
+
+function streamed(body: BodyInit): Response {
+  return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+}
+
+function contextOf(
+  fetch: (init: RequestInit) => Response,
+  settings: AgentContext["settings"] = {},
+): AgentContext {
+  return {
+    env: { OPENROUTER_API_KEY: "key", AI_GATEWAY_API_KEY: "key" } as AgentContext["env"],
+    settings,
+    fetch: (async (_: string, init: RequestInit) => fetch(init)) as typeof globalThis.fetch,
+  };
+}
+
+/** A turn of a caller that is slow to take each chunk. */
+function slowTurn(signal: AbortSignal, log: string[]): Turn {
+  const note = async (entry: string) => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    log.push(entry);
+  };
+  return {
+    prompt: "hello",
+    signal,
+    history: [],
+    text: note,
+    status: (data) => note(data.slice(0, data.indexOf(":"))),
+    ask: async (question) => {
+      log.push(`ask ${question}`);
+      return "yes";
+    },
+  };
+}
+
+test("a tool runs when the caller knows of it, however slowly the caller reads", async () => {
+  const script = [
+    `${event({ content: "one" })}${event({ content: "two" })}${call("ask_user_question", { question: "Q" })}`,
+    say("end"),
+  ];
+  const log: string[] = [];
+  const agent = modelAgent(
+    "pi",
+    contextOf(() => streamed(script.shift() ?? "")),
+  );
+  const answer = await agent.answer(slowTurn(new AbortController().signal, log));
+  assert.deepEqual(log, ["one", "two", "tool_use", "ask Q", "tool_result", "\n\nend"]);
+  assert.equal(answer, "onetwo\n\nend");
+});
+
+/** What the runtime would print while `body` runs and just after. */
+async function printed(
+  event: "unhandledRejection" | "warning",
+  body: () => Promise<void>,
+): Promise<unknown[]> {
+  const found: unknown[] = [];
+  const note = (what: unknown) => found.push(what);
+  process.on(event, note);
+  await body();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.off(event, note);
+  return found;
+}
+
+test("a provider's warnings are not printed", async () => {
+  const parts = [
+    { type: "stream-start", warnings: [{ type: "other", message: "quotes the prompt" }] },
+    { type: "text-start", id: "0" },
+    { type: "text-delta", id: "0", delta: "hi" },
+    {
+      type: "finish",
+      finishReason: { unified: "stop", raw: "stop" },
+      usage: { inputTokens: {}, outputTokens: {} },
+    },
+  ];
+  const script = parts.map((part) => `data: ${JSON.stringify(part)}\n\n`).join("");
+  const agent = modelAgent(
+    "pi",
+    contextOf(() => streamed(script), { OPEN_AGENT_PROVIDER: "gateway" }),
+  );
+  const warnings = await printed("warning", async () => {
+    assert.equal(await agent.answer(slowTurn(new AbortController().signal, [])), "hi");
+  });
+  assert.deepEqual(warnings, []);
+});
+
+test("an interrupted stream leaves no promise behind that the runtime would log", async () => {
+  const turn = new AbortController();
+  const open = (init: RequestInit) => {
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode(event({ content: "par" })));
+        init.signal?.addEventListener("abort", () => controller.error(init.signal?.reason));
+      },
+    });
+    return streamed(body as BodyInit);
+  };
+  const answer = modelAgent("pi", contextOf(open)).answer({
+    ...slowTurn(turn.signal, []),
+    text: async () => turn.abort(new Error("interrupted")),
+  });
+  const lost = await printed("unhandledRejection", () => assert.rejects(answer, /^Error: interrupted$/));
+  assert.deepEqual(lost, []);
+});
