@@ -1,4 +1,4 @@
-"""A `exec_cf.cli.World` in memory: what goes in is given, what comes out is kept."""
+"""A `exec_cf.world.World` in memory: what goes in is given, what comes out is kept."""
 
 import errno
 import os

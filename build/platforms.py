@@ -1,0 +1,69 @@
+"""The platforms that get a binary, one row each: every name that a release uses for them comes from this table."""
+
+import platform
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+PROGRAM = "orch-executor-cf-worker"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One platform: its name in files, and what others call it.
+
+    A static executable asks nothing of a C library, so one wheel carries glibc's tag and musl's.
+    """
+
+    name: str
+    system: Literal["Linux", "Darwin"]
+    machine: str
+    wheel: str
+    oci: str = ""
+
+    @property
+    def wheel_tag(self) -> str:
+        """The compressed tag set of the wheel."""
+        return f"py3-none-{self.wheel}"
+
+
+PLATFORMS = {
+    row.name: row
+    for row in (
+        Platform(
+            "linux-x86_64",
+            "Linux",
+            "x86_64",
+            "manylinux_2_17_x86_64.manylinux2014_x86_64.musllinux_1_1_x86_64",
+            "linux/amd64",
+        ),
+        Platform(
+            "linux-aarch64",
+            "Linux",
+            "aarch64",
+            "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64",
+            "linux/arm64",
+        ),
+        Platform("macos-arm64", "Darwin", "arm64", "macosx_11_0_arm64"),
+        Platform("macos-x86_64", "Darwin", "x86_64", "macosx_11_0_x86_64"),
+    )
+}
+
+
+def this_platform() -> Platform:
+    """Return the platform that this process runs on. Raises `SystemExit` where no binary is made for it."""
+    for row in PLATFORMS.values():
+        if (row.system, row.machine) == (platform.system(), platform.machine()):
+            return row
+    raise SystemExit(f"no binary is made for {platform.system()} {platform.machine()}: add a row to build/platforms.py")
+
+
+def named(name: str) -> Platform:
+    """Return the platform called *name*. Raises `SystemExit` for any other name."""
+    if name in PLATFORMS:
+        return PLATFORMS[name]
+    raise SystemExit(f"{name}: no such platform; there are {', '.join(PLATFORMS)}")
+
+
+if __name__ == "__main__":
+    print(this_platform().oci if "--oci" in sys.argv[1:] else this_platform().name)

@@ -1,0 +1,1 @@
+"""Tests of the scripts that package and check a release."""

@@ -1,0 +1,45 @@
+"""What the pages say of files, targets and options is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from platforms import PLATFORMS
+
+from tests.release.conftest import ROOT, targets
+
+PAGES = ["docs/installing.md", "docs/releasing.md", "docs/moving-from-npm.md", "SECURITY.md", "CHANGELOG.md"]
+DONE_ELSEWHERE = {"docs/contract.md"}  # written by a branch of its own
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_script_and_link_leads_somewhere(page: str) -> None:
+    text = read(page)
+    folder = (ROOT / page).parent
+    for link in re.findall(r"\]\((?!https:)([^)#]+)", text):
+        assert (folder / link).exists() or link in DONE_ELSEWHERE, link
+    for script in re.findall(r"build/\w+\.(?:py|sh)", text):
+        assert (ROOT / script).exists(), script
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_target_is_there(page: str) -> None:
+    for called in re.findall(r"\bmake ([a-z -]+)[`\n]", read(page)):
+        assert set(called.split()) <= targets(), called
+
+
+def test_the_installers_options_are_all_told() -> None:
+    usage = subprocess.run(["sh", ROOT / "install.sh", "--help"], text=True, capture_output=True, check=True).stdout
+    table = re.findall(r"^\| `(--\w+ \w+)` \| `(\w+)` \|", read("docs/installing.md"), re.MULTILINE)
+    assert re.findall(r"^  (--\w+ \w+) .*?\(.*?\$(INSTALL_\w+)\)$", usage, re.MULTILINE) == table
+
+
+def test_the_platforms_are_all_named() -> None:
+    for name in PLATFORMS:
+        assert f"`{name}`" in read("docs/releasing.md")
