@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -42,6 +42,7 @@ def test_a_schema_is_named_by_its_address(name: str) -> None:
 def test_a_schema_accepts_every_message(name: str, kind: type[msgspec.Struct]) -> None:
     schema = validator(name)
 
+    @settings(max_examples=50)
     @given(messages(kind))
     def accepted(message: msgspec.Struct) -> None:
         assert schema.is_valid(json.loads(render_json(message)))
