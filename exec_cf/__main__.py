@@ -1,17 +1,18 @@
 """The process: real streams, clock and network around `exec_cf.cli`."""
 
-import signal
+# signal itself brings enum, most of what `--version` would load
+import _signal as signal  # type: ignore[import-not-found]
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from exec_cf import streams
 from exec_cf.cli import run
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Process:
-    """The `exec_cf.cli.World` that this process lives in."""
+    """The `exec_cf.world.World` that this process lives in."""
 
     environ = os.environ
     at_terminal = staticmethod(streams.at_terminal)

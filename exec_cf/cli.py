@@ -6,61 +6,19 @@ Tests hand in a world of their own and start no process. Imports stand inside th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from exec_cf.usage import PRINTED
 
+TYPE_CHECKING = False  # typing itself would take longer to import than the rest of `--version`
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
 
     from exec_cf.arguments import Call
     from exec_cf.errors import Problem, Refused
-    from exec_cf.http import Answer, Request
     from exec_cf.messages import WorkerHandle
     from exec_cf.report import Reporter
     from exec_cf.worker import Line
-
-
-class World(Protocol):
-    """Everything outside that the program touches."""
-
-    @property
-    def environ(self) -> Mapping[str, str]:
-        """The environment variables."""
-        ...
-
-    def exchange(self, request: Request) -> Answer:
-        """Return the answer to *request*, or raise `exec_cf.http.Failed`."""
-        ...
-
-    def sleep(self, seconds: float, /) -> None:
-        """Wait."""
-        ...
-
-    def now(self) -> datetime:
-        """Return the time, aware of its zone."""
-        ...
-
-    def at_terminal(self) -> bool:
-        """Say whether stdin is a terminal."""
-        ...
-
-    def read(self, file: str, most: int) -> bytes:
-        """Return *file*, or stdin when it is empty, to its end or one byte more than *most*; raise `OSError`."""
-        ...
-
-    def writable(self) -> None:
-        """Raise `OSError` when it is known beforehand that nothing can be written to stdout."""
-        ...
-
-    def write(self, data: bytes) -> None:
-        """Write all of *data* to stdout; raise `OSError` and leave as little as possible there."""
-        ...
-
-    def error(self, line: str) -> None:
-        """Write *line* to stderr, without fail."""
-        ...
+    from exec_cf.world import World
 
 
 def run(arguments: Sequence[str], world: World) -> int:

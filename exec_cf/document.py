@@ -36,7 +36,7 @@ class Limits(msgspec.Struct, frozen=True):
     depth: int = 32
     """Collections within collections."""
     nodes: int = 10_000
-    """Scalars, collections and aliases."""
+    """Scalars, collections, aliases, and the pairs that merge keys copy."""
     aliases: int = 1_000
     """Aliases alone."""
     tokens: int = 50_000
@@ -175,14 +175,17 @@ class _Composer:
         return value
 
     def _count(self, event: Any, depth: int) -> None:
-        self._nodes += 1
         self._aliases += isinstance(event, AliasEvent)
+        self._hold(event.start_mark, 1)
         if depth > self._limits.depth:
             raise Refused([_at(event.start_mark, _excess(f"{self._limits.depth} levels"))])
-        if self._nodes > self._limits.nodes:
-            raise Refused([_at(event.start_mark, _excess(f"{self._limits.nodes} values"))])
         if self._aliases > self._limits.aliases:
             raise Refused([_at(event.start_mark, _excess(f"{self._limits.aliases} aliases"))])
+
+    def _hold(self, mark: Mark, values: int) -> None:
+        self._nodes += values
+        if self._nodes > self._limits.nodes:
+            raise Refused([_at(mark, _excess(f"{self._limits.nodes} values"))])
 
     def _alias(self, event: Any) -> Value:
         if event.anchor in self._open:
@@ -250,6 +253,7 @@ class _Composer:
                 result[key] = value
                 continue
             for source in self._sources(mark, value, (*path, key)):
+                self._hold(mark, len(source))
                 merged.update((name, item) for name, item in source.items() if name not in merged)
         self._events.take()
         return {**merged, **result}

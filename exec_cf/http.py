@@ -113,7 +113,7 @@ def _tls(url: httpx.URL, environ: Mapping[str, str]) -> ssl.SSLContext | None:
 
 def _wants_proxy(url: httpx.URL, environ: Mapping[str, str]) -> bool:
     named = any(environ.get(name) or environ.get(name.upper()) for name in _PROXY_VARIABLES)
-    return named and not urls.is_loopback(str(url))
+    return named and not urls.is_loopback(f"{url.scheme}://{url.netloc.decode()}")
 
 
 def _body(answer: httpx.Response) -> bytes:

@@ -1,7 +1,8 @@
 """Standard streams as the contract wants them: stdin bounded, stdout once and whole, stderr never in the way."""
 
+# as in __main__
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _CHUNK = 1 << 16

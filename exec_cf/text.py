@@ -2,19 +2,26 @@
 
 import re
 
-_CREDENTIALS = re.compile(r"//\S*@")
+_WORD = re.compile(r"\S+")
 _LONGEST = 120
 
 
 def plain(text: str) -> str:
     """Return *text* as one printable line: what a terminal would obey is escaped, URL credentials are blotted out."""
-    return _CREDENTIALS.sub("//***@", "".join(map(_printable, text)))
+    visible = text if text.isprintable() else "".join(map(_printable, text))
+    return _WORD.sub(_without_credentials, visible) if "@" in visible else visible
 
 
 def shown(text: str) -> str:
     """Return *text* in double quotes, escaped and cut to a length that fits a line of a terminal or a log."""
     cut = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return '"' + plain(cut.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def _without_credentials(word: re.Match[str]) -> str:
+    text = word.group()
+    start, end = text.find("//"), text.rfind("@")
+    return f"{text[:start]}//***{text[end:]}" if 0 <= start < end else text
 
 
 def _printable(char: str) -> str:

@@ -1,10 +1,15 @@
 """A document to a message: what msgspec refuses is explained field by field, with the cure."""
 
+from typing import Any
+
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exec_cf.decode import decode
-from exec_cf.document import read
-from exec_cf.messages import SpawnSpec, WorkerHandle
+from exec_cf.document import Document, read
+from exec_cf.messages import HANDLES, SPECS, SpawnSpec, WorkerHandle
 
 GOOD = "name: lead\nagent: echo\ncf-worker: {script: s}\n"
 
@@ -111,3 +116,33 @@ def test_a_handle_is_explained_too() -> None:
 def test_a_timestamp_without_a_zone_is_refused() -> None:
     text = "name: a\nagent: echo\ncreated_at: 2026-05-24T15:30:00\nexecutor: x\nstatus: ready\n"
     assert decode(read(text.encode()), WorkerHandle)[0] is None
+
+
+FIELDS = sorted(
+    {field.encode_name for kind in (*SPECS.values(), *HANDLES.values()) for field in msgspec.structs.fields(kind)}
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.just(float("inf"))
+    | st.sampled_from(["", "v1", "v2", "echo", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["script", "bundle", "do_id", "prompt", "kind", "target", "x"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("kind", [*SPECS.values(), *HANDLES.values()], ids=lambda kind: kind.__name__)
+def test_whatever_is_refused_is_explained(kind: type[msgspec.Struct]) -> None:
+    @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=8))
+    def explained(value: dict[str, Any]) -> None:
+        message, problems = decode(Document(value, {}), kind)
+        assert (message is None) == bool(problems)
+        assert all(str(problem).isprintable() and problem.line for problem in problems)
+
+    explained()

@@ -233,6 +233,7 @@ def test_all_duplicates_are_named() -> None:
         ("[" * 4 + "]" * 4, Limits(depth=2), "2 levels"),
         ("[a, b, c]", Limits(nodes=3), "3 values"),
         ("[&a a, *a, *a]", Limits(aliases=1), "1 aliases"),
+        ("[&a {b: c}, {<<: *a}, {<<: *a}]", Limits(nodes=11), "11 values"),
         ("[a, b, c]", Limits(tokens=5), "5 tokens"),
     ],
 )

@@ -10,9 +10,13 @@ def test_the_exit_codes() -> None:
     assert set(EXIT_MEANING) == set(Exit)
 
 
-def test_every_kind_of_problem_has_its_own_name_and_a_code_that_is_no_success() -> None:
+def test_every_kind_of_diagnostic_has_its_own_name_and_a_meaning() -> None:
     assert len({code.slug for code in Code}) == len(Code)
-    assert all(code.exit_code is not Exit.OK and code.meaning for code in Code)
+    assert all(code.meaning for code in Code)
+
+
+def test_what_only_tells_says_so() -> None:
+    assert all(code.meaning.startswith("told: ") == (code.exit_code is Exit.OK) for code in Code)
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,12 @@ def get(url: str, limit_ms: int = LONG_MS) -> Answer:
 
 
 def post(url: str, body: bytes = b"{}", limit_ms: int = LONG_MS, **headers: str) -> Answer:
-    return exchange(Request(method="POST", url=url, limit_ms=limit_ms, headers=headers, body=body), {})
+    asked = Request(method="POST", url=url, limit_ms=limit_ms, headers=headers, body=body, wants_body=True)
+    return exchange(asked, {})
 
 
 @pytest.mark.parametrize("manner", [m for name, m in HEALTHY.items() if name not in {"bad once", "reset twice"}])
-def test_a_get_takes_the_status_and_leaves_the_body(manner: Manner) -> None:
+def test_a_request_that_wants_no_body_takes_the_status(manner: Manner) -> None:
     with Server(manner) as server:
         assert 200 <= get(f"{server.url}/health").status < 300
 
@@ -74,14 +75,14 @@ def test_a_redirect_across_hosts_loses_the_authorization() -> None:
     assert "authorization" not in other.heads[0].headers
 
 
-def test_a_post_sends_its_body_and_reads_the_answer() -> None:
+def test_a_request_sends_its_body_and_reads_the_answer() -> None:
     with Server(manners.status(201, body=b'{"a":1}')) as server:
         assert post(f"{server.url}/agent/x", b'{"name":"x"}') == Answer(201, b'{"a":1}')
     assert server.heads[0].headers["content-length"] == "12"
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_a_post_follows_no_redirect(code: int) -> None:
+def test_a_request_that_wants_the_body_follows_no_redirect(code: int) -> None:
     with Server(manners.redirect("/elsewhere", code)) as server:
         assert post(f"{server.url}/agent/x").status == code
     assert manners.targets(server.heads) == ["POST /agent/x"]
@@ -92,7 +93,7 @@ def test_an_answer_without_end_is_read_to_a_bound() -> None:
         assert len(post(server.url).body) == MOST_BODY
 
 
-def test_a_posts_answer_that_stalls_ends_at_the_limit() -> None:
+def test_an_answer_that_stalls_ends_at_the_limit() -> None:
     with (
         Server(manners.silent(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")) as server,
         pytest.raises(Failed, match="timed out"),

@@ -1,6 +1,10 @@
 """What may stand as one token of a NATS subject, and the agent's subjects."""
 
+import re
+
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from exec_cf import subjects
 from exec_cf.errors import Unfit
@@ -47,3 +51,38 @@ def test_the_subjects() -> None:
         hb="agents.hb.open-agent.ann.s1",
         signal="orch.signal.>.open-agent.ann.s1",
     )
+
+
+def fits(text: str) -> bool:
+    try:
+        subjects.check_token(text)
+    except Unfit:
+        return False
+    return True
+
+
+TOKENS = st.text(
+    alphabet=st.characters(exclude_categories=("Z", "C"), exclude_characters=".*>"), min_size=1, max_size=8
+)
+
+
+@given(TOKENS, TOKENS)
+def test_two_tokens_make_subjects_of_their_own_length(owner: str, session: str) -> None:
+    assume(fits(owner) and fits(session))
+    bus = subjects.bus(owner, session)
+    for subject in (bus.prompt, bus.status, bus.hb):
+        assert subject
+        assert len(subject.split(".")) == 5
+    assert bus.signal
+    assert len(bus.signal.split(".")) == 6
+    together = f"{bus.prompt}{bus.status}{bus.hb}"
+    assert not re.search(r"[\s*>\x00-\x1f\x7f]", together)
+
+
+@given(st.text(min_size=1, max_size=8))
+def test_the_cure_is_a_token(text: str) -> None:
+    try:
+        subjects.check_token(text)
+    except Unfit as unfit:
+        cure = unfit.hint.removeprefix("write ").removeprefix('"').removesuffix('"').replace('\\"', '"')
+        assert fits(cure.replace("\\\\", "\\"))

@@ -16,6 +16,10 @@ from exec_cf.text import plain, shown
         ("\ud800", "\\ud800"),
         ("see https://ann:hush@h/p", "see https://***@h/p"),
         ("//a@b @c", "//***@b @c"),
+        ("//@", "//***@"),
+        ("a@//b", "a@//b"),
+        ("http://a:p//w@x@h/p (https://b@h)", "http://***@h/p (https://***@h)"),
+        ("@ " + "//" * 200_000, "@ " + "//" * 200_000),
     ],
 )
 def test_plain_text_is_one_printable_line_without_credentials(text: str, wanted: str) -> None:

@@ -1,6 +1,8 @@
 """The Worker's base URL, and where to POST to stop an agent."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exec_cf import urls
 from exec_cf.errors import Unfit
@@ -130,7 +132,7 @@ def test_what_is_neither(text: str) -> None:
     "url",
     [
         *("http://127.0.0.1", "http://127.8.9.1:80/x", "http://localhost", "http://LOCALHOST:1", "http://a.localhost"),
-        *("http://[::1]", "https://[::1]:8/x", "http://u@127.0.0.1"),
+        *("http://[::1]", "https://[::1]:8/x"),
     ],
 )
 def test_loopback(url: str) -> None:
@@ -149,8 +151,68 @@ def test_not_loopback(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("https://h/x", "https://h:443"),
+        ("HTTP://H", "http://h:80"),
+        ("http://h:080/", "http://h:80"),
+        ("https://[::1]:8443", "https://::1:8443"),
+    ],
+)
+def test_an_origin(url: str, wanted: str) -> None:
+    assert urls.origin_of(url) == wanted
+
+
+def test_another_scheme_port_or_host_is_another_origin() -> None:
+    places = ["https://h", "http://h", "https://h:8443", "https://i", "https://h.example", "https://a@h"]
+    assert len({urls.origin_of(url) for url in places}) == len(places)
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [("aZ09-._~", "aZ09-._~"), ("a/b", "a%2Fb"), ("ü", "%C3%BC"), ("%", "%25"), ("a b", "a%20b"), ("..", "..")],
 )
 def test_a_segment_of_a_path(text: str, wanted: str) -> None:
     assert urls.escaped(text) == wanted
+
+
+URLS = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["http://", "https://", "HTTP://", "http:/", "//", ""]),
+        st.text(alphabet="ah.-_~1:[]@ü\\ ", max_size=8),
+        st.sampled_from(["", ":1", ":65535", ":65536", ":x"]),
+        st.text(alphabet="/ab%?#.@\\ é\n", max_size=8),
+    ),
+)
+
+
+@given(URLS)
+def test_an_accepted_base_is_a_fixed_point(text: str) -> None:
+    try:
+        base = urls.base_url(text)
+    except Unfit:
+        return
+    assert urls.base_url(base) == base
+    assert not base.endswith("/")
+    assert base.startswith(("http://", "https://"))
+
+
+@given(st.text(alphabet="/ab%?#.@\\ é\n:{}session", max_size=12), st.sampled_from(["https://h", "http://h:1/base"]))
+def test_an_abort_stays_at_its_worker_unless_it_is_a_whole_url(endpoint: str, base: str) -> None:
+    try:
+        target = urls.abort_url(base, endpoint, "s")
+    except Unfit:
+        return
+    assert target.startswith(base)
+    assert urls.origin_of(target) == urls.origin_of(base)
+    assert target.isprintable()
+
+
+@given(st.text(max_size=12))
+def test_a_segment_is_one_segment_and_reads_back(text: str) -> None:
+    from urllib.parse import unquote
+
+    segment = urls.escaped(text)
+    assert not set(segment) & set("/?#\\@: ")
+    assert unquote(segment) == text

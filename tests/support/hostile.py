@@ -38,6 +38,12 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
     "aliases": lambda size: b"- &a x\n" + b"- *a\n" * (size // 5),
     "a billion laughs": lambda size: _laughs(b"[%s]", size),
     "merged laughs": lambda size: _laughs(b"{<<: [%s]}", size),
+    "a large mapping merged often": lambda size: (
+        b"a: &m {"
+        + b", ".join(b"k%d: v" % number for number in range(size // 80))
+        + b"}\nb:\n"
+        + b"- {<<: *m}\n" * (size // 260)
+    ),
     "a value within itself": lambda size: b"&a [" + b"*a, " * (size // 4) + b"]",
     "tags": lambda size: b"- !t x\n" * (size // 7),
     "a long tag": lambda size: b"!" + b"t" * size + b" x",

@@ -1,4 +1,4 @@
-"""A `exec_cf.cli.World` in memory: what goes in is given, what comes out is kept."""
+"""A `exec_cf.world.World` in memory: what goes in is given, what comes out is kept."""
 
 import errno
 import os
@@ -51,6 +51,8 @@ class FakeWorld:
         self.script = exchange or Script()
         self._broken_write = broken_write
         self._closed = closed
+        self.terminal = False
+        self.files: dict[str, bytes] = {}
         self.written = b""
         self.errors: list[str] = []
         self.slept: list[float] = []
@@ -66,7 +68,12 @@ class FakeWorld:
     def now(self) -> datetime:
         return NOW
 
-    def read(self, most: int) -> bytes:
+    def at_terminal(self) -> bool:
+        return self.terminal
+
+    def read(self, file: str, most: int) -> bytes:
+        if file:
+            return self.files[file][: most + 1]
         if isinstance(self._stdin, OSError):
             raise self._stdin
         return self._stdin[: most + 1]
@@ -82,8 +89,9 @@ class FakeWorld:
             raise self._broken_write
         self.written += data
 
-    def error(self, text: str) -> None:
-        self.errors.append(text)
+    def error(self, line: str) -> None:
+        self.order.append("error")
+        self.errors.append(line)
 
 
 def os_error(number: int) -> OSError:

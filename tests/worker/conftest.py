@@ -12,11 +12,6 @@ from tests.support.workerd import Workerd
 _numbers = itertools.count(1)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker of this suite."""
-    config.addinivalue_line("markers", "slow: waits for the Worker's own timers; see `make test-worker-slow`")
-
-
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run asynchronous tests on asyncio."""

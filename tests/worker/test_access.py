@@ -67,8 +67,12 @@ def test_an_nkey_seed_lets_the_agent_in(tmp_path: Path) -> None:
 def test_credentials_let_the_agent_in(tmp_path: Path) -> None:
     """The text of a credentials file, on a server with an operator."""
     operator = Operator()
-    response, _ = start(tmp_path, operator.server_settings(), {"NATS_CREDS": operator.credentials()})
+    credentials = operator.credentials()
+    response, log = start(tmp_path, operator.server_settings(), {"NATS_CREDS": credentials})
     assert response.status_code == 201
+    secrets = [line for line in credentials.splitlines() if line and not line.startswith("-")]
+    assert len(secrets) == 2
+    assert not [secret for secret in secrets if secret in response.text + log]
 
 
 @pytest.mark.parametrize(
@@ -96,9 +100,10 @@ def test_a_user_that_may_not_listen_is_a_cause(tmp_path: Path, subject: str) -> 
     """A registration that the bus takes only in part is none."""
     user = {"user": "agent", "password": PASSWORD, "permissions": {"subscribe": {"deny": [subject]}}}
     settings = {"authorization": {"users": [user]}}
-    response, _ = start(tmp_path, settings, {"NATS_WS_URL": f"agent:{quote(PASSWORD, safe='')}@"})
+    response, log = start(tmp_path, settings, {"NATS_WS_URL": f"agent:{quote(PASSWORD, safe='')}@"})
     assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
     assert "may subscribe" in response.json()["message"]
+    assert "bus denied" in log
 
 
 @pytest.mark.anyio

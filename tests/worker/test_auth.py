@@ -84,6 +84,12 @@ def test_the_abort_path_aborts_its_session_only(owner: httpx.Client, stranger: h
     assert owner.get(f"/agent/{session}").json()["state"] == "ready"
 
 
+def test_the_token_opens_an_outdated_abort_path(owner: httpx.Client, session: str) -> None:
+    """After a change of the token its holder can still stop what older handles name."""
+    owner.post(f"/agent/{session}")
+    assert owner.post(f"/control/abort/{session}?cap=outdated").json() == {"stopped": [session]}
+
+
 def test_the_token_opens_every_route(owner: httpx.Client, session: str) -> None:
     """Start, look and abort work with the bearer."""
     assert owner.post(f"/agent/{session}").status_code == 201

@@ -120,6 +120,23 @@ async def test_a_killed_worker_revives_its_idle_agent(own_bus: NatsServer, own_w
         assert len(await caller.services()) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_a_worker_that_wakes_without_a_bus_keeps_trying(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """The alarm that found no bus is not the last one."""
+    subject = start(own_worker)["subjects"]["prompt"]
+    own_worker.kill()
+    own_bus.stop()
+    own_worker.start()
+    deadline = time.monotonic() + REVIVAL_LIMIT_S
+    while own_worker.log.count("bus unavailable") < 3:
+        assert time.monotonic() < deadline, "the agent does not try"
+        await asyncio.sleep(0.5)
+    own_bus.start()
+    async with Caller.connected(own_bus.url) as caller:
+        await revived(caller, subject)
+
+
 @pytest.mark.anyio
 async def test_a_look_revives_the_agent_of_a_killed_worker(own_bus: NatsServer, own_worker: Workerd) -> None:
     """Whoever asks for the agent brings it back before the alarm does."""

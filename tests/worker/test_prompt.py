@@ -1,6 +1,7 @@
 """Requests and response streams (§5, §6, §9)."""
 
 import json
+import random
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,29 @@ async def test_a_malformed_request_is_refused(caller: Caller, subject: str, case
     }
     assert await stream.silent()
     assert text_of(await caller.prompt(subject, "still there")) == "still there"
+
+
+def mutations(count: int) -> list[bytes]:
+    """Return requests that are a little wrong, the same in each run."""
+    chance = random.Random(20261122)
+    envelope = '{"prompt": "grüße", "attachments": [], "x": {"y": [1, null, "z"]}}'.encode()
+    made = []
+    for _ in range(count):
+        data = bytearray(envelope)
+        for _ in range(chance.randint(1, 4)):
+            place = chance.randrange(len(data))
+            data[place : place + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 2))
+        made.append(bytes(data))
+    return made
+
+
+@pytest.mark.anyio
+async def test_any_request_is_answered_or_refused(caller: Caller, subject: str) -> None:
+    """Whatever comes, the stream ends, with an answer or with code 400 and nothing else."""
+    for payload in mutations(300):
+        frames = await caller.prompt(subject, payload)
+        codes = [frame.error_code for frame in frames[:-1]]
+        assert codes in ([None, None], ["400"]), payload
 
 
 @pytest.mark.anyio

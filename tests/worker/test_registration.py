@@ -12,6 +12,7 @@ from synadia_ai.agents import Agents
 
 from tests.support.caller import Caller
 from tests.support.nats import NatsServer
+from tests.support.workerd import Workerd
 
 RESERVED = {
     "agent": "open-agent",
@@ -57,6 +58,19 @@ async def test_labels_are_visible_and_override_nothing(bus: NatsServer, http: ht
     async with Caller.connected(bus.url) as caller:
         info = await info_of(caller, started)
     assert info["metadata"] == {**RESERVED, "session": session, "team": "blue", "__proto__": "x"}
+
+
+@pytest.mark.anyio
+async def test_the_env_of_a_start_is_shown_to_nobody(bus: NatsServer, worker: Workerd, session: str) -> None:
+    """What the spec sets for the agent stays with the agent."""
+    secret = "tell-n0body"
+    with worker.client() as http:
+        started = http.post(f"/agent/{session}", json={"env": {"OPEN_AGENT_MODEL_ID": secret}})
+        looked = http.get(f"/agent/{session}")
+    async with Caller.connected(bus.url) as caller:
+        info = await info_of(caller, started.json())
+        status = await caller.request_json(started.json()["subjects"]["status"])
+    assert secret not in started.text + looked.text + str(info) + str(status) + worker.log
 
 
 @pytest.mark.anyio

@@ -1,5 +1,6 @@
 """Starting, looking and aborting."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.support.caller import Caller, text_of
+from tests.support.caller import Caller, Frame, text_of
 from tests.support.nats import NatsServer
 from tests.support.workerd import Workerd
 
@@ -52,6 +53,23 @@ async def test_a_started_agent_answers_at_once(bus: NatsServer, http: httpx.Clie
     async with Caller.connected(bus.url) as caller:
         subjects = http.post(f"/agent/{session}").json()["subjects"]
         assert text_of(await caller.prompt(subjects["prompt"], "hello")) == "hello"
+
+
+@pytest.mark.anyio
+async def test_a_prompt_during_the_start_is_answered(bus: NatsServer, worker: Workerd, session: str) -> None:
+    """Whoever finds the agent before its start has answered gets the same answer as after."""
+    async with (
+        Caller.connected(bus.url) as caller,
+        httpx.AsyncClient(base_url=worker.url, timeout=30, trust_env=False) as client,
+    ):
+        starting = asyncio.create_task(client.post(f"/agent/{session}"))
+        first = Frame(b"", {"Status": "503"})
+        while first.headers.get("Status") == "503":
+            stream = await caller.send(subjects_of("worker", session)["prompt"], b"hello")
+            first = await stream.next()
+        assert first.json == {"type": "status", "data": "ack"}
+        assert text_of(await stream.rest()) == "hello"
+        assert (await starting).status_code == 201
 
 
 def test_a_second_start_finds_the_first(http: httpx.Client, session: str) -> None:
@@ -145,6 +163,26 @@ def test_an_aborted_session_can_start_again_with_other_settings(http: httpx.Clie
     second = http.post(f"/agent/{session}", json={"owner": "other"})
     assert second.status_code == 201
     assert second.json()["instance_id"] != first["instance_id"]
+
+
+@pytest.mark.anyio
+async def test_starts_and_aborts_in_any_order_leave_one_or_none(bus: NatsServer, worker: Workerd, session: str) -> None:
+    """However they overlap, none fails, and what comes last decides."""
+    async with (
+        httpx.AsyncClient(base_url=worker.url, timeout=60, trust_env=False) as client,
+        Caller.connected(bus.url) as caller,
+    ):
+
+        async def on_the_bus() -> int:
+            return [service["metadata"]["session"] for service in await caller.services()].count(session)
+
+        paths = [f"/agent/{session}", f"/control/abort/{session}", "/control/abort"]
+        answers = await asyncio.gather(*(client.post(paths[n % 3]) for n in range(30)))
+        assert {answer.status_code for answer in answers} <= {200, 201}
+        await client.post(paths[0])
+        assert await on_the_bus() == 1
+        assert session in (await client.post("/control/abort")).json()["stopped"]
+        assert await on_the_bus() == 0
 
 
 @pytest.fixture

@@ -44,10 +44,11 @@ function warnOfOpenRoutes(env: Env): void {
 async function authorize(request: Request, route: Route, env: Env): Promise<void> {
   const token = controlToken(env);
   if (!token || route.to === "health") return;
-  if (route.to === "abort" && route.capability !== null) {
+  const header = request.headers.get("Authorization");
+  if (header === null && route.to === "abort" && route.capability !== null) {
     return requireCapability(route.capability, token, route.session);
   }
-  return requireBearer(request.headers.get("Authorization"), token);
+  return requireBearer(header, token);
 }
 
 /** Secrets that were piped in end with a line feed, which no header can carry. */

@@ -21,7 +21,7 @@ export function routeOf(method: string, url: URL): Route {
         "no such route; there are /health, /agent/<session>, /control/abort and /control/abort/<session>",
     });
   }
-  const handler = handlers[method];
+  const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
   if (handler !== undefined) return handler();
   const allow = Object.keys(handlers).join(", ");
   throw new WorkerError({ code: "method_not_allowed", message: `use ${allow} here`, allow });

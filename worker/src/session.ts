@@ -211,8 +211,7 @@ export class AgentSession extends DurableObject<Env> {
     if (!isReplySubject(subject)) return;
     const reply = new Reply(this.#bus, subject);
     try {
-      const { prompt } = envelopeOf(payload, link.maxRequest);
-      this.#turns.submit({ prompt, reply });
+      this.#turns.submit({ envelope: envelopeOf(payload, link.maxRequest), reply });
     } catch (thrown) {
       reply.fail(faultOf(thrown));
     }
@@ -227,10 +226,12 @@ export class AgentSession extends DurableObject<Env> {
     const redirect = redirectOf(payload);
     if (redirect === undefined || this.#redirects.includes(redirect.reply)) return;
     this.#redirects = [...this.#redirects, redirect.reply].slice(-REDIRECTS);
-    this.#turns.redirect({ prompt: redirect.prompt, reply: new Reply(this.#bus, redirect.reply) });
+    this.#turns.redirect({ envelope: redirect.envelope, reply: new Reply(this.#bus, redirect.reply) });
   }
 
   async #answer(job: Job, signal: AbortSignal): Promise<void> {
+    // A prompt can come between the registration and the end of the start.
+    await this.#starting?.work;
     const stored = this.#memory.agent;
     if (stored === undefined) throw new WorkerError({ code: "conflict", message: "this agent was stopped" });
     try {
@@ -251,7 +252,7 @@ export class AgentSession extends DurableObject<Env> {
     job.reply.end();
     // The terminator goes out first: a write to the disk holds back what is sent after it.
     await scheduler.wait(0);
-    if (answer !== "" && this.#memory.agent) this.#memory.remember(job.prompt, answer, most);
+    if (answer !== "" && this.#memory.agent) this.#memory.remember(job.envelope.prompt, answer, most);
   }
 
   #endOrphans(): void {

@@ -8,7 +8,7 @@ declare module "node:assert/strict" {
 
   interface Assert {
     ok(value: unknown, message?: string): asserts value;
-    equal(actual: unknown, expected: unknown): void;
+    equal(actual: unknown, expected: unknown, message?: string): void;
     notEqual(actual: unknown, expected: unknown): void;
     deepEqual(actual: unknown, expected: unknown): void;
     match(text: string, pattern: RegExp): void;

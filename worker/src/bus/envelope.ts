@@ -1,6 +1,6 @@
 import { WorkerError } from "../errors.ts";
 
-/** A decoded request. `extra` keeps the fields that this version of the protocol does not know. */
+/** A decoded request. `extra` keeps the fields that this version of the protocol does not know, for who relays it. */
 export interface Envelope {
   readonly prompt: string;
   readonly extra: Readonly<Record<string, unknown>>;

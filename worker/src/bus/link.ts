@@ -1,6 +1,7 @@
 import { errors, type NatsConnection, type WsConnectionOptions } from "@nats-io/nats-core";
 import { type Service, type ServiceMsg, Svcm } from "@nats-io/services";
 import { WorkerError } from "../errors.ts";
+import { warn } from "../log.ts";
 import { type Identity, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
 import { VERSION } from "../version.ts";
 import { connect, discard } from "./connect.ts";
@@ -122,8 +123,8 @@ export class Link {
   /** Leaves the bus after what was published has been sent. */
   async close(): Promise<void> {
     this.stopBeating();
-    await within(ALIVE_LIMIT_MS, this.service.stop());
-    await within(ALIVE_LIMIT_MS, this.connection.flush());
+    const left = this.service.stop().then(() => this.connection.flush());
+    await within(ALIVE_LIMIT_MS, left);
     discard(this.connection);
   }
 
@@ -197,19 +198,23 @@ export class Link {
     });
   }
 
+  #onError(error: Error): void {
+    if (!(error instanceof errors.PermissionViolationError)) return;
+    const { operation, subject } = error;
+    warn("bus denied", { session: this.presence.identity.session, operation, subject });
+    // Without an inbox a question stays unanswered; without the rest there is no agent.
+    this.#denied ||= operation === "subscription" && !subject.startsWith("_INBOX.");
+  }
+
   private async watch(listener: Listener): Promise<void> {
     for await (const status of this.connection.status()) {
       if (status.type === "disconnect") this.#up = false;
-      if (status.type === "error") this.#denied ||= isDenial(status.error);
+      if (status.type === "error") this.#onError(status.error);
       if (status.type !== "reconnect") continue;
       this.#up = true;
       listener.restored();
     }
   }
-}
-
-function isDenial(error: Error): boolean {
-  return error instanceof errors.PermissionViolationError && error.operation === "subscription";
 }
 
 /** Whether the work succeeds in time. */

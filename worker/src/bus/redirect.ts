@@ -1,7 +1,9 @@
 import { isReplySubject } from "../subjects.ts";
+import type { Envelope } from "./envelope.ts";
 
 export interface Redirect {
-  readonly prompt: string;
+  readonly envelope: Envelope;
+  /** Where the new prompt is answered. */
   readonly reply: string;
 }
 
@@ -9,9 +11,9 @@ export interface Redirect {
 export function redirectOf(payload: Uint8Array): Redirect | undefined {
   const value = parsed(payload);
   if (typeof value !== "object" || value === null) return undefined;
-  const { prompt, reply } = value as Partial<Record<keyof Redirect, unknown>>;
+  const { prompt, reply, ...extra } = value as Readonly<Record<string, unknown>>;
   if (typeof prompt !== "string" || prompt === "" || !isReplySubject(reply)) return undefined;
-  return { prompt, reply };
+  return { envelope: { prompt, extra }, reply };
 }
 
 function parsed(payload: Uint8Array): unknown {

@@ -13,7 +13,7 @@ export function turnOf(
   queryLimitS: number,
 ): Turn {
   return {
-    prompt: job.prompt,
+    prompt: job.envelope.prompt,
     signal,
     history,
     async text(chunk) {

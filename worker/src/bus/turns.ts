@@ -1,11 +1,12 @@
 import { faultOf, WorkerError } from "../errors.ts";
+import type { Envelope } from "./envelope.ts";
 import type { Reply } from "./reply.ts";
 
 /** Prompts that may wait behind the one being answered. */
 export const QUEUE_LIMIT = 16;
 
 export interface Job {
-  readonly prompt: string;
+  readonly envelope: Envelope;
   readonly reply: Reply;
 }
 

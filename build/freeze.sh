@@ -1,0 +1,46 @@
+#!/bin/bash
+# Freezes the program into one static file: collects the sources with their version, compiles them, links them with the
+# toolchain's interpreter, and strips the result.
+# usage: freeze.sh TOOLCHAIN VERSION OUTPUT
+set -eu -o pipefail
+
+toolchain=$1
+version=$2
+output=$(realpath -m "$3")
+here=$(dirname "$(readlink -f "$0")")
+project=$(dirname "$here")
+work=$project/.cache/binary
+
+rm -rf "$work"
+mkdir -p "$work/source" "$(dirname "$output")"
+cp -R "$project/exec_cf" "$here"/freeze/{start,precompiled,deferred}.py "$work/source/"
+rm -rf "$work"/source/exec_cf/__pycache__
+echo "version = \"$version\"" > "$work/source/exec_cf/_version.py"
+
+PYTHONPATH=$work/source "$toolchain/usr/bin/python3.13" "$here/freeze/record_patterns.py" \
+  exec_cf.spawn exec_cf.streams exec_cf.trust httpx > "$work/source/patterns.py"
+
+# Used by no part of this program, though something imports it or may.
+unused=anyio,trio,sniffio,click,rich,pygments,h2,socksio,brotli,brotlicffi,zstandard,typing_extensions,tomli,tomli_w
+unused+=,httpx._main,asyncio,unittest,doctest,pydoc,pdb,multiprocessing,concurrent,_hashlib,_zoneinfo,bz2,_bz2,lzma,_lzma
+unused+=,grp,mmap,ctypes,_csv,csv,pyexpat,termios,readline,cmath,resource,_elementtree,_pydecimal,_pydatetime,_pyio
+unused+=,pickle,_pickle,ftplib,tarfile,zipfile,tomllib
+# Imported by name from C code, where the freezer does not see it.
+unseen=(encodings.idna msgspec._utils uuid decimal datetime enum)
+
+export CC=$toolchain/bin/musl-gcc LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0 PYTHONHASHSEED=0 PYTHONPATH=$work/source
+export CFLAGS="-ffunction-sections -fdata-sections -ffile-prefix-map=$work=."
+wrapped=(patchInspectModule readlink Py_PreInitialize Py_InitializeFromConfig)
+# musl gives a thread 128 KiB of stack, where a deep recursion ends in a crash instead of an error.
+LDFLAGS="${LINK:--static-pie -Wl,-z,pack-relative-relocs -Wl,-z,relro,-z,now} -Wl,-z,noexecstack -Wl,-z,stack-size=8388608"
+LDFLAGS+=" -Wl,--gc-sections -Wl,-O1 -Wl,--exclude-libs,ALL -Wl,--build-id=none $(printf ' -Wl,--wrap=%s' "${wrapped[@]}")"
+export LDFLAGS
+cd "$work"
+"$toolchain/usr/bin/python3.13" -m nuitka --standalone --static-libpython=yes --deployment --lto=no \
+  --user-plugin="$here/freeze/plugin.py" --report=report.xml --output-filename=program --assume-yes-for-downloads \
+  --python-flag=no_site,no_docstrings,no_asserts,isolated,no_warnings \
+  --jobs="${JOBS:-$(nproc)}" --nofollow-import-to="$unused" "${unseen[@]/#/--include-module=}" \
+  --noinclude-data-files='*' source/start.py > nuitka.log 2>&1 ||
+  { tail -n 40 nuitka.log >&2; echo "the freezer failed; the whole log: $work/nuitka.log" >&2; exit 1; }
+
+strip --strip-all --remove-section=.comment start.dist/program -o "$output"

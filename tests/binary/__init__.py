@@ -1,0 +1,1 @@
+"""What only the one-file program promises; run by `make test-binary`."""

@@ -1,0 +1,106 @@
+"""Where the file runs: everywhere that a Linux kernel does, whatever surrounds it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.binary.conftest import is_ready, run
+from tests.binary.places import Root, in_namespace
+
+
+def test_without_an_environment(program: Path, health: str) -> None:
+    done = run(["env", "-i", "CF_WORKER_BOOTSTRAP=0", program], health)
+    assert is_ready(done)
+
+
+HOSTILE = {
+    "PYTHONHOME": "/nowhere",
+    "PYTHONPATH": "{evil}",
+    "PYTHONSTARTUP": "{evil}/yaml.py",
+    "PYTHONHASHSEED": "not a number",
+    "PYTHONMALLOC": "nonsense",
+    "PYTHONUTF8": "7",
+    "PYTHONIOENCODING": "utf-16",
+    "PYTHONINSPECT": "1",
+    "PYTHONVERBOSE": "1",
+    "PYTHONDEVMODE": "1",
+    "PYTHONEXECUTABLE": "/nowhere/python",
+    "PYTHONPLATLIBDIR": "/nowhere",
+    "LD_LIBRARY_PATH": "{evil}",
+    "LD_PRELOAD": "{evil}/lib.so",
+    "OPENSSL_CONF": "{evil}/openssl.cnf",
+    "LC_ALL": "tlh_QO.EBCDIC",
+}
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "all"])
+def test_a_hostile_environment_changes_nothing(program: Path, health: str, tmp_path: Path, name: str) -> None:
+    for module in ("yaml", "msgspec", "httpx", "sitecustomize", "encodings", "re"):
+        (tmp_path / f"{module}.py").write_text("print('evil'); raise SystemExit(99)")
+    (tmp_path / "lib.so").write_text("no library")
+    (tmp_path / "openssl.cnf").write_text("openssl_conf = missing\n[missing\n")
+    names = HOSTILE if name == "all" else [name]
+    done = run([program], health, {key: HOSTILE[key].format(evil=tmp_path) for key in names}, cwd=tmp_path)
+    assert is_ready(done)
+
+
+def test_through_a_symlink(program: Path, health: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(program)
+    (tmp_path / "link to link").symlink_to("link")
+    assert is_ready(run([tmp_path / "link to link"], health))
+
+
+def test_through_path(program: Path, health: str) -> None:
+    done = run(["sh", "-c", f"PATH={shlex.quote(str(program.parent))}; {program.name}"], health)
+    assert is_ready(done)
+
+
+def test_under_another_name_and_in_a_folder_with_odd_characters(program: Path, health: str, tmp_path: Path) -> None:
+    folder = tmp_path / "a b é \udcff"
+    folder.mkdir()
+    shutil.copy2(program, folder / "x")
+    assert is_ready(run([folder / "x"], health))
+
+
+@pytest.mark.usefixtures("is_root")
+def test_with_nothing_writable_and_tmp_not_executable(program: Path, health: str) -> None:
+    setup = [
+        "mount --make-rprivate /",
+        "mount -t tmpfs -o noexec,ro none /tmp" if not str(program).startswith("/tmp/") else ":",
+        "mount -t tmpfs -o ro none /var/tmp",
+        "mount -t tmpfs -o ro none /dev/shm",
+        "mount --bind / /",
+        "mount -o remount,bind,ro /",
+        "! touch /root/x 2>/dev/null",
+    ]
+    assert is_ready(run(in_namespace(setup, shlex.quote(str(program))), health))
+
+
+@pytest.mark.usefixtures("is_root")
+def test_as_another_user_without_a_home(program: Path, health: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = Root(tmp_path_factory.mktemp("nobody") / "root", program)
+    root.folder.chmod(0o755)
+    call = root.call()
+    call[-1] = call[-1].replace("chroot ", "chroot --userspec=65534:65534 ")
+    assert is_ready(run(call, health, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}))
+
+
+@pytest.mark.usefixtures("is_root")
+@pytest.mark.parametrize("proc", [True, False], ids=["with /proc", "without /proc"])
+def test_in_a_root_that_holds_nothing_else(program: Path, health: str, tmp_path: Path, proc: bool) -> None:
+    root = Root(tmp_path / "root", program)
+    assert is_ready(run(root.call(proc=proc), health, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}))
+
+
+@pytest.mark.usefixtures("is_root")
+def test_without_any_standard_stream(program: Path, tmp_path: Path) -> None:
+    root = Root(tmp_path / "root", program)
+    call = root.call()
+    call[-1] += " <&- >&- 2>&-"
+    done = subprocess.run(call, check=False, capture_output=True, timeout=60)
+    assert done.returncode in {64, 70}

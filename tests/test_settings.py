@@ -1,0 +1,117 @@
+"""The environment, one row a variable."""
+
+import pytest
+
+from exec_cf.errors import Code
+from exec_cf.settings import SETTINGS, Settings, exposed, read
+
+NUMBERS = [setting for setting in SETTINGS if setting.cap]
+
+
+def value(name: str, text: str) -> object:
+    (setting,) = [setting for setting in SETTINGS if setting.name == name]
+    settings, notes, problems = read({name: text})
+    assert (notes, problems) == ([], [])
+    return getattr(settings, setting.field)
+
+
+def test_the_defaults() -> None:
+    settings, notes, problems = read({})
+    assert (notes, problems) == ([], [])
+    assert settings == Settings(
+        url="",
+        owner="",
+        healthcheck=True,
+        timeout_ms=5000,
+        retries=3,
+        bootstrap=True,
+        bootstrap_timeout_ms=15_000,
+        token="",
+    )
+
+
+def test_empty_counts_as_unset() -> None:
+    assert read({setting.name: "" for setting in SETTINGS}) == read({})
+
+
+def test_every_row_sets_its_field() -> None:
+    assert sorted(setting.field for setting in SETTINGS) == sorted(Settings.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", ["CF_WORKER_HEALTHCHECK", "CF_WORKER_BOOTSTRAP"])
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [*((text, False) for text in ("0", "false", "FALSE", "Off", " 0 ")), *((t, True) for t in ("1", "on", "no", "x"))],
+)
+def test_switches(name: str, text: str, wanted: bool) -> None:
+    assert value(name, text) is wanted
+
+
+@pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.name)
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e3", "x", "0x10", "1_000", "\u0663", "1 000", " ", "+5", "inf"])
+def test_what_is_no_positive_integer_means_the_default(setting: object, text: str) -> None:
+    assert isinstance(setting, type(SETTINGS[0]))
+    settings, (note,), problems = read({setting.name: text})
+    assert getattr(settings, setting.field) == setting.default
+    assert problems == []
+    assert note.code is Code.SETTING
+    assert str(note).startswith(f"{setting.name}: ")
+    assert str(setting.default) in note.hint
+
+
+@pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.name)
+def test_absurd_numbers_are_capped(setting: object) -> None:
+    assert isinstance(setting, type(SETTINGS[0]))
+    for text in (str(setting.cap + 1), "9" * 19, "9" * 5000, "1" + "0" * 18):
+        settings, (note,), _ = read({setting.name: text})
+        assert getattr(settings, setting.field) == setting.cap
+        assert str(setting.cap) in note.hint
+    for text in (str(setting.cap), f" {setting.cap}\n", "0" * 5000 + str(setting.cap)):
+        assert value(setting.name, text) == setting.cap
+
+
+def test_the_caps() -> None:
+    assert {setting.name: setting.cap for setting in NUMBERS} == {
+        "CF_WORKER_HEALTHCHECK_TIMEOUT_MS": 600_000,
+        "CF_WORKER_HEALTHCHECK_RETRIES": 100,
+        "CF_WORKER_BOOTSTRAP_TIMEOUT_MS": 600_000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("CF_WORKER_URL", url) for url in ("ftp://h", "h", "//h", "https://ann:hush@h", "https://h?x", "http://h:0")),
+        *(("OPEN_AGENT_OWNER", owner) for owner in ("a.b", "*", ">", "a b", "$a", "a\n", "a\u200b", "a\udcff")),
+        *(("CF_WORKER_TOKEN", token) for token in ("hush hush", "hüsh", "hush\r\nX: y", "hush\x00")),
+    ],
+)
+def test_what_cannot_be_used_is_64_and_tells_no_secret(name: str, text: str) -> None:
+    _, _, (problem,) = read({name: text})
+    assert problem.code is Code.ENVIRONMENT
+    said = str(problem)
+    assert said.startswith(f"{name}: ")
+    assert problem.hint
+    assert "hush" not in said
+
+
+def test_all_that_cannot_be_used_is_told_in_one_run() -> None:
+    assert len(read({"CF_WORKER_URL": "x", "OPEN_AGENT_OWNER": "a.b", "CF_WORKER_TOKEN": "a b"})[2]) == 3
+
+
+@pytest.mark.parametrize(
+    ("base", "token", "refused"),
+    [
+        ("http://h", "t", True),
+        ("http://10.0.0.1", "t", True),
+        ("http://127.0.0.1.example", "t", True),
+        ("http://h", "", False),
+        ("https://h", "t", False),
+        ("http://127.0.0.1:1", "t", False),
+        ("http://localhost", "t", False),
+        ("http://[::1]", "t", False),
+    ],
+)
+def test_a_token_crosses_no_network_in_the_clear(base: str, token: str, refused: bool) -> None:
+    settings, _, _ = read({"CF_WORKER_TOKEN": token})
+    assert bool(exposed(base, settings)) is refused

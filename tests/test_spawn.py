@@ -1,0 +1,128 @@
+"""The main job: a SpawnSpec's bytes to a WorkerHandle."""
+
+import msgspec
+import pytest
+
+from exec_cf import encode, spawn
+from exec_cf.errors import Problem, Refused
+from exec_cf.http import Answer, Failed
+from exec_cf.messages import HANDLES, WorkerHandle
+from exec_cf.worker import Line
+from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC, spec
+from tests.support.world import NOW, OFFLINE, Script, started
+
+HEALTHY = Answer(200)
+NO_ROUTE = Answer(404)
+ONCE = {"CF_WORKER_HEALTHCHECK_RETRIES": "1"}
+
+
+class Spawn:
+    """One spawn at a scripted Worker."""
+
+    def __init__(self, data: bytes, *answers: Answer | Failed, environ: dict[str, str] | None = None) -> None:
+        self.script = Script(*answers)
+        self.told: list[Problem] = []
+        self.line = Line(self.script, lambda _: None, self.told.append)
+        self.order = spawn.prepare(data, environ or {}, self.told.append)
+        self.spawned = spawn.spawn(self.order, self.line, lambda: NOW)
+        self.handle: WorkerHandle = self.spawned.handle
+
+
+def test_the_worked_example_to_the_byte() -> None:
+    one = Spawn(EXAMPLE_SPEC, HEALTHY, NO_ROUTE)
+    assert encode.checked(one.handle, as_json=False) == EXAMPLE_HANDLE
+
+
+@pytest.mark.parametrize("version", HANDLES)
+def test_the_handle_has_the_specs_version(version: str) -> None:
+    one = Spawn(spec("https://h", f"spec_version: {version}"), HEALTHY, NO_ROUTE)
+    assert one.handle.spec_version == version
+
+
+def test_nothing_is_asked_for_while_it_is_prepared() -> None:
+    spawn.prepare(EXAMPLE_SPEC, {}, lambda _: None)
+
+
+def test_pending_when_the_worker_is_not_called() -> None:
+    one = Spawn(EXAMPLE_SPEC, environ=dict(OFFLINE))
+    assert one.handle.status == "pending"
+    assert "CF_WORKER_HEALTHCHECK" in str(one.handle.message)
+    assert one.script.requests == []
+
+
+def test_a_sick_worker_is_not_asked_to_start_anything() -> None:
+    one = Spawn(EXAMPLE_SPEC, Answer(500), environ=ONCE)
+    assert (one.handle.status, one.handle.message) == ("failed", "healthcheck: HTTP 500")
+    assert one.spawned.stop == ""
+
+
+def test_a_failed_handle_keeps_bus_and_abort() -> None:
+    one = Spawn(EXAMPLE_SPEC, HEALTHY, Answer(409), environ=ONCE)
+    ready = Spawn(EXAMPLE_SPEC, HEALTHY, NO_ROUTE)
+    assert (one.handle.bus, one.handle.abort) == (ready.handle.bus, ready.handle.abort)
+    assert one.told[-1].message.startswith("lead-engineer failed: start: ")
+
+
+def test_a_ready_handle_has_no_message() -> None:
+    assert Spawn(EXAMPLE_SPEC, HEALTHY, NO_ROUTE).handle.message is msgspec.UNSET
+
+
+def test_the_start_can_be_left_out() -> None:
+    one = Spawn(EXAMPLE_SPEC, HEALTHY, environ={"CF_WORKER_BOOTSTRAP": "0"})
+    assert one.handle.status == "ready"
+
+
+def ready_at(block: str, status: int = 201) -> Spawn:
+    data = spec("https://h", block=block)
+    bus = spawn.prepare(data, {}, lambda _: None).plan.bus
+    return Spawn(data, HEALTHY, started(bus, status))
+
+
+def test_the_workers_own_path_takes_the_place_of_the_default() -> None:
+    abort = ready_at("").handle.abort
+    assert abort
+    assert (abort.kind, abort.target) == ("http-post", "https://h/control/abort/lead")
+
+
+@pytest.mark.parametrize("endpoint", ["/stop", "/control/abort", "https://i/stop"])
+def test_an_endpoint_of_the_spec_stays(endpoint: str) -> None:
+    abort = ready_at(f"abort_endpoint: {endpoint}").handle.abort
+    assert abort
+    assert abort.target.endswith(endpoint)
+
+
+def test_an_empty_endpoint_means_no_abort() -> None:
+    one = ready_at("abort_endpoint: ''")
+    assert one.handle.abort is msgspec.UNSET
+    assert b"abort" not in encode.checked(one.handle, as_json=False)
+
+
+@pytest.mark.parametrize("block", ["", "abort_endpoint: ''", "abort_endpoint: https://i/stop"])
+def test_what_was_started_is_taken_back_at_the_worker(block: str) -> None:
+    one = ready_at(block)
+    back = Script(Answer(200))
+    told: list[Problem] = []
+    spawn.take_back(one.spawned, one.order, Line(back, lambda _: None, told.append))
+    assert [(request.method, request.url) for request in back.requests] == [("POST", "https://h/control/abort/lead")]
+    assert [problem.message for problem in told] == ["the agent was stopped again"]
+
+
+def test_an_agent_that_could_not_be_taken_back_is_told() -> None:
+    one = ready_at("")
+    told: list[Problem] = []
+    refused = Line(Script(*[Failed("connection refused")] * 3), lambda _: None, told.append)
+    spawn.take_back(one.spawned, one.order, refused)
+    assert "could not be stopped again: abort: connection refused" in told[-1].message
+
+
+def test_an_agent_that_ran_before_is_not_taken_back() -> None:
+    one = ready_at("", status=200)
+    spawn.take_back(one.spawned, one.order, one.line)
+    assert len(one.script.requests) == 2
+
+
+def test_no_handle_leaves_that_would_read_as_another() -> None:
+    handle = Spawn(EXAMPLE_SPEC, HEALTHY, NO_ROUTE).handle
+    bad = msgspec.structs.replace(handle, name=3)
+    with pytest.raises(Refused, match="the handle is not one"):
+        encode.checked(bad, as_json=False)

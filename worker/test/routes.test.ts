@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Fault, faultOf } from "../src/errors.ts";
+import { type Route, routeOf } from "../src/routes.ts";
+
+function read(method: string, path: string): Route | Fault {
+  try {
+    return routeOf(method, new URL(path, "http://worker.example"));
+  } catch (thrown) {
+    return faultOf(thrown);
+  }
+}
+
+test("each route is known by method and path", () => {
+  assert.deepEqual(read("GET", "/health"), { to: "health" });
+  assert.deepEqual(read("POST", "/agent/a"), { to: "start", session: "a" });
+  assert.deepEqual(read("GET", "/agent/%C3%BC%2Fb"), { to: "look", session: "ü/b" });
+  assert.deepEqual(read("POST", "/control/abort"), { to: "abort-all" });
+  assert.deepEqual(read("POST", "/control/abort/a?cap=x"), { to: "abort", session: "a", capability: "x" });
+});
+
+test("a session is decoded once", () => {
+  assert.deepEqual(read("GET", "/agent/%2525"), { to: "look", session: "%25" });
+});
+
+test("methods that objects inherit are no methods", () => {
+  for (const method of ["constructor", "toString", "__proto__", "OPTIONS"]) {
+    assert.equal(
+      "code" in read(method, "/health") && (read(method, "/health") as Fault).code,
+      "method_not_allowed",
+    );
+  }
+});

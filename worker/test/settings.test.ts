@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { WorkerError } from "../src/errors.ts";
+import { sameSettings, settingsOf } from "../src/settings.ts";
+
+test("an empty body has a default for everything", () => {
+  assert.deepEqual(settingsOf({}, "a", {}), {
+    name: "a",
+    agent: "echo",
+    owner: "worker",
+    labels: {},
+    env: {},
+    description: "a: an open-agent at the edge (echo)",
+  });
+});
+
+test("fields come from the body alone, never from what objects inherit", () => {
+  const body: unknown = JSON.parse('{"labels": {"__proto__": "x"}}');
+  assert.deepEqual(Object.entries(settingsOf(body, "a", {}).labels), [["__proto__", "x"]]);
+  assert.throws(() => settingsOf(JSON.parse('{"__proto__": {"owner": "b"}}'), "a", {}), WorkerError);
+});
+
+test("the order of labels and env makes no difference, everything else does", () => {
+  const base = { labels: { a: "1", b: "2" }, env: { OPEN_AGENT_A: "1", OPEN_AGENT_B: "2" } };
+  const turned = { env: { OPEN_AGENT_B: "2", OPEN_AGENT_A: "1" }, labels: { b: "2", a: "1" } };
+  const settings = settingsOf(base, "a", {});
+  assert.ok(sameSettings(settings, settingsOf(turned, "a", {})));
+  for (const other of [{ owner: "b" }, { agent: "pi" }, { labels: { a: "1" } }, { env: {} }, { name: "b" }]) {
+    assert.ok(!sameSettings(settings, settingsOf({ ...base, ...other }, "a", {})), JSON.stringify(other));
+  }
+});
+
+test("a var that is no token is the deployment's fault, a field is the caller's", () => {
+  const codeOf = (body: unknown, owner: string) => {
+    try {
+      settingsOf(body, "a", { OPEN_AGENT_OWNER: owner });
+    } catch (thrown) {
+      return thrown instanceof WorkerError ? thrown.fault.code : "none";
+    }
+    return "none";
+  };
+  assert.equal(codeOf({}, "a.b"), "internal");
+  assert.equal(codeOf({ owner: "a.b" }, "a"), "bad_request");
+  assert.equal(codeOf({ owner: "b" }, "a.b"), "none");
+});
