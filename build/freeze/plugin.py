@@ -88,4 +88,4 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
 
     def getExtraCodeFiles(self) -> dict[str, str]:
         """Link the functions that replace some of the freezer's and of the C library's."""
-        return {"wrap.c": (HERE / "wrap.c").read_text()}
+        return {name: (HERE / name).read_text() for name in ("malloc.c", "wrap.c")}
