@@ -25,12 +25,12 @@ unused=anyio,trio,sniffio,click,rich,pygments,h2,socksio,brotli,brotlicffi,zstan
 unused+=,httpx._main,asyncio,unittest,doctest,pydoc,pdb,multiprocessing,concurrent,_hashlib,_zoneinfo,bz2,_bz2,lzma,_lzma
 unused+=,grp,mmap,ctypes,_csv,csv,pyexpat,termios,readline,cmath,resource,_elementtree,_pydecimal,_pydatetime,_pyio
 unused+=,pickle,_pickle,ftplib,tarfile,zipfile,tomllib
-# Imported by name from C code, where the freezer does not see it.
-unseen=(encodings.idna msgspec._utils uuid decimal datetime enum)
+# Imported by name, where the freezer does not see it.
+unseen=(encodings.idna encodings.punycode encodings.utf_16 msgspec._utils uuid decimal datetime enum)
 
 export CC=$toolchain/bin/musl-gcc LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0 PYTHONHASHSEED=0 PYTHONPATH=$work/source
 export CFLAGS="-O2 -ffunction-sections -fdata-sections -fno-builtin-malloc -fno-builtin-calloc -ffile-prefix-map=$work=."
-wrapped=(patchInspectModule readlink Py_PreInitialize Py_InitializeFromConfig)
+wrapped=(patchInspectModule getOriginalArgv0Object readlink Py_PreInitialize Py_InitializeFromConfig)
 # musl gives a thread 128 KiB of stack, where a deep recursion ends in a crash instead of an error.
 LDFLAGS="${LINK:--static-pie -Wl,-z,pack-relative-relocs -Wl,-z,relro,-z,now} -Wl,-z,noexecstack -Wl,-z,stack-size=8388608"
 LDFLAGS+=" -Wl,--gc-sections -Wl,-O1 -Wl,--exclude-libs,ALL -Wl,--build-id=none $(printf ' -Wl,--wrap=%s' "${wrapped[@]}")"
