@@ -8,8 +8,8 @@ event=$1 dry_run=$2 tag=$3
 here=$(dirname "$0")
 if [ "$event" = push ] || [ "$dry_run" = false ]; then
   publish=true
-  git merge-base --is-ancestor HEAD origin/main || { echo "$tag: its commit is not on main" >&2; exit 1; }
   version=$(.venv/bin/python "$here/version.py" --tag "$tag")
+  git merge-base --is-ancestor HEAD origin/main || { echo "$tag: its commit is not on main" >&2; exit 1; }
   .venv/bin/python "$here/release_notes.py" "$version" >/dev/null
 else
   publish=false

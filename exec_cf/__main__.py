@@ -50,6 +50,7 @@ class Process:
 
 def main() -> None:
     """Run the program on this process's arguments and end it, without waiting for a thread that a slow peer holds."""
+    streams.reserve_stderr()
     os._exit(run(sys.argv[1:], Process()))
 
 

@@ -9,6 +9,17 @@ _CHUNK = 1 << 16
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def reserve_stderr() -> None:
+    """Give a closed stderr's number to the null device, else the next connection gets it, and the diagnostics."""
+    try:
+        os.fstat(STDERR)
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        if null != STDERR:
+            os.dup2(null, STDERR)
+            os.close(null)
+
+
 def at_terminal() -> bool:
     """Say whether stdin is a terminal."""
     return os.isatty(STDIN)

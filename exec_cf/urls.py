@@ -149,13 +149,21 @@ def _check_ipv6(host: str) -> None:
         raise Unfit(f"{shown_url(host)} is no IPv6 address", "write it like [::1]") from None
 
 
+_IDEOGRAPHIC_STOP = "\u3002"
+"""IDNA takes it for a dot."""
+
+
 def _check_idn(host: str) -> None:
+    import unicodedata
+
     import idna  # needed for names beyond ASCII alone
 
     try:
         idna.encode(host)
     except UnicodeError as error:
         raise Unfit(f"{shown_url(host)} is no host name: {error}", "write it as DNS knows it") from None
+    if _IDEOGRAPHIC_STOP in host or unicodedata.normalize("NFKC", host) != host:
+        raise Unfit(f"{shown_url(host)} is another host to other programs", "write it as DNS knows it")
 
 
 def shown_url(text: str) -> str:

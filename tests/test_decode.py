@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exec_cf.decode import decode
@@ -139,6 +139,7 @@ VALUES = st.recursive(
 
 @pytest.mark.parametrize("kind", [*SPECS.values(), *HANDLES.values()], ids=lambda kind: kind.__name__)
 def test_whatever_is_refused_is_explained(kind: type[msgspec.Struct]) -> None:
+    @settings(max_examples=50)
     @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=8))
     def explained(value: dict[str, Any]) -> None:
         message, problems = decode(Document(value, {}), kind)

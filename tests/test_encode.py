@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 
 from exec_cf import encode
 from exec_cf.decode import decode
@@ -182,6 +182,7 @@ def test_any_text_reads_alike_everywhere(text: str) -> None:
 
 @pytest.mark.parametrize("kind", SPECS.values(), ids=SPECS)
 def test_any_spec_survives_encode_and_decode(kind: type[SpawnSpec]) -> None:
+    @settings(max_examples=50)
     @given(messages(kind))
     def survives(spec: SpawnSpec) -> None:
         data = encode.render(spec)
@@ -194,6 +195,7 @@ def test_any_spec_survives_encode_and_decode(kind: type[SpawnSpec]) -> None:
 
 @pytest.mark.parametrize("kind", HANDLES.values(), ids=HANDLES)
 def test_any_handle_survives_encode_and_decode(kind: type[WorkerHandle]) -> None:
+    @settings(max_examples=50)
     @given(messages(kind))
     def survives(handle: WorkerHandle) -> None:
         assert decode(read(encode.render(handle)), kind) == (handle, [])

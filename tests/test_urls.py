@@ -1,5 +1,7 @@
 """The Worker's base URL, and where to POST to stop an agent."""
 
+import httpx
+import idna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +57,9 @@ def test_a_base(text: str, wanted: str) -> None:
         ("https://h!", "no host name"),
         ("https://xn--a.example", "no host name"),
         ("https://☃.example", "no host name"),
+        ("http://127\u30020\u30020\u30021", "another host to other programs"),
+        ("http://127\uff0e0\uff0e0\uff0e1", "another host to other programs"),
+        ("https://\u212a.example", "no host name"),
         ("ftp://h", "not an http(s) URL"),
         ("javascript:alert(1)", "not an http(s) URL"),
         ("//h", "not an http(s) URL"),
@@ -185,6 +190,23 @@ URLS = st.builds(
         st.text(alphabet="/ab%?#.@\\ é\n", max_size=8),
     ),
 )
+
+
+@given(
+    st.sampled_from(["http://", "https://"]),
+    st.text(alphabet="a1.-_~F0xüß\u0130\u212a\u2024\u3002\uff0e\u2170", min_size=1, max_size=8),
+    st.sampled_from(["", ":1", ":080", ":65535"]),
+    st.text(alphabet="/ab%2.;é~!$&'()*+,=:@|^{}\"<>`", max_size=8),
+)
+def test_the_client_goes_to_the_host_that_was_checked(scheme: str, host: str, port: str, path: str) -> None:
+    try:
+        base = urls.base_url(f"{scheme}{host}{port}/{path}")
+    except Unfit:
+        return
+    url = httpx.URL(f"{base}/health")
+    checked = urls.host_of(base)
+    assert url.raw_host == (checked.encode() if checked.isascii() else idna.encode(checked))
+    assert not (url.userinfo or url.query or url.fragment)
 
 
 @given(URLS)

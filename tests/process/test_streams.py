@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.manners import Call, Server
 from tests.support.program import Program, handle
 from tests.support.specs import spec
 
@@ -70,7 +71,8 @@ def test_a_file_that_may_not_grow_is_left_as_it_was(program: Program, tmp_path: 
     file = tmp_path / "handle.yaml"
     file.write_bytes(b"# before\n")
     with file.open("ab") as out:
-        ended = program.run(spec("u", f"session: {LONG}"), env=OFFLINE, stdout=out, within='ulimit -f 1; exec "$@"')
+        env = {**OFFLINE, "PYTHONDONTWRITEBYTECODE": "1"}  # else the limit could cut a module's cached bytecode short
+        ended = program.run(spec("u", f"session: {LONG}"), env=env, stdout=out, within='ulimit -f 1; exec "$@"')
     assert ended.code == 70
     assert file.read_bytes() == b"# before\n"
 
@@ -147,6 +149,22 @@ def test_a_stderr_whose_reader_has_gone_changes_nothing_else(program: Program) -
     finally:
         os.close(writer)
     assert handle(ended)["status"] == "pending"
+
+
+def test_the_diagnostics_of_a_closed_stderr_go_to_nobody(program: Program) -> None:
+    """A connection that got its number would get them."""
+    heard = b""
+
+    def listen(call: Call) -> None:
+        nonlocal heard
+        while more := call.peer.recv(65536):
+            heard += more
+
+    env = {"CF_WORKER_HEALTHCHECK_TIMEOUT_MS": "500"}
+    with Server(listen) as server:
+        ended = program.run(spec(server.url), env=env, within='exec "$@" 2>&-')
+    assert handle(ended)["status"] == "failed"
+    assert heard == b""
 
 
 def test_a_closed_stdin_counts_as_empty(program: Program) -> None:

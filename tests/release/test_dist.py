@@ -108,6 +108,17 @@ def test_pip_takes_the_platforms_wheel_over_the_pure_one(venv: Path) -> None:
     works(venv / PROGRAM)
 
 
+@pytest.mark.parametrize("system", ["manylinux2014", "manylinux_2_17", "musllinux_1_1", "linux"])
+def test_each_system_is_given_its_wheel(system: str, tmp_path: Path) -> None:
+    machine = "riscv64" if system == "linux" else this_platform().machine
+    if this_platform().system != "Linux":
+        pytest.skip("needs the wheel of a Linux")
+    wanted = f"--platform {system}_{machine} --only-binary :all: --no-deps --dest {tmp_path} {OFFLINE}"
+    run(sys.executable, "-m", "pip", "download", *wanted.split(), f"{PROGRAM}=={version()}")
+    pure = pure_wheel().name
+    assert [file.name == pure for file in tmp_path.iterdir()] == [system == "linux"]
+
+
 def test_pip_removes_what_it_installed(venv: Path) -> None:
     run(venv / "pip", "install", *OFFLINE.split(), f"{PROGRAM}=={version()}")
     run(venv / "pip", "uninstall", "--yes", PROGRAM)

@@ -149,6 +149,13 @@ def test_it_overwrites_nothing_else(shell: list[str], occupy: Callable[[Path], N
     assert file.lstat() == before or file.lstat().st_ino == before.st_ino
 
 
+def test_it_does_not_replace_the_link_of_another_installer(shell: list[str], url: str, to: Path, binary: Path) -> None:
+    to.mkdir(parents=True)
+    (to / PROGRAM).symlink_to(binary)
+    refused(install("--to", to, "--from", url, under=shell), "was not put there by this installer", to)
+    assert (to / PROGRAM).is_symlink()
+
+
 def test_a_tampered_archive_is_refused(shell: list[str], release: Path, url: str, to: Path) -> None:
     archive = next(release.glob("*.tar.gz"))
     data = bytearray(archive.read_bytes())

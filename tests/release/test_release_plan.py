@@ -1,28 +1,104 @@
+"""What a run of the release workflow is told to build, asked in real clones of a small copy of the project."""
+
+from __future__ import annotations
+
+import re
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.release.conftest import ROOT, VERSION
+from tests.release.conftest import ROOT
+
+NOTES = "# Changelog\n\n## 1.2.3\n\n- New: this.\n"
 
 
-def plan(event: str, dry_run: str, ref: str) -> "subprocess.CompletedProcess[str]":
-    """Ask what a run of the workflow is to build, in a tree whose version is forced."""
-    command = [str(ROOT / "build/release_plan.sh"), event, dry_run, ref]
-    environ = {"SETUPTOOLS_SCM_PRETEND_VERSION": VERSION, "PATH": "/usr/bin:/bin"}
-    return subprocess.run(command, cwd=ROOT, env=environ, text=True, capture_output=True, check=False)
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=me", "-c", "user.email=me@example.com", "-c", "init.defaultBranch=main"]
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, text=True, stdout=subprocess.PIPE)
+    return done.stdout.strip()
 
 
-@pytest.mark.parametrize("ref", ["main", "v1.2.3"])
-def test_a_dry_run_builds_any_ref_and_publishes_nothing(ref: str) -> None:
-    lines = plan("workflow_dispatch", "true", ref).stdout.splitlines()
-    assert lines[0] == f"version={VERSION}"
-    assert lines[1].startswith("commit=")
-    assert lines[2] == "publish=false"
+def commit(folder: Path, message: str) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Return a clone at the tag v1.2.3 of its main branch."""
+    folder = tmp_path / "origin"
+    folder.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "build").mkdir()
+    for name in ("release_plan.sh", "release_notes.py", "version.py"):
+        shutil.copy(ROOT / "build" / name, folder / "build")
+    (folder / "CHANGELOG.md").write_text(NOTES)
+    git(folder, "init", "--quiet")
+    commit(folder, "release")
+    git(folder, "tag", "v1.2.3")
+    git(tmp_path, "clone", "--quiet", str(folder), "clone")
+    (tmp_path / "clone/.venv").symlink_to(ROOT / ".venv")
+    with (tmp_path / "clone/.git/info/exclude").open("a") as exclude:
+        exclude.write(".venv\n")
+    return tmp_path / "clone"
+
+
+def plan(clone: Path, event: str, dry_run: str, ref: str) -> subprocess.CompletedProcess[str]:
+    """Ask for the plan of one run."""
+    environ = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+    command = ["build/release_plan.sh", event, dry_run, ref]
+    return subprocess.run(command, cwd=clone, env=environ, text=True, capture_output=True, check=False)
+
+
+def published(clone: Path, ref: str = "v1.2.3") -> subprocess.CompletedProcess[str]:
+    """Ask by hand for a run that publishes."""
+    return plan(clone, "workflow_dispatch", "false", ref)
 
 
 @pytest.mark.parametrize(("event", "dry_run"), [("push", ""), ("workflow_dispatch", "false")])
+def test_a_tag_of_main_is_published(clone: Path, event: str, dry_run: str) -> None:
+    done = plan(clone, event, dry_run, "v1.2.3")
+    assert done.stdout == f"version=1.2.3\ncommit={git(clone, 'rev-parse', 'HEAD')}\npublish=true\n", done.stderr
+
+
+@pytest.mark.parametrize("ref", ["main", "v1.2.3"])
+def test_a_dry_run_publishes_nothing(clone: Path, ref: str) -> None:
+    assert plan(clone, "workflow_dispatch", "true", ref).stdout.endswith("\npublish=false\n")
+
+
+def test_between_tags_the_version_says_so(clone: Path) -> None:
+    commit(clone, "more")
+    first = plan(clone, "workflow_dispatch", "true", "main").stdout.splitlines()[0]
+    assert re.fullmatch(r"version=1\.2\.4\.dev1\+g[0-9a-f]{7,}", first)
+
+
 @pytest.mark.parametrize("ref", ["main", "v1.2.4", "$(id)"])
-def test_only_the_tag_of_the_tree_is_published(event: str, dry_run: str, ref: str) -> None:
-    done = plan(event, dry_run, ref)
-    assert done.returncode != 0
-    assert done.stdout == ""
+def test_a_ref_that_is_not_the_trees_tag_is_refused(clone: Path, ref: str) -> None:
+    done = published(clone, ref)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert ref in done.stderr
+
+
+def test_a_tree_past_its_tag_is_refused(clone: Path) -> None:
+    commit(clone, "more")
+    git(clone, "push", "--quiet", "origin", "HEAD:refs/heads/other")
+    git(clone, "update-ref", "refs/remotes/origin/main", "HEAD")
+    assert "check out the tag" in published(clone).stderr
+
+
+def test_a_commit_that_main_does_not_have_is_refused(clone: Path) -> None:
+    (clone / "README.md").write_text("# other\n")
+    commit(clone, "astray")
+    git(clone, "tag", "--force", "v1.2.3")
+    assert "not on main" in published(clone).stderr
+
+
+def test_a_release_without_notes_is_refused(clone: Path) -> None:
+    git(clone, "tag", "v1.2.4")
+    git(clone, "tag", "--delete", "v1.2.3")
+    done = published(clone, "v1.2.4")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "says nothing of 1.2.4" in done.stderr
