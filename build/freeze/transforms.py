@@ -187,7 +187,7 @@ def needed_by(module: str) -> Iterator[str]:
     if module in DEFERRED:
         yield "deferred"
     if module == "msgspec":
-        yield from ("msgspec.inspect", "msgspec.json", "msgspec.structs")
+        yield from (f"msgspec.{part}" for part in ("inspect", "json", "msgpack", "structs", "toml", "yaml"))
     if module == "re._compiler":
         yield "precompiled"
 
