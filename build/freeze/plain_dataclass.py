@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def dataclass(*, frozen: bool, init: bool = True) -> Callable[[type], type]:  # noqa: ARG001
+def dataclass(*, frozen: bool, init: bool = True) -> Callable[[type], type]:
     """Return a decorator for frozen classes; a class that wants an `__init__` must have no fields."""
 
     def made(cls: type) -> type:
