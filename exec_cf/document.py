@@ -111,9 +111,9 @@ def _decode(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Refused([Problem(Code.ENCODING, "the input is UTF-16", hint="save it as UTF-8", line=1, column=1)])
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode().removeprefix(_MARK)
     except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode("utf-8-sig")
+        before = data[: error.start].decode().removeprefix(_MARK)
         message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
         raise Refused([_misprint(before, message, "save the input as UTF-8")]) from None
     stray = FORBIDDEN.search(text)
@@ -128,6 +128,7 @@ def _misprint(before: str, message: str, hint: str) -> Problem:
     return Problem(Code.ENCODING, message, hint=hint, line=len(lines), column=len(lines[-1]) + 1)
 
 
+_MARK = "\ufeff"
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 
