@@ -13,7 +13,7 @@ work=$project/.cache/binary
 
 rm -rf "$work"
 mkdir -p "$work/source" "$(dirname "$output")"
-cp -R "$project/exec_cf" "$here"/freeze/{start,precompiled,deferred}.py "$work/source/"
+cp -R "$project/exec_cf" "$here"/freeze/{start,precompiled,deferred,plain_dataclass}.py "$work/source/"
 rm -rf "$work"/source/exec_cf/__pycache__
 echo "version = \"$version\"" > "$work/source/exec_cf/_version.py"
 
@@ -25,12 +25,12 @@ unused=anyio,trio,sniffio,click,rich,pygments,h2,socksio,brotli,brotlicffi,zstan
 unused+=,httpx._main,asyncio,unittest,doctest,pydoc,pdb,multiprocessing,concurrent,_hashlib,_zoneinfo,bz2,_bz2,lzma,_lzma
 unused+=,grp,mmap,ctypes,_csv,csv,pyexpat,termios,readline,cmath,resource,_elementtree,_pydecimal,_pydatetime,_pyio
 unused+=,pickle,_pickle,ftplib,tarfile,zipfile,tomllib
-# Imported by name from C code, where the freezer does not see it.
-unseen=(encodings.idna msgspec._utils uuid decimal datetime enum)
+# Imported by name, where the freezer does not see it.
+unseen=(encodings.idna encodings.punycode encodings.utf_16 msgspec._utils uuid decimal datetime enum)
 
 export CC=$toolchain/bin/musl-gcc LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0 PYTHONHASHSEED=0 PYTHONPATH=$work/source
-export CFLAGS="-ffunction-sections -fdata-sections -ffile-prefix-map=$work=."
-wrapped=(patchInspectModule readlink Py_PreInitialize Py_InitializeFromConfig)
+export CFLAGS="-O2 -ffunction-sections -fdata-sections -fno-builtin-malloc -fno-builtin-calloc -ffile-prefix-map=$work=."
+wrapped=(patchInspectModule getOriginalArgv0Object readlink Py_PreInitialize Py_InitializeFromConfig)
 # musl gives a thread 128 KiB of stack, where a deep recursion ends in a crash instead of an error.
 LDFLAGS="${LINK:--static-pie -Wl,-z,pack-relative-relocs -Wl,-z,relro,-z,now} -Wl,-z,noexecstack -Wl,-z,stack-size=8388608"
 LDFLAGS+=" -Wl,--gc-sections -Wl,-O1 -Wl,--exclude-libs,ALL -Wl,--build-id=none $(printf ' -Wl,--wrap=%s' "${wrapped[@]}")"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ EARLY = (
     "importlib.machinery", "io", "os", "posixpath", "stat", "types", "warnings",
 )  # fmt: skip
 
+# The comments between the certificates are no text that a trust store may hold.
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n")
 CERTIFI_CORE = '''\
 _STORE = """{store}"""
 
@@ -78,7 +81,8 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
         """Apply the changes of `transforms.py`, and put the trust store into the module that knows its place."""
         self.unseen.discard(str(module_name))
         if module_name == "certifi.core":
-            return CERTIFI_CORE.format(store=Path(source_filename).with_name("cacert.pem").read_text())
+            store = Path(source_filename).with_name("cacert.pem").read_text(encoding="utf-8")
+            return CERTIFI_CORE.format(store="".join(CERTIFICATE.findall(store)))
         return transformed(str(module_name), source_code)
 
     def onFinalResult(self, filename: str) -> None:  # noqa: ARG002
@@ -88,4 +92,4 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
 
     def getExtraCodeFiles(self) -> dict[str, str]:
         """Link the functions that replace some of the freezer's and of the C library's."""
-        return {"wrap.c": (HERE / "wrap.c").read_text()}
+        return {name: (HERE / name).read_text() for name in ("malloc.c", "wrap.c")}

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 # Module: the imports at its top, or in a function, that wait for the first use of what they import.
 DEFERRED: dict[str, tuple[str, ...]] = {
     # inspect, which brings ast, dis and tokenize.
-    "dataclasses": ("import inspect",),
     "httpcore._trace": ("import inspect",),
     # ssl, which plain http does not need.
+    "httpcore._backends.anyio": ("import ssl",),
     "httpcore._backends.base": ("import ssl",),
     "httpcore._backends.sync": ("import ssl",),
+    "httpcore._backends.trio": ("import ssl",),
     "httpcore._models": ("import ssl",),
     "httpcore._ssl": ("import ssl", "import certifi"),
     "httpcore._sync.connection": ("import ssl",),
@@ -28,13 +29,15 @@ DEFERRED: dict[str, tuple[str, ...]] = {
     # urllib.request and http.cookiejar, which bring http.client and email, for proxies and cookies that nobody has set.
     "httpx._auth": ("from urllib.request import parse_http_list",),
     "httpx._models": ("import email.message", "import json as jsonlib"),
-    "httpx._utils": ("from urllib.request import getproxies",),
+    "httpx._utils": ("from urllib.request import getproxies", "import ipaddress"),
     # What a GET with an ASCII host name and no form does not need.
     "httpx._content": ("import inspect", "from json import dumps as json_dumps"),
     "httpx._multipart": ("import mimetypes", "from pathlib import Path"),
-    "httpx._urlparse": ("import idna",),
+    "httpx._urlparse": ("import idna", "import ipaddress"),
     "httpx._urls": ("import idna",),
     "logging": ("import traceback",),
+    "socket": ("import selectors",),
+    "urllib.parse": ("import ipaddress",),
     "msgspec.json": ("from ._json_schema import schema, schema_components",),
 }
 
@@ -42,11 +45,8 @@ Change = tuple[str, str]
 
 # Module: what stands there, and what is to stand there instead; done before the imports are deferred.
 CHANGES: dict[str, tuple[Change, ...]] = {
-    "dataclasses": (
-        ("inspect.get_annotations(cls)", "cls.__dict__.get('__annotations__', {})"),
-        # The doc string of a class without one; none has one here.
-        ("if not getattr(cls, '__doc__'):", "if False:"),
-    ),
+    # dataclasses compiles the text of each method, for seven classes here.
+    "h11._events": (("from dataclasses import dataclass\n", "from plain_dataclass import dataclass\n"),),
     # The asynchronous half is not used.
     "httpcore": (
         (
@@ -141,6 +141,7 @@ def _compile_now(p, flags):
 """,
         ),
     ),
+    "socket": (("\nimport os, sys, io, selectors\n", "\nimport os, sys, io\nimport selectors\n"),),
     # Its parts for other formats.
     "msgspec": (
         (
@@ -186,7 +187,7 @@ def needed_by(module: str) -> Iterator[str]:
     if module in DEFERRED:
         yield "deferred"
     if module == "msgspec":
-        yield from ("msgspec.inspect", "msgspec.json", "msgspec.structs")
+        yield from (f"msgspec.{part}" for part in ("inspect", "json", "msgpack", "structs", "toml", "yaml"))
     if module == "re._compiler":
         yield "precompiled"
 

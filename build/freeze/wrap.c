@@ -1,38 +1,58 @@
 /* Replacements that the linker puts in the place of functions of the freezer, the interpreter and the C library
    (--wrap=NAME). Each says what it is for. */
 
-#include <errno.h>
-#include <string.h>
-#include <sys/auxv.h>
-#include <unistd.h>
-
 #include "Python.h"
 
-/* The freezer would import inspect at each start, to teach it about compiled functions: most of the time of --version. */
-void __wrap_patchInspectModule(PyThreadState *state) { (void)state; }
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-/* Without /proc the freezer's code aborts. The kernel has told us the program's path as well. */
+/* A closed standard stream has to stay one: the freezer would open /dev/null in its place, abort where there is none, and
+   a handle written there would be lost in silence. Until the program starts, something of no use keeps its number. */
+static int kept[3];
+
+static void keep_closed_streams(void) {
+    for (int descriptor = 0; descriptor < 3; descriptor++) {
+        kept[descriptor] = fcntl(descriptor, F_GETFD) < 0 && eventfd(0, EFD_CLOEXEC) == descriptor;
+    }
+}
+
+static void close_kept_streams(void) {
+    for (int descriptor = 0; descriptor < 3; descriptor++) {
+        if (kept[descriptor]) {
+            close(descriptor);
+        }
+    }
+}
+
+/* The last that is called before the program. The freezer would import inspect here, to teach it about compiled functions:
+   most of the time of --version. */
+void __wrap_patchInspectModule(PyThreadState *state) {
+    (void)state;
+    close_kept_streams();
+}
+
+/* How the program was called is text for the freezer, and may be none. */
+PyObject *__wrap_getOriginalArgv0Object(void) { return PyUnicode_FromString("orch-executor-cf-worker"); }
+
+/* The freezer asks where the file stands, aborts where /proc or the name's encoding does not tell it, and uses the answer
+   for nothing that this program needs. */
 ssize_t __real_readlink(const char *path, char *target, size_t size);
 
 ssize_t __wrap_readlink(const char *path, char *target, size_t size) {
-    ssize_t length = __real_readlink(path, target, size);
-    if (length >= 0 || strcmp(path, "/proc/self/exe") != 0) {
-        return length;
+    if (strcmp(path, "/proc/self/exe") != 0 || size < 1) {
+        return __real_readlink(path, target, size);
     }
-    const char *executable = (const char *)getauxval(AT_EXECFN);
-    if (executable == NULL || strlen(executable) > size) {
-        errno = ENOENT;
-        return -1;
-    }
-    length = (ssize_t)strlen(executable);
-    memcpy(target, executable, (size_t)length);
-    return length;
+    target[0] = '/';
+    return 1;
 }
 
 /* Variables named PYTHON... are for interpreters: this program is none, and must start whatever they say. */
 PyStatus __real_Py_PreInitialize(const PyPreConfig *config);
 
 PyStatus __wrap_Py_PreInitialize(const PyPreConfig *config) {
+    keep_closed_streams();
     PyPreConfig own = *config;
     own.use_environment = 0;
     own.isolated = 1;

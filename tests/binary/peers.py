@@ -121,6 +121,7 @@ class _Proxying(http.server.BaseHTTPRequestHandler):
         upstream.request("GET", f"/{path}")
         answer = upstream.getresponse()
         body = answer.read()
+        upstream.close()
         self.send_response(answer.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

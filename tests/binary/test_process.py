@@ -51,6 +51,14 @@ def test_a_closed_stdin_is_an_empty_one(program: Path) -> None:
     assert (done.returncode, done.stdout) == (64, "")
 
 
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 70), ("2>&-", 0), ("<&- >&- 2>&-", 64)])
+def test_closed_streams_are_noticed(program: Path, health: str, tmp_path: Path, closed: str, code: int) -> None:
+    (tmp_path / "spec").write_text(SPEC.format(url=health))
+    script = f"exec '{program}' <'{tmp_path}/spec' {closed}"
+    done = subprocess.run(["sh", "-c", script], env=ONE_PROBE, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+
+
 def test_a_full_stdout_is_reported(program: Path, health: str, tmp_path: Path) -> None:
     (tmp_path / "spec").write_text(SPEC.format(url=health))
     with Path("/dev/full").open("w") as full, (tmp_path / "spec").open() as spec:

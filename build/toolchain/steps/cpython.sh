@@ -8,7 +8,7 @@ export CC=$musl/bin/musl-gcc AR=gcc-ar
 # -fwrapv and -DNDEBUG are CPython's own; the sections let the linker drop what nothing refers to.
 ./configure --prefix=/usr --disable-shared --disable-test-modules --without-ensurepip --without-doc-strings \
   --with-openssl="$openssl" --enable-optimizations --with-lto=full --with-pkg-config=no --without-readline \
-  OPT="-DNDEBUG -O2 -fwrapv" CFLAGS="-g0 -fPIC -ffunction-sections -fdata-sections" \
+  OPT="-DNDEBUG -O2 -fwrapv" CFLAGS="-g0 -fPIE -ffunction-sections -fdata-sections" \
   CPPFLAGS="-I$zlib/include" LDFLAGS="-L$zlib/lib"
 # Without this configure has not believed in the compiler, and both builds would be the same unoptimised one.
 grep -q '^PGO_PROF_USE_FLAG=.*-fprofile-use' Makefile

@@ -2,7 +2,7 @@
 # program; what the linker can still drop from it stands in sections of its own. With it in one archive is all that it
 # refers to, since that is the one file that the freezer links with.
 
-"$musl/bin/musl-gcc" -O2 -fPIC -ffunction-sections -fdata-sections -flto -flinker-output=nolto-rel -nostdlib -r \
+"$musl/bin/musl-gcc" -O2 -fPIE -ffunction-sections -fdata-sections -flto -flinker-output=nolto-rel -nostdlib -r \
   -Wl,--whole-archive "$cpython"/usr/lib/python3.13/config-3.13*/libpython3.13.a -Wl,--no-whole-archive -o python.o
 gcc-ar M <<SCRIPT
 create $OUT/libpython3.13.a
