@@ -234,7 +234,7 @@ def test_the_worker_deploys_as_it_is(tmp_path: Path) -> None:
     wrangler = ROOT / "worker/node_modules/.bin"
     folder = unpacked(DIST / f"{WORKER}-{version()}.tgz", tmp_path)
     out = tmp_path / "out"
-    environ = {"PATH": f"{wrangler}:/usr/bin:/bin", "HOME": str(tmp_path), "WRANGLER_SEND_METRICS": "false"}
+    environ = {"PATH": f"{wrangler}:{os.environ['PATH']}", "HOME": str(tmp_path), "WRANGLER_SEND_METRICS": "false"}
     config = folder / "wrangler.toml"
     said = run(wrangler / "wrangler", "deploy", "--dry-run", "--config", config, "--outdir", out, **environ)
     assert "--dry-run: exiting now." in said

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from platforms import PLATFORMS
 
 from tests.release.conftest import ROOT, targets
 
@@ -69,6 +70,16 @@ def test_a_release_by_hand_is_dry_unless_told_otherwise_and_never_cancelled() ->
     for name, job in workflow["jobs"].items():
         writes = {scope for scope, access in job["permissions"].items() if access == "write"}
         assert not writes or "needs.plan.outputs.publish == 'true'" in job["if"], name
+
+
+@pytest.mark.parametrize("job", ["binary", "install"])
+def test_every_platform_of_the_table_has_its_jobs(job: str) -> None:
+    matrix = load(ROOT / ".github/workflows/packages.yml")["jobs"][job]["strategy"]["matrix"]["include"]
+    assert [row["platform"] for row in matrix] == list(PLATFORMS)
+    images = (ROOT / "build/images.sh").read_text()
+    assert re.findall(r"linux-\w+=linux/\w+", images) == [
+        f"{row.name}={row.oci}" for row in PLATFORMS.values() if row.oci
+    ]
 
 
 def test_a_superseded_run_of_ci_is_cancelled() -> None:
