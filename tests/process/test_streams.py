@@ -170,7 +170,7 @@ def test_the_diagnostics_of_a_closed_stderr_go_to_nobody(program: Program) -> No
 def test_a_closed_stdin_counts_as_empty(program: Program) -> None:
     ended = program.run(b"", env=OFFLINE, within='exec "$@" <&-')
     assert (ended.code, ended.out) == (64, b"")
-    assert "stdin is empty" in ended.err
+    assert "the input is empty" in ended.err
 
 
 def test_all_streams_closed_is_64(program: Program) -> None:
@@ -182,7 +182,7 @@ def test_all_streams_closed_is_64(program: Program) -> None:
 def test_an_empty_stdin_is_64(program: Program, stdin: bytes) -> None:
     ended = program.run(stdin, env=OFFLINE)
     assert (ended.code, ended.out) == (64, b"")
-    assert "stdin is empty" in ended.err
+    assert "the input is empty" in ended.err
 
 
 def test_a_directory_as_stdin_is_64(program: Program) -> None:
