@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = "docs/contract.md"
 
 _ITEM = re.compile(r"^(\d+)\. (.*?)(?=^\d+\. |^#|\Z)", re.MULTILINE | re.DOTALL)
-_NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+_NAMED = re.compile(r"`(tests/[\w/]+\.py)::(?:\w+::)?(\w+)`")
 _PLACE = re.compile(r"tests/[\w/]+\.py")
 
 

@@ -49,7 +49,7 @@ def verbs() -> str:
 def errors() -> str:
     """Return the page of all codes."""
     refusals = [(f"`{c.slug}`", str(int(c.exit_code)), c.meaning) for c in Code if c.exit_code is not Exit.OK]
-    told = [(f"`{c.slug}`", c.meaning.removeprefix("told: ")) for c in Code if c.exit_code is Exit.OK]
+    told = [(f"`{c.slug}`", c.meaning) for c in Code if c.exit_code is Exit.OK]
     parts = {
         "Exit codes": exits(),
         "What ends a call": table(("code", "exit", "meaning"), refusals),

@@ -43,6 +43,10 @@ def parse(arguments: Sequence[str]) -> Call:
             options[flag] = value if equals else _next(flag, rest)
         elif argument in PRINTED:
             raise _wrong(f"{argument} stands alone", "remove the other arguments")
+        elif flag in _FLAGS:
+            raise _wrong(f"{flag} takes no =", f"write {flag} FILE")
+        elif not argument and verbs:
+            raise _wrong("the file's name is empty", "name a file, or - for stdin")
         elif argument.startswith("-") and argument != "-":
             raise _wrong(f"unknown argument {shown(argument)}", _nearest(flag))
         else:
@@ -93,7 +97,7 @@ def _nearest(flag: str) -> str:
     from difflib import get_close_matches
 
     long = [name for name in (*_FLAGS, *_OPTIONS, *PRINTED) if name.startswith("--")]
-    near = get_close_matches(flag.lower(), long, 1, 0.5)
+    near = get_close_matches(flag.lower(), long, 1, 0.5) if len(flag) > len("--") else []
     return f"did you mean {near[0]}?" if near else "see --help; the SpawnSpec goes to stdin"
 
 

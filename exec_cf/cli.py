@@ -36,8 +36,9 @@ def run(arguments: Sequence[str], world: World) -> int:
         reporter.refusal(refused)
         return refused.exit_code
     except Exception as error:  # noqa: BLE001  a user sees one line, never a traceback
-        reporter(_internal(error))
-        return _internal(error).code.exit_code
+        problem = _internal(error)
+        reporter(problem)
+        return problem.code.exit_code
     return 0
 
 
@@ -77,14 +78,13 @@ def _act(call: Call, world: World, reporter: Reporter) -> None:
 
 def _spawn(call: Call, world: World, line: Line) -> None:
     from exec_cf import spawn
-    from exec_cf.errors import Refused
 
     order = spawn.prepare(_input(call, world, line.note), world.environ, line.note)
     _check_writable(world)
     spawned = spawn.spawn(order, line, world.now)
     try:
         _deliver(spawned.handle, call, world)
-    except Refused:
+    except Exception:
         spawn.take_back(spawned, order, line)
         raise
 

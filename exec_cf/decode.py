@@ -7,6 +7,7 @@ import msgspec
 
 from exec_cf.document import Document, Value, describe
 from exec_cf.errors import Code, Path, Problem
+from exec_cf.messages import SPECS
 from exec_cf.text import shown
 
 Message = TypeVar("Message", bound=msgspec.Struct)
@@ -65,7 +66,9 @@ def _in_words(problem: Problem, document: Document) -> Problem:
     hint = problem.hint
     if problem.message == "text" and spot.spelling is not None:
         hint = f'write "{spot.spelling}"' if spot.spelling else 'write ""'
-    message = f"expected {problem.message}, got {describe(value, spot.spelling)}"
+    secret = problem.path[:1] == ("env",) and isinstance(value, str)
+    got = "text" if secret else describe(value, spot.spelling)
+    message = f"expected {problem.message}, got {got}"
     return msgspec.structs.replace(problem, message=message, hint=hint)
 
 
@@ -113,7 +116,9 @@ class _Explainer:
             return
         fields = {field.encode_name: field for field in kind.fields}
         for key, item in value.items():
-            if key in fields:
+            if key in fields and item is None:
+                yield Problem(Code.MISSING, "is required, got null", (*path, key), "give it a value")
+            elif key in fields:
                 yield from self.walk(item, fields[key].type, (*path, key))
             else:
                 yield Problem(Code.UNKNOWN, "unknown field", (*path, key), _nearest(key, fields))
@@ -133,7 +138,8 @@ class _Explainer:
         if not isinstance(value, str):
             yield Problem(Code.TYPE, f"one of {_names(values)}", path)
         elif value not in values:
-            yield Problem(Code.VALUE, f"{shown(value)} is not supported", path, f"write {_names(values, 'or')}")
+            known = tuple(SPECS) if path == ("spec_version",) else values
+            yield Problem(Code.VALUE, f"{shown(value)} is not supported", path, f"write {_names(known, 'or')}")
 
     def _simple(self, value: Value, kind: Any, path: Path) -> Iterator[Problem]:
         inspect = self._inspect

@@ -59,6 +59,8 @@ class Document(msgspec.Struct, frozen=True):
 
     value: Value
     spots: Mapping[Path, Spot]
+    keys: Mapping[Path, Spot] = {}
+    """Where the key of each field stands."""
     problems: tuple[Problem, ...] = ()
 
     def spot(self, path: Path) -> Spot:
@@ -70,9 +72,13 @@ class Document(msgspec.Struct, frozen=True):
         return Spot(1, 1)
 
     def place(self, problem: Problem) -> Problem:
-        """Return *problem* with the line and column of its path."""
-        spot = self.spot(problem.path)
+        """Return *problem* with the line and column of its path, of the key where the key is what is wrong."""
+        key = self.keys.get(problem.path) if problem.code in _OF_KEYS else None
+        spot = key or self.spot(problem.path)
         return msgspec.structs.replace(problem, line=spot.line, column=spot.column)
+
+
+_OF_KEYS = frozenset({Code.KEY, Code.UNKNOWN})
 
 
 def read(data: bytes, limits: Limits = LIMITS) -> Document:
@@ -82,9 +88,9 @@ def read(data: bytes, limits: Limits = LIMITS) -> Document:
     a foreign tag and the like leave the rest readable: they stand in the document's `problems`.
     """
     if not data.strip():
-        raise Refused([Problem(Code.EMPTY, "stdin is empty", hint="pipe a SpawnSpec in, see --help")])
+        raise Refused([Problem(Code.EMPTY, "the input is empty", hint="pipe the document in, see --help")])
     if len(data) > limits.size:
-        hint = "a SpawnSpec names things, it does not carry them"
+        hint = "it should name things, not carry them"
         raise Refused([Problem(Code.LIMIT, f"the input is larger than {limits.size // 1024} KiB", hint=hint)])
     text = _decode(data)
     composer = _Composer(text, limits)
@@ -105,9 +111,9 @@ def _decode(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Refused([Problem(Code.ENCODING, "the input is UTF-16", hint="save it as UTF-8", line=1, column=1)])
     try:
-        text = data.decode("utf-8").removeprefix("\ufeff")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8")
+        before = error.object[: error.start].decode("utf-8-sig")
         message = f"the byte 0x{data[error.start]:02x} is not UTF-8"
         raise Refused([_misprint(before, message, "save the input as UTF-8")]) from None
     stray = FORBIDDEN.search(text)
@@ -118,16 +124,36 @@ def _decode(data: bytes) -> str:
 
 
 def _misprint(before: str, message: str, hint: str) -> Problem:
-    lines = before.split("\n")
+    lines = _BREAK.split(before)
     return Problem(Code.ENCODING, message, hint=hint, line=len(lines), column=len(lines[-1]) + 1)
+
+
+_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 def _syntax_problem(error: MarkedYAMLError) -> Problem:
     mark: Mark | None = error.problem_mark or error.context_mark
     message = ": ".join(part for part in ("not YAML", error.context, error.problem) if part)
+    said = error.problem or ""
+    hint = next((cure for words, cure in _CURES if words in said), "")
+    if "%d" in hint and error.context_mark:
+        hint %= error.context_mark.line + 1
     if mark is None:
-        return Problem(Code.SYNTAX, message)
-    return Problem(Code.SYNTAX, message, line=mark.line + 1, column=mark.column + 1)
+        return Problem(Code.SYNTAX, message, hint=hint)
+    return Problem(Code.SYNTAX, message, hint=hint, line=mark.line + 1, column=mark.column + 1)
+
+
+_CURES = (
+    ("mapping values are not allowed", 'quote text that holds ": "'),
+    ("cannot start any token", "quote the text; indent with blanks, never with tabs"),
+    ("expected <block end>", "line the keys up, or quote the text"),
+    ("expected ',' or", "close the bracket of line %d, or quote the text"),
+    ("unexpected end of stream", "close the quotes of line %d"),
+    ("could not find expected ':'", "write a colon and a blank after the key"),
+    ("expected the node content", "write a value there, or quote the text"),
+    ("expected alphabetic or numeric", "quote the text, * and & name anchors"),
+)
+"""What PyYAML says, and what helps."""
 
 
 class _Composer:
@@ -138,6 +164,7 @@ class _Composer:
         self.problems: list[Problem] = []
         self._limits = limits
         self._spots: dict[Path, Spot] = {}
+        self._keys: dict[Path, Spot] = {}
         self._anchors: dict[str, Value] = {}
         self._open: set[str] = set()
         self._nodes = 0
@@ -146,7 +173,7 @@ class _Composer:
     def document(self) -> Document:
         self._events.take()
         if isinstance(self._events.ahead(), StreamEndEvent):
-            raise Refused([Problem(Code.DOCUMENTS, "the input holds no document", hint="pipe a SpawnSpec in")])
+            raise Refused([Problem(Code.DOCUMENTS, "the input holds no document", hint="pipe one in, see --help")])
         self._events.take()
         value = self._node((), 0)
         self._events.take()
@@ -154,7 +181,7 @@ class _Composer:
             mark = self._events.ahead().start_mark
             problem = Problem(Code.DOCUMENTS, "a second document begins here", hint="send one document a call")
             raise Refused([_at(mark, problem)])
-        return Document(value, self._spots, tuple(self.problems))
+        return Document(value, self._spots, self._keys, tuple(self.problems))
 
     def here(self, problem: Problem) -> Problem:
         """Return *problem* with the place that the reading has come to."""
@@ -248,6 +275,7 @@ class _Composer:
                 self._node((*path, "?"), depth + 1)
                 continue
             seen.add(key)
+            self._keys[(*path, key)] = Spot(mark.line + 1, mark.column + 1)
             value = self._node((*path, key), depth + 1)
             if not merge:
                 result[key] = value
@@ -318,7 +346,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _typed(text: str) -> Value:
-    """Return the value of a plain scalar (YAML 1.2.2, §10.3.2)."""
+    """Return the value of a plain scalar (YAML 1.2.2, §10.3.2).
+
+    Of a number that is no short integer only the type is kept: no message has a field for one.
+    """
     if _FORMS["null"].fullmatch(text):
         return None
     if _FORMS["bool"].fullmatch(text):
@@ -353,4 +384,4 @@ def _at(mark: Mark, problem: Problem) -> Problem:
 
 
 def _excess(what: str) -> Problem:
-    return Problem(Code.LIMIT, f"the document has more than {what}", hint="a SpawnSpec names things, make it smaller")
+    return Problem(Code.LIMIT, f"the document has more than {what}", hint="make it smaller")

@@ -16,6 +16,9 @@ from exec_cf.messages import WorkerHandle
 _BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
 """Text that needs no quotes: it begins no indicator, number or date, and holds neither `: ` nor ` #`."""
 
+_EXPONENT = re.compile(r"[eE][0-9]+")
+"""What a lenient parser of YAML 1.1 takes for a number."""
+
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 """What YAML 1.1 or 1.2 reads as a boolean or null, in any case."""
 
@@ -96,7 +99,7 @@ class _Dumper(SafeDumper):
 
 
 def _text(dumper: SafeDumper, text: str) -> ScalarNode:
-    bare = _BARE.fullmatch(text) and text.lower() not in _WORDS
+    bare = _BARE.fullmatch(text) and not _EXPONENT.fullmatch(text) and text.lower() not in _WORDS
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if bare else '"')
 
 

@@ -1,6 +1,7 @@
 """A WorkerHandle that comes back: validated like a spec, since it comes from outside."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -44,8 +45,9 @@ def _strange(handle: WorkerHandle) -> list[Problem]:
         problems.append(_foreign(("bus",), "are not the subjects of this session"))
     problems += _unfit(("session",), lambda: subjects.check_token(handle.session or handle.name))
     problems += _unfit(("bus", "prompt"), lambda: subjects.check_token(_owner(bus)))
+    problems += _unfit(("created_at",), lambda: _in_range(handle.created_at))
     base = handle.id or ""
-    problems += _unfit(("id",), lambda: None if urls.base_url(base) == base else _no_base())
+    problems += _unfit(("id",), lambda: _same(base, urls.base_url(base)))
     if handle.abort:
         problems += _strange_abort(handle)
     return problems
@@ -59,11 +61,19 @@ def _strange_abort(handle: WorkerHandle) -> list[Problem]:
         return [_foreign(("abort", "kind"), f"is not {ABORT_KIND}")]
     if not urls.is_http_url(abort.target):
         return [_foreign(("abort", "target"), "is not an http(s) URL")]
-    return _unfit(("abort", "target"), lambda: urls.abort_url("", abort.target, ""))
+    return _unfit(("abort", "target"), lambda: _same(abort.target, urls.abort_url("", abort.target, "")))
 
 
-def _no_base() -> None:
-    raise Unfit("is not written as this program writes a base URL", "take the handle as it was printed")
+def _in_range(moment: datetime) -> None:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise Unfit("is out of range", "take the handle as it was printed") from None
+
+
+def _same(text: str, derived: str) -> None:
+    if text != derived:
+        raise Unfit("is not written as this program writes it", "take the handle as it was printed")
 
 
 def _unfit(path: Path, check: Callable[[], object]) -> list[Problem]:

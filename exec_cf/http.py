@@ -70,7 +70,8 @@ def _outcome(request: Request, environ: Mapping[str, str]) -> Answer | Failed:
     except Failed as failed:
         return failed
     except Exception as error:  # noqa: BLE001  whatever a peer provokes in the stack below is a failed exchange
-        return Failed(_cause(error, request))
+        proxied = " (through the proxy of the environment)" if _any_proxy(request.url, environ) else ""
+        return Failed(_cause(error, request) + proxied)
 
 
 def _perform(request: Request, environ: Mapping[str, str]) -> Answer:
@@ -108,12 +109,18 @@ def _tls(url: httpx.URL, environ: Mapping[str, str]) -> ssl.SSLContext | None:
     try:
         return trust.context(environ)
     except OSError as error:
-        raise Failed(f"the trust store cannot be read: {error.strerror or error}; see SSL_CERT_FILE") from None
+        named = " and ".join(name for name in trust.VARIABLES if environ.get(name)) or "the system's"
+        reason = "it holds no certificate" if error.strerror is None else error.strerror.lower()
+        raise Failed(f"the trust store cannot be read ({named}): {reason}") from None
 
 
 def _wants_proxy(url: httpx.URL, environ: Mapping[str, str]) -> bool:
+    return _any_proxy(f"{url.scheme}://{url.netloc.decode()}", environ)
+
+
+def _any_proxy(url: str, environ: Mapping[str, str]) -> bool:
     named = any(environ.get(name) or environ.get(name.upper()) for name in _PROXY_VARIABLES)
-    return named and not urls.is_loopback(f"{url.scheme}://{url.netloc.decode()}")
+    return named and not urls.is_loopback(url)
 
 
 def _body(answer: httpx.Response) -> bytes:
@@ -161,8 +168,12 @@ def _words(host: str, limit_ms: int) -> list[tuple[type[BaseException], Callable
         (TimeoutError, lambda _: late),
         (OSError, lambda e: (e.strerror or str(e)).lower()),
         (httpx.TimeoutException, lambda _: late),
-        (httpx.InvalidURL, lambda e: f"redirected to an invalid URL: {e}"),
+        (httpx.InvalidURL, lambda e: f"a URL that is none: {e}"),
+        (httpx.ProxyError, lambda e: f"the proxy refused: {e}"),
+        (httpx.DecodingError, lambda _: "the answer's compression is broken"),
         (httpx.RemoteProtocolError, lambda e: f"the answer is not HTTP: {e}"),
+        (ImportError, lambda _: "a SOCKS proxy is not supported; name an http:// one"),
+        (UnicodeError, lambda _: f"{host} is no host name"),
     ]
 
 

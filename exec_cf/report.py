@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from exec_cf.errors import Problem, Refused, dotted
+from exec_cf.errors import Code, Problem, Refused, dotted
 from exec_cf.text import plain
 from exec_cf.usage import PROGRAM
+
+MOST_SHOWN = 100
+"""Problems of one document that are written out."""
 
 
 class Reporter:
@@ -22,13 +25,12 @@ class Reporter:
 
     def refusal(self, refused: Refused) -> None:
         """Write every problem of *refused*, and a last line that sums up where there are several."""
-        from exec_cf.errors import Code
-
-        for problem in refused.problems:
+        for problem in refused.problems[:MOST_SHOWN]:
             self(problem)
         count = len(refused.problems)
         if count > 1:
-            self(Problem(Code.SUMMARY, f"{count} problems; nothing was done"))
+            shown = f", the first {MOST_SHOWN} are shown" if count > MOST_SHOWN else ""
+            self(Problem(Code.SUMMARY, f"{count} problems{shown}; nothing was done"))
 
 
 def _json(problem: Problem) -> str:

@@ -76,7 +76,7 @@ def _env(spec: Fields) -> Iterator[Problem]:
     for key in env if isinstance(env, dict) else ():
         if not ENV_KEY.fullmatch(key):
             hint = "use A-Z, 0-9 and _, not beginning with a digit"
-            yield Problem(Code.VALUE, f"{shown(key)} is not the name of a variable", ("env", key), hint)
+            yield Problem(Code.KEY, f"{shown(key)} is not the name of a variable", ("env", key), hint)
 
 
 def _outfit(spec: Fields) -> Iterator[Problem]:
@@ -108,6 +108,8 @@ def _blocks(spec: Fields) -> Iterator[Problem]:
     elif present and present != [EXECUTOR]:
         hint = f"send it to the {present[0]} backend, or name a {EXECUTOR} block"
         yield Problem(Code.BLOCKS, f"this program serves {EXECUTOR} only", (present[0],), hint)
+    elif not present and EXECUTOR in spec:
+        yield Problem(Code.BLOCKS, "is empty", (EXECUTOR,), "add script, the Worker's URL")
     elif not present:
         hint = f"add {EXECUTOR} with its script, the Worker's URL"
         yield Problem(Code.BLOCKS, "no executor block is present", hint=hint)

@@ -57,7 +57,7 @@ def spawn(order: Order, line: worker.Line, now: Callable[[], datetime]) -> Spawn
         started = worker.start(planned, settings, line) if settings.bootstrap else worker.Started()
     except worker.Unavailable as cause:
         line.note(Problem(Code.NOT_READY, f"{planned.name} failed: {cause}"))
-        return Spawned(_handle(planned, planned.abort, now(), "failed", str(cause)))
+        return Spawned(_handle(planned, "" if cause.taken else planned.abort, now(), "failed", str(cause)))
     abort = started.abort if planned.abort_is_default and started.abort else planned.abort
     return Spawned(_handle(planned, abort, now(), "ready", ""), started.abort if started.created else "")
 
@@ -68,7 +68,7 @@ def take_back(spawned: Spawned, order: Order, line: worker.Line) -> None:
         return
     try:
         worker.stop(spawned.stop, order.plan.base, order.settings, line)
-    except worker.Unavailable as cause:
+    except (worker.Unavailable, worker.NoRoute) as cause:
         line.note(Problem(Code.TAKEN_BACK, f"the agent could not be stopped again: {cause}"))
         return
     line.note(Problem(Code.TAKEN_BACK, "the agent was stopped again"))

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from yaml.events import ScalarEvent
 from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner
@@ -22,18 +23,25 @@ class Events(Reader, Scanner, Parser):
     """
 
     def __init__(self, text: str, most_tokens: int) -> None:
-        Reader.__init__(self, text)
+        disguised, self._disguised = _disguise(text)
+        Reader.__init__(self, disguised)
         Scanner.__init__(self)
         Parser.__init__(self)
         self._tokens_left = most_tokens
 
     def take(self) -> Any:
         """Return the next event and move past it."""
-        return self.get_event()  # type: ignore[no-untyped-call]
+        return self._seen(self.get_event())  # type: ignore[no-untyped-call]
 
     def ahead(self) -> Any:
         """Return the next event."""
-        return self.peek_event()  # type: ignore[no-untyped-call]
+        return self._seen(self.peek_event())  # type: ignore[no-untyped-call]
+
+    def _seen(self, event: Any) -> Any:
+        """Return *event* with its text as it was written."""
+        if self._disguised and isinstance(event, ScalarEvent):
+            event.value = event.value.translate(self._disguised)
+        return event
 
     def fetch_more_tokens(self) -> None:
         """Read one token more. Raises `TooManyTokens`."""
@@ -45,11 +53,11 @@ class Events(Reader, Scanner, Parser):
     def scan_to_next_token(self) -> None:
         """Skip white space, comments and line breaks.
 
-        PyYAML refuses every tab here and walks comments one character at a time. A tab may separate tokens; it may
-        not indent, which is where a block's first token could still begin.
+        PyYAML refuses every tab here and walks comments one character at a time. A tab may separate tokens and stand
+        in a line without any; it may not indent.
         """
         while True:
-            self._skip(_BLANKS if self.flow_level or not self.allow_simple_key else _SPACES)
+            self._skip(_BLANKS if self.flow_level or self.column else _INDENT)
             if self.peek() == "#":
                 self._skip(_COMMENT)
             if not self.scan_line_break():  # type: ignore[no-untyped-call]
@@ -65,6 +73,21 @@ class Events(Reader, Scanner, Parser):
         self.column += length
 
 
-_SPACES = re.compile("[ ]+")
+def _disguise(text: str) -> tuple[str, dict[int, str]]:
+    """Return *text* with stand-ins for what YAML 1.1 takes for syntax and YAML 1.2 does not, and the way back.
+
+    These are NEL, LS and PS, which 1.1 reads as line breaks, and a `?` inside a word, which PyYAML takes for the end of
+    the word in a flow collection.
+    """
+    found = set(_MISREAD.findall(text))
+    if not found:
+        return text, {}
+    unused = (char for char in map(chr, range(0xF0000, 0x10FFFE)) if char not in text)
+    stand_ins = dict(zip(sorted(found), unused, strict=False))
+    return _MISREAD.sub(lambda char: stand_ins[char.group()], text), {ord(s): char for char, s in stand_ins.items()}
+
+
+_MISREAD = re.compile(r"[\x85\u2028\u2029]|(?<=[^\s\[\]{},])\?")
+_INDENT = re.compile(r"[ \t]*(?=[#\r\n\0])|[ ]*")
 _BLANKS = re.compile("[ \t]+")
 _COMMENT = re.compile("[^\0\r\n\x85\u2028\u2029]+")

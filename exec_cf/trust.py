@@ -13,12 +13,15 @@ SYSTEM_FILES = (
 )
 
 
+VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
 def source(environ: Mapping[str, str], exists: Callable[[str], bool]) -> tuple[str, str]:
     """Return the file and the directory to trust, both empty where the bundled store has to serve.
 
     `SSL_CERT_FILE` and `SSL_CERT_DIR` win, as OpenSSL has it; then the first of the usual places that exists.
     """
-    file, directory = environ.get("SSL_CERT_FILE", ""), environ.get("SSL_CERT_DIR", "")
+    file, directory = (environ.get(name, "") for name in VARIABLES)
     if file or directory:
         return file, directory
     return next(filter(exists, SYSTEM_FILES), ""), ""

@@ -12,6 +12,10 @@ LOCAL_BASE = "http://127.0.0.1:8787"
 """Where `wrangler dev` listens."""
 
 DEFAULT_ABORT = "/control/abort"
+"""Stops all agents of a Worker."""
+
+LONGEST = 8192
+"""Characters of a URL; servers refuse longer ones."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HTTP = re.compile(
@@ -20,6 +24,7 @@ _HTTP = re.compile(
 )
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:(?P<port>[0-9]+))?")
 _ASCII_HOST = re.compile(r"[A-Za-z0-9._~-]+")
+_HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -36,7 +41,8 @@ def base_url(text: str) -> str:
     parts = _http_url(text)
     for name in ("query", "fragment"):
         if parts[name]:
-            raise Unfit(f"the base URL has a {name}", f"remove {shown_url(parts[name])}")
+            raise Unfit(f"the base URL has a {name}", "remove it")
+    _check_segments(parts["path"])
     return f"{parts['scheme'].lower()}://{parts['authority']}{parts['path'].rstrip('/')}"
 
 
@@ -52,29 +58,57 @@ def check_script_path(text: str) -> None:
 def abort_url(base: str, endpoint: str, session: str) -> str:
     """Return where to POST to stop *session*: *endpoint* when it is a URL, else *endpoint* below *base*.
 
-    `{session}` in *endpoint* is replaced. Raises `Unfit` when *endpoint* leads, or could be read to lead, elsewhere
-    than it says.
+    `{session}` in *endpoint* is replaced; a fragment goes, since none is ever sent. Raises `Unfit` when *endpoint*
+    leads, or could be read to lead, elsewhere than it says.
     """
-    endpoint = endpoint.replace("{session}", escaped(session))
+    endpoint = _filled(endpoint.partition("#")[0], session)
     if _SCHEME.match(endpoint):
-        parts = _http_url(endpoint)
-        if parts["fragment"]:
-            raise Unfit("the URL has a fragment, which is never sent", f"remove {shown_url(parts['fragment'])}")
-        return endpoint
+        return _http_url(endpoint).string
     _check_characters(endpoint)
     if endpoint.startswith("//"):
         raise Unfit(f"{shown_url(endpoint)} names a host without a scheme", "write the whole URL, or one leading slash")
-    separator = "" if endpoint.startswith(("/", "?", "#")) else "/"
+    separator = "" if endpoint.startswith(("/", "?")) or not endpoint else "/"
     return base + separator + endpoint
+
+
+def session_abort_url(base: str, session: str) -> str:
+    """Return where a Worker of this program's stops *session* alone."""
+    return f"{base}{DEFAULT_ABORT}/{escaped(session)}"
+
+
+def _filled(endpoint: str, session: str) -> str:
+    marks = endpoint.count(_SESSION)
+    if len(endpoint) + marks * len(escaped(session)) > LONGEST:
+        raise Unfit(f"the URL is longer than {LONGEST} characters", "shorten it")
+    return endpoint.replace(_SESSION, escaped(session))
+
+
+_SESSION = "{session}"
+
+
+def _check_segments(path: str) -> None:
+    for segment in path.split("/"):
+        if segment.lower().replace("%2e", ".") in {".", ".."}:
+            raise Unfit(f"the path has the segment {segment}", "write the path that it leads to")
 
 
 def is_loopback(url: str) -> bool:
     """Say whether *url*, an http(s) URL, leads to this machine."""
-    host = host_of(url)
-    return host == "localhost" or host.endswith(".localhost") or host == "::1" or bool(_LOOPBACK_V4.fullmatch(host))
+    host = host_of(url).removesuffix(".")
+    if host == "localhost" or host.endswith(".localhost") or host in {"127.0.0.1", "::1"}:
+        return True
+    return (":" in host or host.replace(".", "").isdigit()) and _is_loopback_address(host)
 
 
-_LOOPBACK_V4 = re.compile(r"127(\.[0-9]{1,3}){3}")
+def _is_loopback_address(host: str) -> bool:
+    import ipaddress
+
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 def host_of(url: str) -> str:
@@ -107,10 +141,13 @@ def escaped(text: str) -> str:
 
 
 def _http_url(text: str) -> re.Match[str]:
+    if len(text) > LONGEST:
+        raise Unfit(f"the URL is longer than {LONGEST} characters", "shorten it")
     _check_characters(text)
     parts = _HTTP.fullmatch(text)
     if not parts:
-        raise Unfit(f"{shown_url(text)} is not an http(s) URL", "write it like https://worker.example.workers.dev")
+        like = f"http://{text}" if _HOST_AND_PORT.fullmatch(text) else "https://worker.example.workers.dev"
+        raise Unfit(f"{shown_url(text)} is not an http(s) URL", f"write it like {like}")
     if "@" in parts["authority"]:
         raise Unfit("the URL holds credentials", "remove what stands before the @; a token goes into CF_WORKER_TOKEN")
     authority = _AUTHORITY.fullmatch(parts["authority"])
@@ -159,7 +196,7 @@ def _check_idn(host: str) -> None:
     import idna  # needed for names beyond ASCII alone
 
     try:
-        idna.encode(host)
+        idna.encode(host.lower())
     except UnicodeError as error:
         raise Unfit(f"{shown_url(host)} is no host name: {error}", "write it as DNS knows it") from None
     if _IDEOGRAPHIC_STOP in host or unicodedata.normalize("NFKC", host) != host:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from exec_cf import document, handles, settings, worker
+from exec_cf import document, handles, settings, urls, worker
 from exec_cf._version import version
 from exec_cf.encode import render, render_json
 from exec_cf.errors import Code, Problem, Refused
@@ -68,21 +68,56 @@ def status(case: Case, line: Line, now: Callable[[], datetime], wait_s: float) -
     An agent that is still starting is asked again until *wait_s* seconds have passed by the clock *now*.
     """
     deadline = now() + timedelta(seconds=wait_s)
-    state, message = _state(case, line)
-    while state == "pending" and now() < deadline:
+    found = _state(case, line)
+    while found.status == "pending" and now() < deadline:
         line.sleep(worker.PAUSE_S)
-        state, message = _state(case, line)
-    if state != "ready":
-        line.note(Problem(Code.NOT_READY, f"{case.plan.name} {state}: {message}"))
-    return msgspec.structs.replace(case.handle, status=state, message=message or msgspec.UNSET)
+        found = _state(case, line)
+    if found.status != "ready":
+        line.note(Problem(Code.NOT_READY, f"{case.plan.name} {found.status}: {found.message}"))
+    handle = msgspec.structs.replace(case.handle, status=found.status, message=found.message or msgspec.UNSET)
+    if handle.abort and found.abort and case.plan.abort == _everybodys(case.plan):
+        handle = msgspec.structs.replace(handle, abort=msgspec.structs.replace(handle.abort, target=found.abort))
+    return handle
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What a handle is to say now; *abort* is the Worker's own, where this made the start."""
+
+    status: str
+    message: str = ""
+    abort: str = ""
+
+
+def _everybodys(plan: Plan) -> str:
+    """Return the URL that stops every agent of the Worker."""
+    return plan.base + urls.DEFAULT_ABORT
 
 
 def abort(case: Case, line: Line) -> None:
-    """Stop the agent. Raises `Refused` when the handle offers no way, or the Worker does not do it."""
+    """Stop the agent, and no other where the handle's target would stop all of the Worker's.
+
+    Raises `Refused` when the handle offers no way, or the Worker does not do it.
+    """
     if not case.plan.abort:
         hint = "its spec disabled the abort; the agent stops by itself when idle"
         raise Refused([Problem(Code.VALUE, "the handle offers no abort", ("abort",), hint)])
-    _insist(lambda: worker.stop(case.plan.abort, case.plan.base, case.settings, line))
+    _insist(lambda: _stop(case, line))
+
+
+def _stop(case: Case, line: Line) -> None:
+    plan = case.plan
+    if plan.abort == _everybodys(plan):
+        try:
+            worker.stop(urls.session_abort_url(plan.base, plan.session), plan.base, case.settings, line)
+        except worker.NoRoute:
+            pass  # an earlier Worker, which stops all or nothing
+        else:
+            return
+    try:
+        worker.stop(plan.abort, plan.base, case.settings, line)
+    except worker.NoRoute as missing:
+        text = f"abort: the Worker does not serve {urls.shown_url(plan.abort)} (HTTP {missing})"
+        raise worker.Unavailable(text) from None
 
 
 def teardown(case: Case, line: Line) -> None:
@@ -122,20 +157,29 @@ def _never_ran(seen: Seen, handle: WorkerHandle) -> bool:
     return seen.state == "unknown"
 
 
-def _state(case: Case, line: Line) -> tuple[str, str]:
-    """Return the handle's `status` and `message`; the message is empty with `ready`."""
+_STATES = {
+    "ready": ("ready", ""),
+    "busy": ("ready", ""),
+    "starting": ("pending", "the agent is starting"),
+    "stopped": ("failed", "the agent is gone"),
+    "unknown": ("failed", "the agent is gone; spawn it again"),
+}
+"""What the Worker says of a session, and what a handle says then."""
+
+
+def _state(case: Case, line: Line) -> _Found:
     try:
-        seen = _seen(case, line)
+        return _asked(case, line)
     except worker.Unavailable as cause:
-        return "failed", str(cause)
-    if seen.state in {"ready", "busy"}:
-        return "ready", ""
-    if seen.state == "starting":
-        return "pending", "the agent is starting" + (f": {seen.cause}" if seen.cause else "")
-    return "failed", "the agent is gone" + (f": {seen.cause}" if seen.cause else "; spawn it again")
+        return _Found("failed", str(cause))
 
 
-def _seen(case: Case, line: Line) -> Seen:
+def _told(seen: Seen) -> _Found:
+    status, message = _STATES.get(seen.state, ("failed", f"the Worker says that the agent is {seen.state}"))
+    return _Found(status, f"{message}: {seen.cause}" if message and seen.cause else message)
+
+
+def _asked(case: Case, line: Line) -> _Found:
     """Return what the session is doing; without a route to ask, a healthy Worker has to do.
 
     A pending handle is a start that was put off: unless the session was stopped since then, this makes it.
@@ -143,14 +187,13 @@ def _seen(case: Case, line: Line) -> Seen:
     plan, read = case.plan, case.settings
     if not read.bootstrap:
         worker.probe(plan, read, line)
-        return Seen("ready")
+        return _Found("ready")
     try:
         seen = worker.look(plan, read, line)
     except worker.NoRoute as missing:
         line.note(worker.no_route("GET /agent/<session>", missing))
         worker.probe(plan, read, line)
-        return Seen("ready")
+        return _Found("ready")
     if case.handle.status == "pending" and _never_ran(seen, case.handle):
-        worker.start(plan, read, line)
-        return Seen("ready")
-    return seen
+        return _Found("ready", abort=worker.start(plan, read, line).abort)
+    return _told(seen)

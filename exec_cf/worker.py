@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 
@@ -20,8 +20,18 @@ PAUSE_S = 0.25
 _LONGEST_CAUSE = 300
 
 
+Told = TypeVar("Told", bound=msgspec.Struct)
+
+
 class Unavailable(Exception):  # noqa: N818  reads as a sentence at every raise
-    """The Worker does not do what it is asked; the text is the cause, fit for a handle's `message`."""
+    """The Worker does not do what it is asked; the text is the cause, fit for a handle's `message`.
+
+    *taken* says that another's agent runs in the session, which is not ours to stop.
+    """
+
+    def __init__(self, cause: str, *, taken: bool = False) -> None:
+        super().__init__(cause)
+        self.taken = taken
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -52,15 +62,25 @@ class NoRoute(Exception):  # noqa: N818  reads as a sentence at every raise
     """The Worker does not serve the route; the number is its HTTP status."""
 
 
+class _Subjects(msgspec.Struct, frozen=True):
+    """As a Worker tells them; a later one may tell more."""
+
+    prompt: str
+    status: str
+    hb: str
+    signal: str
+
+
 class _StartAnswer(msgspec.Struct, frozen=True):
-    subjects: BusBlock
+    subjects: _Subjects
     abort: str = ""
 
 
 class _SeenAnswer(msgspec.Struct, frozen=True):
     state: str
-    subjects: BusBlock | None = None
-    cause: str = ""
+    agent: str | None = None
+    subjects: _Subjects | None = None
+    cause: str | None = None
     stopped_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
@@ -120,26 +140,27 @@ def look(plan: Plan, settings: Settings, line: Line) -> Seen:
         raise NoRoute(answer.status)
     if not 200 <= answer.status < 300:
         _refuse("status", answer, settings)
-    try:
-        told = msgspec.json.decode(answer.body, type=_SeenAnswer)
-    except msgspec.DecodeError:
-        raise Unavailable("status: the Worker's answer does not name a state; is it this program's Worker?") from None
+    told = _decoded(answer, _SeenAnswer)
+    if told is None:
+        raise Unavailable("status: the Worker's answer does not name a state; is it this program's Worker?")
     if told.subjects is not None:
         _check_subjects("status", plan.bus, told.subjects)
-    return Seen(told.state, plain(told.cause[:_LONGEST_CAUSE]), told.stopped_at)
+    if told.agent not in {None, plan.agent}:
+        raise Unavailable(f"status: the session runs {plain(str(told.agent)[:_LONGEST_CAUSE])}, not {plan.agent}")
+    return Seen(told.state, plain((told.cause or "")[:_LONGEST_CAUSE]), told.stopped_at)
 
 
 def stop(target: str, base: str, settings: Settings, line: Line) -> None:
-    """Post to *target*; a Worker that says that it is gone already has done what was asked.
+    """Post to *target*; a Worker that says that it is gone already (410) has done what was asked.
 
     The token goes along only when *target* is of the origin of *base*. Raises `Unavailable` when the Worker cannot
-    be reached or refuses.
+    be reached or refuses, `NoRoute` when it does not serve *target*.
     """
     headers = _bearer(target, base, settings)
     request = Request(method="POST", url=target, limit_ms=settings.timeout_ms, headers=headers, wants_body=True)
     answer = _ask(request, "abort", settings, line)
     if answer.status in {404, 405}:
-        raise Unavailable(f"abort: the Worker does not serve {urls.shown_url(target)} (HTTP {answer.status})")
+        raise NoRoute(answer.status)
     if answer.status != 410 and not 200 <= answer.status < 300:
         _refuse("abort", answer, settings)
 
@@ -173,7 +194,7 @@ def _attempts(attempt: Callable[[], Answer], most: int, what: str, line: Line) -
         try:
             return attempt()
         except Failed as failed:
-            cause = plain(str(failed))
+            cause = plain(str(failed)[:_LONGEST_CAUSE])
             line.note(Problem(Code.ATTEMPT, f"{what} attempt {number}/{most}: {cause}"))
     raise Unavailable(f"{what}: {cause}" if most == 1 else f"{what}: {cause} (after {most} attempts)")
 
@@ -206,17 +227,22 @@ def _refuse(what: str, answer: Answer, settings: Settings) -> NoReturn:
         raise Unavailable(f"{what}: the Worker refuses the token (HTTP {status}); {cure}")
     if status == 409:
         text = f"{what}: the session runs already with other settings (HTTP 409)"
-        raise Unavailable(_with_cause(text, answer, settings))
+        raise Unavailable(_with_cause(text, answer, settings), taken=True)
     if 300 <= status < 400:
         raise Unavailable(f"{what}: the Worker redirects (HTTP {status}); name its final URL")
     raise Unavailable(_with_cause(f"{what}: HTTP {status}", answer, settings))
 
 
 def _error_of(answer: Answer) -> _ErrorAnswer:
+    return _decoded(answer, _ErrorAnswer) or _ErrorAnswer()
+
+
+def _decoded(answer: Answer, kind: type[Told]) -> Told | None:
+    """Return what the answer's body tells, None when it is no JSON of that kind."""
     try:
-        return msgspec.json.decode(answer.body, type=_ErrorAnswer)
-    except msgspec.DecodeError:
-        return _ErrorAnswer()
+        return msgspec.json.decode(answer.body, type=kind)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def _with_cause(text: str, answer: Answer, settings: Settings) -> str:
@@ -228,11 +254,9 @@ def _with_cause(text: str, answer: Answer, settings: Settings) -> str:
 
 
 def _started(answer: Answer, plan: Plan) -> Started:
-    try:
-        told = msgspec.json.decode(answer.body, type=_StartAnswer)
-    except msgspec.DecodeError:
-        text = "start: the Worker's answer does not name the agent's subjects; is it this program's Worker?"
-        raise Unavailable(text) from None
+    told = _decoded(answer, _StartAnswer)
+    if told is None:
+        raise Unavailable("start: the Worker's answer does not name the agent's subjects; is it this program's Worker?")
     _check_subjects("start", plan.bus, told.subjects)
     try:
         abort = urls.abort_url(plan.base, told.abort, plan.session) if told.abort.startswith("/") else ""
@@ -241,7 +265,7 @@ def _started(answer: Answer, plan: Plan) -> Started:
     return Started(abort, answer.status == 201)
 
 
-def _check_subjects(what: str, ours: BusBlock, theirs: BusBlock) -> None:
+def _check_subjects(what: str, ours: BusBlock, theirs: _Subjects) -> None:
     for field in ours.__struct_fields__:
         mine, told = getattr(ours, field), getattr(theirs, field)
         if mine != told:

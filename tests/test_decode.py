@@ -63,8 +63,8 @@ def test_null_within_a_block_counts_as_absent() -> None:
         ("outfit: {accessories: [a, 1]}", "outfit.accessories[1]: expected text, got the number 1"),
         ("outfit: {accessories: a}", 'outfit.accessories: expected a list of text, got the text "a"'),
         ("tmux: {headless: yes}", 'tmux.headless: expected true or false, got the text "yes"'),
-        ("cf_worker: {}", "line 4, column 12: cf_worker: unknown field; did you mean cf-worker?"),
-        ("sesion: x", "line 4, column 9: sesion: unknown field; did you mean session?"),
+        ("cf_worker: {}", "line 4, column 1: cf_worker: unknown field; did you mean cf-worker?"),
+        ("sesion: x", "line 4, column 1: sesion: unknown field; did you mean session?"),
         ("zzz: x", "zzz: unknown field; known are spec_version, name,"),
         ("tmux: 3", "line 4, column 7: tmux: expected a mapping, got the number 3; it takes headless, verify,"),
         ('labels: {"a b": 1}', 'labels."a b": expected text, got the number 1; write "1"'),
@@ -84,7 +84,7 @@ def test_a_missing_field_is_named_where_it_belongs() -> None:
 
 def test_null_for_a_required_field_is_no_text() -> None:
     (said,) = problems("name:\nagent: echo\ncf-worker: {script: s}\n")
-    assert "name: expected text, got null" in said
+    assert "name: is required, got null; give it a value" in said
 
 
 def test_an_agent_beyond_the_list_is_told_the_list() -> None:

@@ -49,6 +49,7 @@ def test_a_handle_without_abort_is_one() -> None:
         ("workers.dev\nbus", "workers.dev/\nbus", "id"),
         ("id: https://orch-cf-agent.example.workers.dev\n", "", "id"),
         ("status: ready", "status: steady", "status"),
+        ("2026-05-24T15:30:00.000Z", "9999-12-31T23:59:59.999-12:00", "created_at"),
         ("session: lead-engineer", "session: other", "bus"),
         ("hb: agents.hb.open-agent.dmestas", "hb: agents.hb.open-agent.evil", "bus"),
         ("open-agent.dmestas", "open-agent.>", "bus.prompt"),

@@ -113,8 +113,7 @@ class Life(RuleBasedStateMachine):
         session = data.draw(st.sampled_from(sorted(self.handles)))
         code, world = self._call(self.handles[session], verb)
         assert (code, world.out) == (0, b""), world.err
-        if session in self.running:
-            self.put_off_since_stop.discard(session)
+        self.put_off_since_stop.discard(session)
         self.running.discard(session)
 
     def teardown(self) -> None:
@@ -128,8 +127,7 @@ class Life(RuleBasedStateMachine):
     def _spawned(
         self, session: str, environ: Mapping[str, str], more: str = "", *, keep: bool = True
     ) -> dict[str, Any]:
-        endpoint = "  abort_endpoint: /control/abort/{session}\n"
-        spec = f"name: {session}\nagent: echo\n{more}cf-worker:\n  script: {self.url}\n{endpoint}"
+        spec = f"name: {session}\nagent: echo\n{more}cf-worker:\n  script: {self.url}\n"
         code, world = self._call(spec.encode(), environ=environ)
         assert code == 0, world.err
         if keep:

@@ -77,7 +77,8 @@ def test_one_executor_block_and_it_is_ours() -> None:
     assert broken(tmux={})[0].startswith(
         "exactly one executor block is allowed, got tmux and cf-worker; keep cf-worker"
     )
-    assert "no executor block is present" in broken(cf_worker=None)[0]
+    assert "no executor block is present" in next(iter(rules.broken({}))).message
+    assert broken(cf_worker=None)[0] == "cf-worker: is empty; add script, the Worker's URL"
     assert broken(cf_worker=None, tmux={}) == [
         "tmux: this program serves cf-worker only; send it to the tmux backend, or name a cf-worker block"
     ]

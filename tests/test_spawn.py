@@ -57,10 +57,15 @@ def test_a_sick_worker_is_not_asked_to_start_anything() -> None:
 
 
 def test_a_failed_handle_keeps_bus_and_abort() -> None:
-    one = Spawn(EXAMPLE_SPEC, HEALTHY, Answer(409), environ=ONCE)
+    one = Spawn(EXAMPLE_SPEC, HEALTHY, Answer(403), environ=ONCE)
     ready = Spawn(EXAMPLE_SPEC, HEALTHY, NO_ROUTE)
     assert (one.handle.bus, one.handle.abort) == (ready.handle.bus, ready.handle.abort)
     assert one.told[-1].message.startswith("lead-engineer failed: start: ")
+
+
+def test_a_handle_for_a_session_that_is_taken_cannot_stop_it() -> None:
+    one = Spawn(EXAMPLE_SPEC, HEALTHY, Answer(409), environ=ONCE)
+    assert (one.handle.status, one.handle.abort) == ("failed", msgspec.UNSET)
 
 
 def test_a_ready_handle_has_no_message() -> None:

@@ -25,6 +25,9 @@ SUBJECTS = {
 }
 
 
+ABORT = "/control/abort/lead-engineer?cap=x"
+
+
 class Clock:
     """A clock that only sleeping moves."""
 
@@ -103,6 +106,8 @@ class TestStatus:
             (Answer(401), "set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
             (Answer(200, b"hello"), "is it this program's Worker?"),
             (Answer(302), "name its final URL"),
+            (seen("paused"), "the Worker says that the agent is paused"),
+            (seen("ready", agent="echo"), "the session runs echo, not claude-code"),
             (seen("ready", subjects={**SUBJECTS, "prompt": "agents.prompt.open-agent.eve.x"}), "listens on"),
         ],
     )
@@ -112,9 +117,12 @@ class TestStatus:
         assert words in str(handle.message)
 
     def test_a_pending_handle_is_a_start_that_was_put_off(self) -> None:
-        started = Answer(201, msgspec.json.encode({"subjects": SUBJECTS}))
+        started = Answer(201, msgspec.json.encode({"subjects": SUBJECTS, "abort": ABORT}))
         asked = Asked(UNKNOWN, started, handle=PENDING)
-        assert asked.status().status == "ready"
+        handle = asked.status()
+        assert handle.status == "ready"
+        assert handle.abort
+        assert handle.abort.target == f"{BASE}/control/abort/lead-engineer?cap=x"
         assert asked.calls == ["GET /agent/lead-engineer", "POST /agent/lead-engineer"]
         assert msgspec.json.decode(asked.script.requests[1].body) == {
             "name": "lead-engineer",
@@ -146,13 +154,22 @@ class TestAbort:
     def test_stopped_now_or_before_is_done(self, code: int) -> None:
         asked = Asked(Answer(code))
         verbs.abort(asked.case, asked.line)
-        assert asked.calls == ["POST /control/abort"]
+        assert asked.calls == ["POST /control/abort/lead-engineer"]
+
+    def test_an_earlier_worker_stops_all_or_nothing(self) -> None:
+        asked = Asked(Answer(404), Answer(200))
+        verbs.abort(asked.case, asked.line)
+        assert asked.calls == ["POST /control/abort/lead-engineer", "POST /control/abort"]
+
+    def test_a_target_of_the_specs_own_is_taken_as_it_is(self) -> None:
+        asked = Asked(Answer(200), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/stop?who=me"))
+        verbs.abort(asked.case, asked.line)
+        assert asked.calls == ["POST /stop?who=me"]
 
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
             (Failed("connection refused"), "connection refused"),
-            (Answer(404), "does not serve"),
             (Answer(403), "CF_WORKER_TOKEN"),
             (Answer(500), "HTTP 500"),
         ],
@@ -162,6 +179,11 @@ class TestAbort:
         with pytest.raises(Refused, match=words) as refused:
             verbs.abort(asked.case, asked.line)
         assert refused.value.exit_code == Exit.RUNTIME
+
+    def test_a_worker_that_serves_no_abort_is_70(self) -> None:
+        asked = Asked(Answer(404), Answer(404))
+        with pytest.raises(Refused, match="does not serve"):
+            verbs.abort(asked.case, asked.line)
 
     def test_a_handle_without_abort_offers_none(self) -> None:
         text = EXAMPLE_HANDLE.decode()
@@ -186,7 +208,7 @@ class TestTeardown:
     def test_it_sees_the_agent_gone(self, left: Answer) -> None:
         asked = Asked(Answer(200), left)
         verbs.teardown(asked.case, asked.line)
-        assert asked.calls == ["POST /control/abort", "GET /agent/lead-engineer"]
+        assert asked.calls == ["POST /control/abort/lead-engineer", "GET /agent/lead-engineer"]
 
     def test_an_agent_that_stays_is_70(self) -> None:
         asked = Asked(Answer(200), seen("busy"))

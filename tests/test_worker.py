@@ -225,7 +225,19 @@ def test_a_stop_elsewhere_carries_no_token(target: str) -> None:
     assert talk.script.requests[0].headers == {}
 
 
-@pytest.mark.parametrize("answer", [Answer(404), Answer(403), Answer(500), Failed("connection refused")])
+@pytest.mark.parametrize("answer", [Answer(403), Answer(500), Failed("connection refused")])
 def test_no_stop(answer: Answer | Failed) -> None:
     with pytest.raises(worker.Unavailable, match=r"^abort: "):
         worker.stop("https://h/stop", "https://h", ONCE, Talk(answer).line)
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_stop_that_is_not_served(status: int) -> None:
+    with pytest.raises(worker.NoRoute, match=str(status)):
+        worker.stop("https://h/stop", "https://h", ONCE, Talk(Answer(status)).line)
+
+
+@pytest.mark.parametrize("body", [b'{"x":' + b"[" * 60_000, b"[" * 60_000])
+def test_an_answer_nested_without_end_is_no_answer(body: bytes) -> None:
+    with pytest.raises(worker.Unavailable, match="is it this program's Worker"):
+        worker.start(PLAN, ONCE, Talk(Answer(200, body)).line)

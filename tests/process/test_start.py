@@ -116,10 +116,17 @@ def test_a_refused_start_is_failed_with_the_cause(program: Program, starter: Sta
 
 
 def test_a_failed_handle_keeps_bus_and_abort(program: Program) -> None:
-    with WorkerStub(error(409, "conflict", "other settings")) as worker:
+    with WorkerStub(error(403, "forbidden", "no")) as worker:
         read = handle(program.run(spec(worker.url)))
     assert read["bus"]["prompt"] == "agents.prompt.open-agent.worker.lead"
     assert read["abort"] == {"kind": "http-post", "target": f"{worker.url}/control/abort"}
+
+
+def test_a_handle_for_a_session_that_is_taken_has_no_abort(program: Program) -> None:
+    with WorkerStub(error(409, "conflict", "other settings")) as worker:
+        read = handle(program.run(spec(worker.url)))
+    assert read["status"] == "failed"
+    assert "abort" not in read
 
 
 def test_a_bus_that_stays_away_is_failed_after_the_retries(program: Program) -> None:

@@ -233,7 +233,7 @@ UNHEALTHY: dict[str, tuple[Manner, str]] = {
     "eleven redirects": (redirects(11), "more than 10 redirects"),
     "a redirect to itself": (redirect("/health"), "more than 10 redirects"),
     "a redirect to a file": (redirect("file:///etc/passwd"), "redirected to file:"),
-    "a redirect to a script": (redirect("javascript:alert(1)"), "redirected to an invalid URL"),
+    "a redirect to a script": (redirect("javascript:alert(1)"), "a URL that is none"),
     "a redirect to nobody": (redirect("http://nobody.invalid/"), "the name nobody.invalid was not found"),
     "closes at once": (raw(b""), "the answer is not HTTP"),
     "closes in the head": (raw(_HEAD + b"content-le"), "the answer is not HTTP"),

@@ -86,7 +86,7 @@ async function start(session: string, body: unknown, env: Env): Promise<Response
 
 async function look(session: string, env: Env): Promise<Response> {
   const view = await env.SESSIONS.getByName(session).look();
-  if (view !== null) return json(200, { ...view, abort: await abortPath(session, env) });
+  if (view !== null) return json(200, { session, ...view, abort: await abortPath(session, env) });
   throw new WorkerError({ code: "not_found", message: "no agent was started in this session" });
 }
 

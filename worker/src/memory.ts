@@ -41,6 +41,11 @@ export class Memory {
     return this.storage.kv.get<Ended>("ended");
   }
 
+  /** When a stop found nothing here, in milliseconds since 1970. */
+  get missed(): number | undefined {
+    return this.storage.kv.get<number>("missed");
+  }
+
   get activity(): Activity {
     return this.storage.kv.get<Activity>("activity") ?? { at: Date.now(), streams: [] };
   }
@@ -54,6 +59,7 @@ export class Memory {
       "CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, role TEXT NOT NULL, content TEXT NOT NULL)",
     );
     this.storage.kv.delete("ended");
+    this.storage.kv.delete("missed");
     this.storage.kv.put("agent", agent);
     this.note({ at: Date.now(), streams: [] });
     this.#agent = agent;
@@ -64,6 +70,13 @@ export class Memory {
     this.#agent = undefined;
     await this.erase();
     this.storage.kv.put("ended", ended);
+    await this.storage.setAlarm(Date.now() + ENDED_MS);
+  }
+
+  /** Notes a stop that found nothing, so that a start that was put off before it is not made after it. */
+  async miss(): Promise<void> {
+    if (this.ended) return;
+    this.storage.kv.put("missed", Date.now());
     await this.storage.setAlarm(Date.now() + ENDED_MS);
   }
 

@@ -44,6 +44,9 @@ export interface View {
   readonly stopped_at?: string;
 }
 
+/** What is told of a session that was stopped before anything was started in it. */
+export type Missed = Pick<View, "state" | "cause" | "stopped_at">;
+
 export interface Started {
   /** False when the agent ran already. */
   readonly created: boolean;
@@ -73,12 +76,12 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   /** What this session is doing; null when nothing is known of it. */
-  async look(): Promise<View | null> {
+  async look(): Promise<View | Missed | null> {
     if (this.#starting) return this.#view("starting", this.#starting.stored);
     const stored = this.#memory.agent;
     if (stored === undefined) {
       const ended = this.#memory.ended;
-      if (ended === undefined) return null;
+      if (ended === undefined) return this.#missed();
       return { ...this.#view("stopped", ended, ended.cause), stopped_at: new Date(ended.at).toISOString() };
     }
     if (this.#bus.link?.up) return this.#view(this.#turns.busy ? "busy" : "ready", stored);
@@ -153,6 +156,7 @@ export class AgentSession extends DurableObject<Env> {
     if (stored === undefined) {
       // A start that a crash cut off may have left its entry.
       await registryOf(this.env).remove(session);
+      await this.#memory.miss();
       return false;
     }
     this.#stopping = this.#leave(stored, cause).finally(() => {
@@ -273,6 +277,16 @@ export class AgentSession extends DurableObject<Env> {
       this.#noting = null;
       if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
     }, NOTE_MS);
+  }
+
+  #missed(): Missed | null {
+    const at = this.#memory.missed;
+    if (at === undefined) return null;
+    return {
+      state: "stopped",
+      cause: "it was aborted before it was started",
+      stopped_at: new Date(at).toISOString(),
+    };
   }
 
   #idleFor(): number {
