@@ -10,15 +10,17 @@ binary: $(BINARY) ## build the one-file program and its SBOM into dist/
 $(BINARY): $(READY) $(BINARY_SOURCES)
 	toolchain=$$(build/toolchain.sh $(BIN)/python) && \
 	  build/freeze.sh "$$toolchain" "$$($(BIN)/hatchling version)" $@ && \
-	  $(BIN)/python build/sbom.py "$$toolchain" .cache/binary/report.xml $@ > $@.cdx.json
+	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python build/sbom.py "$$toolchain" .cache/binary/report.xml $@ > $@.cdx.json
 
 .PHONY: test-binary
-test-binary: $(BINARY) ## run the process tests and those of the file alone against the one-file program
-	$(BIN)/pytest --program $(BINARY) -n auto tests/process tests/binary --ignore tests/binary/test_debian.py
+test-binary: $(BINARY) worker ## run the process tests and those of the file alone against the one-file program
+	$(BIN)/python -m pytest --program $(BINARY) --numprocesses 2 --dist loadfile tests/process tests/binary \
+	  --ignore tests/binary/test_debian.py
 
 .PHONY: test-debian
 test-debian: $(BINARY) ## run the one-file program in an old and a new Debian (slow, needs root)
-	$(BIN)/pytest --program $(BINARY) tests/binary/test_debian.py
+	[ -x /usr/sbin/debootstrap ] || apt-get -qq install --yes --no-install-recommends debootstrap
+	$(BIN)/python -m pytest --program $(BINARY) tests/binary/test_debian.py
 
 .PHONY: bench
 bench: $(BINARY) ## measure the one-file program against node and python3

@@ -26,7 +26,7 @@ unused+=,httpx._main,asyncio,unittest,doctest,pydoc,pdb,multiprocessing,concurre
 unused+=,grp,mmap,ctypes,_csv,csv,pyexpat,termios,readline,cmath,resource,_elementtree,_pydecimal,_pydatetime,_pyio
 unused+=,pickle,_pickle,ftplib,tarfile,zipfile,tomllib
 # Imported by name, where the freezer does not see it.
-unseen=(encodings.idna encodings.punycode encodings.utf_16 msgspec._utils uuid decimal datetime enum)
+unseen=(encodings.idna encodings.punycode encodings.utf_16 encodings.utf_8_sig msgspec._utils uuid decimal datetime enum)
 
 export CC=$toolchain/bin/musl-gcc LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0 PYTHONHASHSEED=0 PYTHONPATH=$work/source
 export CFLAGS="-O2 -ffunction-sections -fdata-sections -fno-builtin-malloc -fno-builtin-calloc -ffile-prefix-map=$work=."

@@ -9,6 +9,7 @@ freezer's report of the modules that it took in.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -105,7 +106,7 @@ def bill(toolchain: Path, report: Path, program: Path) -> Bom:
         components=[*system_components(), *python_components(toolchain, report)],
         serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"sha256:{digest}"),
     )
-    made.metadata.timestamp = datetime.fromtimestamp(0, UTC)
+    made.metadata.timestamp = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)
     made.metadata.component = root
     made.register_dependency(root, list(made.components))
     return made

@@ -16,10 +16,10 @@ class Module:
         return getattr(sys.modules[self._name.partition(".")[0]], attribute)
 
 
-def function(module: str, name: str, package: str) -> Callable[..., object]:
-    """Return a function that calls *name* of *module*, which is relative to *package* where it begins with a dot."""
+def function(module: str, name: str) -> Callable[..., object]:
+    """Return a function that calls *name* of *module*."""
 
     def call(*arguments: object, **named: object) -> object:
-        return getattr(importlib.import_module(module, package), name)(*arguments, **named)
+        return getattr(importlib.import_module(module), name)(*arguments, **named)
 
     return call

@@ -1,4 +1,4 @@
-"""The decorator `dataclass` as h11 uses it, without the compiling of source text by which the standard one makes methods."""
+"""The decorator `dataclass` as h11 uses it; the standard one compiles source text for each method."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def dataclass(*, frozen: bool, init: bool = True) -> Callable[[type], type]:
     """Return a decorator for frozen classes; a class that wants an `__init__` must have no fields."""
 
     def made(cls: type) -> type:
-        names = tuple(cls.__dict__.get("__annotations__", ()))
+        names = tuple(cls.__dict__.get("__annotations__", ()))  # noqa: RUF063  inspect is what this avoids
         if not frozen or (init and names):
             raise TypeError(f"{cls.__qualname__} is no class that this decorator serves")
 

@@ -2,7 +2,7 @@
 """Prints a module with every regular expression of the program, compiled.
 
 Runs in the interpreter that is frozen, so that what it compiles is what that interpreter would compile at each start:
-a quarter of a spawn, most of it for the one expression in PyYAML that lists the printable characters.
+16 % of a spawn, most of it for the one expression in PyYAML that lists the printable characters.
 
 usage: record_patterns.py MODULE...
 """
