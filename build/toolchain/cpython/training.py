@@ -16,7 +16,7 @@ STARTS = 30
 DOCUMENT = """\
 spec_version: v1
 name: lead-engineer
-image: ghcr.io/acme/agent:1.4   # a comment
+image: example.com/acme/agent:1.4   # a comment
 env: {LOG_LEVEL: debug, PORT: "8080", TEXT: 'it''s', ESCAPES: "a\\tb\\u00e9"}
 labels: &labels
   team: edge
