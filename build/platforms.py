@@ -3,7 +3,6 @@
 import platform
 import sys
 from dataclasses import dataclass
-from typing import Literal
 
 PROGRAM = "orch-executor-cf-worker"
 
@@ -16,7 +15,7 @@ class Platform:
     """
 
     name: str
-    system: Literal["Linux", "Darwin"]
+    system: str
     machine: str
     wheel: str
     oci: str = ""
@@ -44,8 +43,6 @@ PLATFORMS = {
             "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64",
             "linux/arm64",
         ),
-        Platform("macos-arm64", "Darwin", "arm64", "macosx_11_0_arm64"),
-        Platform("macos-x86_64", "Darwin", "x86_64", "macosx_11_0_x86_64"),
     )
 }
 

@@ -24,4 +24,4 @@ def test_what_is_missing_or_strange_is_named(tmp_path: Path) -> None:
 
 
 def test_a_release_is_three_files_a_platform_and_six_besides() -> None:
-    assert len(expected("1.2.3")) == 4 * 3 + 6
+    assert len(expected("1.2.3")) == len(PLATFORMS) * 3 + 6

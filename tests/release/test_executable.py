@@ -6,7 +6,6 @@ from executable import MisfitError, check
 from platforms import PLATFORMS
 
 LINUX = PLATFORMS["linux-x86_64"]
-MACOS = PLATFORMS["macos-arm64"]
 
 
 def elf(machine: int = 62, kinds: tuple[int, ...] = (1, 6)) -> bytes:
@@ -14,13 +13,6 @@ def elf(machine: int = 62, kinds: tuple[int, ...] = (1, 6)) -> bytes:
     head = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HHIQQQ", 2, machine, 1, 0, 64, 0)
     head += struct.pack("<IHHH", 0, 64, 56, len(kinds))
     return head.ljust(64, b"\0") + b"".join(struct.pack("<I", kind).ljust(56, b"\0") for kind in kinds)
-
-
-def mach_o(machine: int = 0x0100000C, oldest: tuple[int, int] = (11, 0)) -> bytes:
-    """Return a Mach-O file of headers alone that needs macOS *oldest*."""
-    commands = struct.pack("<2I", 0x19, 16).ljust(16, b"\0")
-    commands += struct.pack("<4I", 0x32, 24, 1, oldest[0] << 16 | oldest[1] << 8).ljust(24, b"\0")
-    return struct.pack("<8I", 0xFEEDFACF, machine, 0, 2, 2, len(commands), 0, 0) + commands
 
 
 def checked(data: bytes, platform: str, folder: Path) -> None:
@@ -33,8 +25,6 @@ def checked(data: bytes, platform: str, folder: Path) -> None:
     [
         (elf(), "linux-x86_64"),
         (elf(183), "linux-aarch64"),
-        (mach_o(), "macos-arm64"),
-        (mach_o(0x01000007, (10, 15)), "macos-x86_64"),
     ],
 )
 def test_an_executable_of_the_platform_is_taken(data: bytes, platform: str, tmp_path: Path) -> None:
@@ -47,13 +37,8 @@ def test_an_executable_of_the_platform_is_taken(data: bytes, platform: str, tmp_
         (elf(kinds=(3, 1)), "linux-x86_64", "not static"),
         (elf(183), "linux-x86_64", "is for aarch64"),
         (elf(40), "linux-x86_64", "an unknown machine"),
-        (mach_o(), "linux-x86_64", "no 64-bit little-endian ELF"),
         (b"#!/bin/sh\n", "linux-x86_64", "no 64-bit little-endian ELF"),
         (b"", "linux-x86_64", "no 64-bit little-endian ELF"),
-        (elf(), "macos-arm64", "no 64-bit Mach-O"),
-        (mach_o(0x01000007), "macos-arm64", "is for x86_64"),
-        (mach_o(oldest=(14, 2)), "macos-arm64", "needs macOS 14.2"),
-        (mach_o()[:32].replace(b"\2", b"\0"), "macos-arm64", "does not say which macOS"),
     ],
 )
 def test_any_other_file_is_refused(data: bytes, platform: str, why: str, tmp_path: Path) -> None:
