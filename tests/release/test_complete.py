@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from complete import expected
+from platforms import PLATFORMS
 
 from tests.release.conftest import script
 
