@@ -1,6 +1,7 @@
 """What all tests share: the program under test, and how Hypothesis searches."""
 
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,13 @@ hypothesis.settings.register_profile(
     "reproducible", derandomize=True, deadline=None, database=None, max_examples=100, print_blob=False
 )
 hypothesis.settings.load_profile("reproducible")
+
+
+def pytest_configure() -> None:
+    """Take back what `nohup` or a background job ignores: a child would inherit it, and no signal could end it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
