@@ -1,9 +1,10 @@
 """Measures the one-file program against its peers, in one run, so that the ratios hold on any machine.
 
-usage: bench.py PROGRAM
+usage: bench.py PROGRAM PROFILED
 
-Prints a Markdown table. Times are medians of wall-clock milliseconds; the commands of a row take turns, all of them in
-the environment of the caller, which matters: with `NODE_EXTRA_CA_CERTS` set, Node's start takes three times as long.
+PROFILED is a copy of the program that tells what its imports cost. Prints two Markdown tables. Times are medians of
+wall-clock milliseconds; the commands of a row take turns, all of them in the environment of the caller, which matters:
+with `NODE_EXTRA_CA_CERTS` set, Node's start takes three times as long.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import gzip
 import http.server
 import lzma
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -23,6 +25,9 @@ from pathlib import Path
 
 ROUNDS = 41
 WARM_UP = 3
+_SPENT = re.compile(r"^(?:import|total) (\S+) ([0-9]+)$", re.MULTILINE)
+LARGEST = 14
+"""Packages of the profile that are printed."""
 
 SPEC = """\
 spec_version: v1
@@ -81,6 +86,13 @@ class Command:
         done = subprocess.run(call, input=self._spec, env=self._environ, capture_output=True, check=True)
         return done.stderr
 
+    def import_shares(self) -> dict[str, float]:
+        """Run once more, the profiled copy, and return the share of its time that each package's own code took."""
+        told = self._one(self._calls[0]).decode()
+        spent = {name: int(microseconds) for name, microseconds in _SPENT.findall(told)}
+        total = spent.pop("*")
+        return {name: own / total for name, own in spent.items()}
+
     def peak_mib(self) -> float:
         """Run once more and return the most memory that the process held, in MiB."""
         parent = [os.path.realpath(sys.executable), "-I", "-S", "-c", MEASURE]
@@ -130,13 +142,24 @@ def table(program: Path, url: str) -> list[str]:
     ]
 
 
+def profile(program: Path, url: str) -> list[str]:
+    """Return where the time of a spawn goes after the interpreter's own start, the largest shares first."""
+    command = Command([str(program)], spec=SPEC.format(url=url).encode(), environ=ONE_PROBE)
+    runs = [command.import_shares() for _ in range(7)]
+    shares = {name: statistics.median(run.get(name, 0) for run in runs) for name in runs[0]}
+    largest = sorted(shares.items(), key=lambda share: -share[1])[:LARGEST]
+    rest = 1 - sum(shares.values())
+    rows = [f"| {name} | {share:.0%} |" for name, share in largest]
+    return ["| import of | share of a spawn |", "|---|---|", *rows, f"| (no import: the work itself) | {rest:.0%} |"]
+
+
 def main() -> None:
-    """Serve a health route and print the table."""
-    program = Path(sys.argv[1]).resolve(strict=True)
+    """Serve a health route and print the tables."""
+    program, profiled = (Path(name).resolve(strict=True) for name in sys.argv[1:])
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Health)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    for row in table(program, f"http://127.0.0.1:{server.server_port}"):
-        print(row)
+    url = f"http://127.0.0.1:{server.server_port}"
+    print("\n".join([*table(program, url), "", *profile(profiled, url)]))
     server.shutdown()
 
 

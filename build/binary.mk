@@ -24,4 +24,5 @@ test-debian: $(BINARY) ## run the one-file program in an old and a new Debian (s
 
 .PHONY: bench
 bench: $(BINARY) ## measure the one-file program against node and python3
-	$(BIN)/python build/bench.py $(BINARY)
+	START=start_profiled build/freeze.sh "$$(build/toolchain.sh $(BIN)/python)" 0.0.0 .cache/profiled
+	$(BIN)/python build/bench.py $(BINARY) .cache/profiled

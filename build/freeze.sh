@@ -1,7 +1,7 @@
 #!/bin/bash
 # Freezes the program into one static file: collects the sources with their version, compiles them, links them with the
 # toolchain's interpreter, and strips the result.
-# usage: freeze.sh TOOLCHAIN VERSION OUTPUT
+# usage: [START=start_profiled] freeze.sh TOOLCHAIN VERSION OUTPUT
 set -eu -o pipefail
 
 toolchain=$1
@@ -9,11 +9,13 @@ version=$2
 output=$(realpath -m "$3")
 here=$(dirname "$(readlink -f "$0")")
 project=$(dirname "$here")
+start=${START:-start}
 work=$project/.cache/binary
+[ "$start" = start ] || work+=-$start
 
 rm -rf "$work"
 mkdir -p "$work/source" "$(dirname "$output")"
-cp -R "$project/exec_cf" "$here"/freeze/{start,precompiled,deferred,plain_dataclass}.py "$work/source/"
+cp -R "$project/exec_cf" "$here"/freeze/{"$start",precompiled,deferred,plain_dataclass}.py "$work/source/"
 rm -rf "$work"/source/exec_cf/__pycache__
 echo "version = \"$version\"" > "$work/source/exec_cf/_version.py"
 
@@ -40,7 +42,7 @@ cd "$work"
   --user-plugin="$here/freeze/plugin.py" --report=report.xml --output-filename=program --assume-yes-for-downloads \
   --python-flag=no_site,no_docstrings,no_asserts,isolated,no_warnings \
   --jobs="${JOBS:-$(nproc)}" --nofollow-import-to="$unused" "${unseen[@]/#/--include-module=}" \
-  --noinclude-data-files='*' source/start.py > nuitka.log 2>&1 ||
+  --noinclude-data-files='*' "source/$start.py" > nuitka.log 2>&1 ||
   { tail -n 40 nuitka.log >&2; echo "the freezer failed; the whole log: $work/nuitka.log" >&2; exit 1; }
 
-strip --strip-all --remove-section=.comment start.dist/program -o "$output"
+strip --strip-all --remove-section=.comment "$start.dist"/program -o "$output"
