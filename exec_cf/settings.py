@@ -38,7 +38,6 @@ class Setting(msgspec.Struct, frozen=True):
     default: Any
     parse: Callable[[str], Any] = str
     cap: int = 0
-    secret: bool = False
 
 
 def _switch(text: str) -> bool:
@@ -106,7 +105,6 @@ SETTINGS: tuple[Setting, ...] = (
         "bearer token for a Worker with a `CONTROL_TOKEN`; sent over https or to loopback only",
         "",
         _bearer,
-        secret=True,
     ),
 )
 
