@@ -37,14 +37,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str]
 
 
-def plan(document: Document, settings: Settings, known: list[Problem]) -> tuple[Plan, list[Problem]]:
+def plan(document: Document, settings: Settings) -> tuple[Plan, list[Problem]]:
     """Return the plan of *document* under *settings*, and what its user should be told.
 
-    Raises `Refused` with every problem of the document, together with the *known* ones.
+    Raises `Refused` with every problem of the document.
     """
     checks = _Checks(document, settings)
     spec, problems = decode(document, SPECS[version_of(document.value)])
-    problems = [*known, *document.problems, *problems, *checks.problems]
+    problems = [*document.problems, *problems, *checks.problems]
     if problems or spec is None:
         raise Refused(problems)
     return checks.plan(spec), checks.notes

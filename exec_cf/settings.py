@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from exec_cf.errors import Code, Problem, Unfit
+from exec_cf.errors import Code, Problem, Refused, Unfit
 from exec_cf.subjects import check_token
 from exec_cf.text import shown
 from exec_cf.urls import base_url, is_loopback
@@ -125,6 +125,28 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[Problem], list[Prob
             values[setting.field] = setting.default
             problems.append(Problem(Code.ENVIRONMENT, f"{setting.name}: {unfit.message}", hint=unfit.hint))
     return Settings(**values), notes, problems
+
+
+T = TypeVar("T")
+
+
+def under(
+    environ: Mapping[str, str], note: Callable[[Problem], None], judge: Callable[[Settings], tuple[T, list[Problem]]]
+) -> T:
+    """Return what *judge* makes of its document under the settings of *environ*; *note* gets its diagnostics too.
+
+    Raises `Refused` with every problem of the environment and of the document; nothing is noted then.
+    """
+    settings, notes, problems = read(environ)
+    try:
+        made, more = judge(settings)
+    except Refused as refused:
+        raise Refused([*problems, *refused.problems]) from None
+    if problems:
+        raise Refused(problems)
+    for told in (*notes, *more):
+        note(told)
+    return made
 
 
 def _value(setting: Setting, text: str, notes: list[Problem]) -> Any:

@@ -6,11 +6,11 @@ from datetime import datetime
 import msgspec
 
 from exec_cf import document, worker
-from exec_cf.errors import Code, Problem, Refused
+from exec_cf.errors import Code, Problem
 from exec_cf.handles import ABORT_KIND
 from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
 from exec_cf.plan import Plan, plan
-from exec_cf.settings import Settings, read
+from exec_cf.settings import Settings, under
 
 PENDING_MESSAGE = "not started: CF_WORKER_HEALTHCHECK is off; --status of this handle starts it"
 
@@ -34,14 +34,12 @@ def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[Problem], N
 
     Raises `Refused` with every problem of the spec and of the environment.
     """
-    settings, notes, problems = read(environ)
-    try:
-        planned, more = plan(document.read(data), settings, problems)
-    except Refused as refused:
-        raise Refused({*problems, *refused.problems}) from None
-    for told in (*notes, *more):
-        note(told)
-    return Order(planned, settings)
+
+    def ordered(settings: Settings) -> tuple[Order, list[Problem]]:
+        planned, notes = plan(document.read(data), settings)
+        return Order(planned, settings), notes
+
+    return under(environ, note, ordered)
 
 
 def spawn(order: Order, line: worker.Line, now: Callable[[], datetime]) -> Spawned:

@@ -38,7 +38,7 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
 def validate(data: bytes) -> None:
     """Raise `Refused` with every problem of the SpawnSpec in *data*; the environment has no say in it."""
     bare, _, _ = settings.read({})
-    plan_of(document.read(data), bare, [])
+    plan_of(document.read(data), bare)
 
 
 def spoken(as_json: bool) -> bytes:
@@ -49,17 +49,15 @@ def spoken(as_json: bool) -> bytes:
 
 def recognise(data: bytes, environ: Mapping[str, str], note: Callable[[Problem], None]) -> Case:
     """Return the case of the WorkerHandle in *data*. Raises `Refused` with every problem of it and of *environ*."""
-    read, notes, problems = settings.read(environ)
-    try:
+
+    def recognised(read: Settings) -> tuple[Case, list[Problem]]:
         handle, plan = handles.recognised(document.read(data))
-    except Refused as refused:
-        raise Refused({*problems, *refused.problems}) from None
-    problems += settings.exposed(plan.base, read)
-    if problems:
-        raise Refused(problems)
-    for told in notes:
-        note(told)
-    return Case(handle, plan, read)
+        problems = settings.exposed(plan.base, read)
+        if problems:
+            raise Refused(problems)
+        return Case(handle, plan, read), []
+
+    return settings.under(environ, note, recognised)
 
 
 def status(case: Case, line: Line, now: Callable[[], datetime], wait_s: float) -> WorkerHandle:

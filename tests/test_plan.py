@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import pytest
 
 from exec_cf import document, settings
-from exec_cf.errors import Exit, Refused
+from exec_cf.errors import Exit, Problem, Refused
 from exec_cf.plan import Plan, plan
 from tests.support.specs import spec
 
 
 def planned(data: bytes, environ: Mapping[str, str] | None = None) -> tuple[Plan, list[str]]:
-    read, _, problems = settings.read(environ or {})
-    made, notes = plan(document.read(data), read, problems)
-    return made, [str(note) for note in notes]
+    told: list[Problem] = []
+    made = settings.under(environ or {}, told.append, lambda read: plan(document.read(data), read))
+    return made, [str(note) for note in told]
 
 
 def refusal(data: bytes, environ: Mapping[str, str] | None = None) -> tuple[Exit, list[str]]:

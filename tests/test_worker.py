@@ -19,7 +19,7 @@ ONCE = msgspec.structs.replace(READ, retries=1)
 
 
 def make_plan(*more: str) -> Plan:
-    return plan(document.read(spec("https://h/base", *more)), READ, [])[0]
+    return plan(document.read(spec("https://h/base", *more)), READ)[0]
 
 
 PLAN = make_plan()
