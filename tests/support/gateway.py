@@ -5,13 +5,14 @@ answered with 400 and kept in `Gateway.problems`.
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
 import msgspec
+
+from tests.support.serving import serving
 
 PATH = "/v4/ai/language-model"
 KEY = "vck_0123456789abcdef"
@@ -164,12 +165,5 @@ class Gateway(ThreadingHTTPServer):
 @contextmanager
 def gateway() -> Iterator[Gateway]:
     """Run a gateway."""
-    server = Gateway()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(Gateway()) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 import msgspec
 
 from tests.support.openrouter_request import Assistant, Body, ToolResult, User, problems_of
+from tests.support.serving import serving
 
 PATH = "/api/v1/chat/completions"
 KEY = "sk-or-v1-0123456789abcdef"
@@ -200,16 +201,11 @@ class OpenRouter:
 @contextmanager
 def openrouter(key: str = KEY) -> Iterator[OpenRouter]:
     """Run a server, stopped at the end, also while it hangs."""
-    server = Server(key)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield OpenRouter(server)
-    finally:
-        server.stopping.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Server(key)) as server:
+        try:
+            yield OpenRouter(server)
+        finally:
+            server.stopping.set()
 
 
 # Replies.

@@ -8,6 +8,8 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 10.0
@@ -86,3 +88,40 @@ class Process:
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, number)
+
+
+class Server:
+    """A program that a test may start and end several times; what it keeps over that is the subclass's to say."""
+
+    _process: Process | None = None
+
+    def start(self) -> Self:
+        """Start it and wait until it serves."""
+        raise NotImplementedError
+
+    @property
+    def process(self) -> Process:
+        """The running program."""
+        assert self._process is not None
+        return self._process
+
+    def stop(self) -> None:
+        """Stop it; does nothing when it does not run."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.process.kill()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()

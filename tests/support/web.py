@@ -1,10 +1,11 @@
 """A web server that stands for every public host, and notes what it was asked."""
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.serving import serving
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,5 @@ class Web(ThreadingHTTPServer):
 @contextmanager
 def web() -> Iterator[Web]:
     """Run a web server."""
-    server = Web()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(Web()) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

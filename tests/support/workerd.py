@@ -5,12 +5,11 @@ import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from tests.support.process import Process, free_port
+from tests.support.process import Process, Server, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "worker"
@@ -64,7 +63,7 @@ def workerd_program() -> Path:
     return found[0]
 
 
-class Workerd:
+class Workerd(Server):
     """One Worker; it keeps its port and its Durable Objects over `stop`, `kill` and `start`."""
 
     def __init__(self, home: Path, variables: Mapping[str, str], ca: str | None = None, web: int | None = None) -> None:
@@ -77,7 +76,6 @@ class Workerd:
         self._variables = dict(variables)
         self._ca = ca
         self._web = web
-        self._process: Process | None = None
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -85,12 +83,6 @@ class Workerd:
     def log(self) -> str:
         """All that the Worker wrote to its console."""
         return (self._home / "workerd.log").read_text(errors="replace")
-
-    @property
-    def pid(self) -> int:
-        """The running workerd's process id."""
-        assert self._process is not None
-        return self._process.pid
 
     def start(self) -> Self:
         """Start workerd and wait until the Worker is healthy."""
@@ -102,18 +94,6 @@ class Workerd:
         self._process = Process(argv, self._home / "workerd.log")
         self._process.wait_until(self._healthy)
         return self
-
-    def stop(self) -> None:
-        """Stop workerd; does nothing when it does not run."""
-        if self._process is not None:
-            self._process.stop()
-            self._process = None
-
-    def kill(self) -> None:
-        """End workerd at once, as a crash would."""
-        assert self._process is not None
-        self._process.kill()
-        self._process = None
 
     def client(self, token: str | None = None) -> httpx.Client:
         """Return an HTTP client of the Worker's routes."""
@@ -148,16 +128,6 @@ class Workerd:
 
     def _web_services(self, port: int, date: str) -> str:
         return _WEB.format(address=_q(f"127.0.0.1:{port}"), script=_q(_ROUTER), date=_q(date))
-
-    def __enter__(self) -> Self:
-        """Start the Worker."""
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the Worker."""
-        self.stop()
 
 
 def _q(text: str) -> str:

@@ -119,9 +119,9 @@ def main() -> None:
             with Workerd(Path(name, "worker"), variables) as worker, worker.client() as client:
                 subject = client.post("/agent/echo").json()["subjects"]["prompt"]
                 ours, theirs = asyncio.run(compare(bus.url, subject, PEER_SUBJECT))
-                before = memory_of(worker.pid)
+                before = memory_of(worker.process.pid)
                 start_sessions(client)
-                after = memory_of(worker.pid)
+                after = memory_of(worker.process.pid)
         finally:
             peer.stop()
     sys.stdout.write(report(ours, theirs, before, after))
