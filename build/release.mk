@@ -46,7 +46,7 @@ dist-platform: $(READY)
 
 .PHONY: dist-anywhere
 dist-anywhere: $(READY)
-	$(MAKE) worker WORKER_VERSION="$$($(BIN)/python build/version.py --semver)"
+	$(MAKE) worker
 	$(RELEASE_ENV) $(BIN)/python build/package_worker.py worker "$(RELEASE_VERSION)" dist
 	$(RELEASE_ENV) $(BIN)/python build/package_python.py "$(RELEASE_VERSION)" dist
 

@@ -3,8 +3,6 @@
 WORKER_READY := worker/node_modules/.ready
 WORKER_BUNDLE := worker/dist/index.js
 WORKER_SOURCES := $(shell find worker/src -name '*.ts')
-# What `git describe` says of this tree; a release may set it.
-WORKER_VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' 2>/dev/null)),0.0.0-dev)
 # Node 22 before the system's.
 WORKER_PATH = PATH="$(CURDIR)/worker/node_modules/.bin:$$PATH"
 # Bytes of the compressed bundle; Cloudflare's own limit is far above it.
@@ -16,16 +14,16 @@ $(WORKER_READY): worker/package.json worker/package-lock.json
 	touch $@
 
 # Changes when the version does, so that the bundle is built again.
-worker/dist/version: FORCE
+worker/dist/version: $(READY) FORCE
 	@mkdir -p worker/dist
-	@echo '$(WORKER_VERSION)' | cmp -s - $@ || echo '$(WORKER_VERSION)' > $@
+	@version=$$($(BIN)/python build/version.py --semver) && echo "$$version" | cmp -s - $@ || echo "$$version" > $@
 
 .PHONY: FORCE
 FORCE:
 
 $(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) worker/dist/version worker/worker.mk
 	cd worker && $(WORKER_PATH) esbuild src/index.ts --bundle --format=esm --target=es2024 --minify --legal-comments=none \
-	  --conditions=workerd,worker,browser --external:cloudflare:workers --define:__VERSION__='"$(WORKER_VERSION)"' \
+	  --conditions=workerd,worker,browser --external:cloudflare:workers --define:__VERSION__="\"$$(cat dist/version)\"" \
 	  --log-level=warning --outfile=dist/index.js
 	@size=$$(gzip -9 < $@ | wc -c); echo "worker/dist/index.js: $$size bytes gzip, $(WORKER_LIMIT) allowed"; \
 	  test "$$size" -lt $(WORKER_LIMIT)
