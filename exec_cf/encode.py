@@ -48,11 +48,17 @@ def checked(handle: WorkerHandle, as_json: bool) -> bytes:
     write = render_json if as_json else render
     data = write(handle)
     limits = msgspec.structs.replace(LIMITS, size=len(data))  # a long session stands five times in a handle
-    back, problems = decode(read(data, limits), type(handle))
+    try:
+        back, problems = decode(read(data, limits), type(handle))
+    except Refused as refused:
+        raise _no_handle(str(refused)) from None
     if back is None or write(back) != data:
-        said = "; ".join(map(str, problems)) or "it reads back as another"
-        raise Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
+        raise _no_handle("; ".join(map(str, problems)) or "it reads back as another")
     return data
+
+
+def _no_handle(said: str) -> Refused:
+    return Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
 
 
 def timestamp(moment: datetime) -> str:
