@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from exec_cf.text import plain
+from exec_cf.text import plain, short
 
 Path = tuple[str | int, ...]
 
@@ -118,14 +118,17 @@ class Unfit(Exception):  # noqa: N818  reads as a sentence at every raise
 
 
 def dotted(path: Path) -> str:
-    """Return *path* as people write it: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
+    """Return *path* as people write it, fit to be shown: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
     return "".join(steps).removeprefix(".")
 
 
 def _key(text: str) -> str:
     bare = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
-    return text if bare and len(text) <= 80 else '"' + (text if len(text) <= 80 else text[:80] + "…") + '"'
+    return text if bare and len(text) <= _LONGEST_KEY else f'"{short(text, _LONGEST_KEY)}"'
+
+
+_LONGEST_KEY = 80
 
 
 def _reading_order(problem: Problem) -> tuple[int, int, str]:

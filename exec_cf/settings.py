@@ -8,7 +8,7 @@ import msgspec
 
 from exec_cf.errors import Code, Problem, Refused, Unfit
 from exec_cf.subjects import check_token
-from exec_cf.text import shown
+from exec_cf.text import short, shown
 from exec_cf.urls import base_url, is_loopback
 
 
@@ -168,5 +168,5 @@ def exposed(base: str, settings: Settings) -> list[Problem]:
     """Return the problem of a token that would cross the network in the clear to *base*."""
     if not settings.token or not base.startswith("http:") or is_loopback(base):
         return []
-    message = f"CF_WORKER_TOKEN would cross the network in the clear to {base}"
+    message = f"CF_WORKER_TOKEN would cross the network in the clear to {short(base)}"
     return [Problem(Code.ENVIRONMENT, message, hint="use https, or unset CF_WORKER_TOKEN")]
