@@ -57,9 +57,9 @@ class _Checks:
         self._document = document
         self._settings = settings
         self.notes: list[Problem] = []
-        is_mapping = isinstance(document.value, dict)
-        fields = document.value if is_mapping else {}
-        self.problems = [document.place(problem) for problem in rules.broken(fields)] if is_mapping else []
+        fields = document.value if isinstance(document.value, dict) else {}
+        broken = rules.broken(fields) if isinstance(document.value, dict) else ()
+        self.problems = [document.place(problem) for problem in broken]
         self.session = self._session(fields)
         self.owner = self._owner(fields)
         self.base = self._base(fields)

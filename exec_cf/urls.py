@@ -61,17 +61,24 @@ def check_script_path(text: str) -> None:
 def abort_url(base: str, endpoint: str, session: str) -> str:
     """Return where to POST to stop *session*: *endpoint* when it is a URL, else *endpoint* below *base*.
 
-    `{session}` in *endpoint* is replaced; a fragment goes, since none is ever sent. Raises `Unfit` when *endpoint*
-    leads, or could be read to lead, elsewhere than it says.
+    `{session}` in *endpoint* is replaced; a fragment goes, since none is ever sent, and the segments `.` and `..` are
+    resolved as every client resolves them. Raises `Unfit` when *endpoint* could be read to lead elsewhere.
     """
     endpoint = _filled(endpoint.partition("#")[0], session)
     if _SCHEME.match(endpoint):
-        return target(endpoint)
+        return target(_resolved(endpoint))
     _check_characters(endpoint)
     if endpoint.startswith("//"):
         raise Unfit(f"{shown_url(endpoint)} names a host without a scheme", "write the whole URL, or one leading slash")
     separator = "" if endpoint.startswith(("/", "?")) or not endpoint else "/"
-    return target(base + separator + endpoint)
+    return target(_resolved(base + separator + endpoint))
+
+
+def below(base: str, path: str) -> str:
+    """Return *path*, which begins with a slash, below *base*, as it stands. Raises `Unfit`."""
+    if path.startswith("//"):
+        raise Unfit(f"{shown_url(path)} names a host without a scheme", "write one leading slash")
+    return target(base + path)
 
 
 def target(text: str) -> str:
@@ -98,9 +105,32 @@ def _filled(endpoint: str, session: str) -> str:
 _SESSION = "{session}"
 
 
+def _resolved(url: str) -> str:
+    """Return *url* with the dots of its path resolved (RFC 3986, section 5.2.4)."""
+    parts = _HTTP.fullmatch(url)
+    if not parts or not any(map(_dots, parts["path"].split("/"))):
+        return url
+    first, *segments = parts["path"].split("/")
+    kept: list[str] = []
+    for segment in segments:
+        if _dots(segment) == "..":
+            del kept[-1:]
+        elif not _dots(segment):
+            kept.append(segment)
+    if _dots(segments[-1]):
+        kept.append("")
+    return url[: parts.start("path")] + "/".join([first, *kept]) + url[parts.end("path") :]
+
+
+def _dots(segment: str) -> str:
+    """Return `.` or `..` when *segment* is one of them in any spelling, else nothing."""
+    spelled = segment.lower().replace("%2e", ".")
+    return spelled if spelled in {".", ".."} else ""
+
+
 def _check_segments(path: str) -> None:
     for segment in path.split("/"):
-        if segment.lower().replace("%2e", ".") in {".", ".."}:
+        if _dots(segment):
             raise Unfit(f"the path has the segment {segment}", "write the path that it leads to")
 
 

@@ -295,7 +295,7 @@ def _started(answer: Answer, plan: Plan, settings: Settings, *, unsure: bool) ->
 
 
 def _named_abort(plan: Plan, path: str) -> str:
-    return urls.abort_url(plan.base, path, plan.session) if path.startswith("/") else ""
+    return urls.below(plan.base, path) if path.startswith("/") else ""
 
 
 def _check_agent(what: str, plan: Plan, told: str | None, settings: Settings) -> None:

@@ -89,6 +89,11 @@ def test_no_base(text: str, says: str) -> None:
         ("/x?s={session}", "https://h/base/x?s=s%2F1"),
         ("https://other/stop?a=b", "https://other/stop?a=b"),
         ("HTTP://other:1/{session}", "HTTP://other:1/s%2F1"),
+        ("../stop", "https://h/stop"),
+        ("/a/./b/%2E%2e/c?d/../e", "https://h/base/a/c?d/../e"),
+        ("/../../../..", "https://h/"),
+        ("/stop/.", "https://h/base/stop/"),
+        ("https://other/a/../stop", "https://other/stop"),
     ],
 )
 def test_an_abort(endpoint: str, wanted: str) -> None:
@@ -108,9 +113,6 @@ def test_an_abort(endpoint: str, wanted: str) -> None:
         ("https://h/" + "x" * 9000, "longer than 8192"),
         ("{session}" * 9000, "longer than 8192"),
         ("/{session}" + "x" * 8183, "longer than 8192"),
-        ("/../x", "the path has the segment .."),
-        ("/a/%2E./x", "the path has the segment %2E."),
-        ("https://i/./x", "the path has the segment ."),
         ("/a b", "a blank"),
         ("/a\x00", "U+0000"),
         ("/a\r\nHost: x", "U+000D"),
@@ -271,8 +273,10 @@ def test_an_abort_stays_at_its_worker_unless_it_is_a_whole_url(endpoint: str, ba
         target = urls.abort_url(base, endpoint, "s")
     except Unfit:
         return
-    assert target.startswith(base)
     assert urls.origin_of(target) == urls.origin_of(base)
+    assert target.startswith(base) or ".." in endpoint
+    assert urls.target(target) == target
+    assert httpx.URL(target).path == httpx.URL(target).join("").path
     assert target.isprintable()
 
 
