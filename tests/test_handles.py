@@ -67,6 +67,11 @@ def test_what_it_would_not_have_printed_is_refused(old: str, new: str, path: str
     assert "pw" not in str(refused.value)
 
 
+def test_a_field_that_stands_twice_is_refused() -> None:
+    with pytest.raises(Refused, match="status"):
+        recognised(read(handle("status: ready", "status: ready\nstatus: ready")))
+
+
 def test_braces_in_a_base_are_no_mark() -> None:
     text = handle().replace(b"workers.dev", b"workers.dev/{session}")
     assert recognised(read(text))[1].abort_is_default

@@ -296,6 +296,14 @@ class TestRecognise:
 
 
 class TestValidate:
+    def test_the_environment_has_no_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPEN_AGENT_OWNER", "a.b")
+        monkeypatch.setenv("CF_WORKER_URL", "ftp://h")
+        verbs.validate(EXAMPLE_SPEC)
+        with pytest.raises(Refused, match="owner"):
+            monkeypatch.setenv("OPEN_AGENT_OWNER", "ann")
+            verbs.validate(EXAMPLE_SPEC.replace(b"dmestas", b"d.mestas"))
+
     def test_a_good_spec_passes(self) -> None:
         verbs.validate(EXAMPLE_SPEC)
 
