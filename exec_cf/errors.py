@@ -23,10 +23,10 @@ class Exit(enum.IntEnum):
 
 
 EXIT_MEANING: dict[Exit, str] = {
-    Exit.OK: "a handle was printed, also one with `status: failed`",
+    Exit.OK: "done; a spawn and `--status` have printed a handle, which may say `status: failed`",
     Exit.USAGE: "the call is at fault: an unknown argument, an empty stdin, an unusable environment variable",
     Exit.INPUT: "the document is at fault: not YAML, or it breaks the schema or a rule",
-    Exit.RUNTIME: "no handle could be delivered: stdout is closed or full, or the program itself failed",
+    Exit.RUNTIME: "not done: stdout is closed or full, the Worker does not stop the agent, or the program failed",
 }
 
 
