@@ -120,12 +120,13 @@ def test_a_stdout_that_does_not_block_gets_all_of_a_large_handle(program: Progra
     assert handle(ended)["status"] == "pending"
 
 
-def test_no_signal_cuts_a_handle_short(program: Program) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_no_signal_cuts_a_handle_short(program: Program, number: signal.Signals) -> None:
     with program.start(env=OFFLINE) as running:
         threading.Thread(target=running.feed, args=(LARGE,), daemon=True).start()
         assert running.child.stdout
         first = os.read(running.child.stdout.fileno(), 1)
-        os.kill(running.child.pid, signal.SIGTERM)
+        os.kill(running.child.pid, number)
         rest = running.child.stdout.read()
         ended = running.end()._replace(out=first + rest)
     assert handle(ended)["status"] == "pending"
