@@ -61,7 +61,7 @@ def _strange_abort(handle: WorkerHandle) -> list[Problem]:
         return [_foreign(("abort", "kind"), f"is not {ABORT_KIND}")]
     if not urls.is_http_url(abort.target):
         return [_foreign(("abort", "target"), "is not an http(s) URL")]
-    return _unfit(("abort", "target"), lambda: _same(abort.target, urls.abort_url("", abort.target, "")))
+    return _unfit(("abort", "target"), lambda: urls.target(abort.target))
 
 
 def _in_range(moment: datetime) -> None:
@@ -96,16 +96,18 @@ def _owner(bus: BusBlock | msgspec.UnsetType) -> str:
 def _plan(handle: WorkerHandle) -> Plan:
     session = handle.session or handle.name
     owner = _owner(handle.bus)
+    base = handle.id or ""
+    abort = handle.abort.target if handle.abort else ""
     return Plan(
         version=version_of({"spec_version": handle.spec_version}),
         name=handle.name,
         agent=handle.agent,
         session=session,
         owner=owner,
-        base=handle.id or "",
+        base=base,
         bus=subjects.bus(owner, session),
-        abort=handle.abort.target if handle.abort else "",
-        abort_is_default=False,
+        abort=abort,
+        abort_is_default=urls.stops_all(base, abort),
         description="",
         labels={},
         env={},

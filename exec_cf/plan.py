@@ -31,7 +31,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     abort: str
     """Where to POST to stop the agent; empty when the spec disables it."""
     abort_is_default: bool
-    """Whether the Worker may name a better one, since the spec names none."""
+    """Whether it stops every agent there, so that the Worker may name a better one."""
     description: str
     labels: dict[str, str]
     env: dict[str, str]
@@ -58,20 +58,22 @@ class _Checks:
         self._settings = settings
         self.notes: list[Problem] = []
         fields = document.value if isinstance(document.value, dict) else {}
-        self.problems = [document.place(problem) for problem in rules.broken(fields)] if fields else []
+        broken = rules.broken(fields) if isinstance(document.value, dict) else ()
+        self.problems = [document.place(problem) for problem in broken]
         self.session = self._session(fields)
         self.owner = self._owner(fields)
         self.base = self._base(fields)
-        self.abort_is_default = not self._names_abort(fields)
         self.abort = self._abort(fields)
+        self.abort_is_default = urls.stops_all(self.base, self.abort)
         self.problems += exposed(self.base, settings)
 
     def plan(self, spec: SpawnSpec) -> Plan:
         env = spec.env or {}
         kept = {key: value for key, value in env.items() if key.startswith(SHARED_ENV_PREFIX)}
         if len(kept) < len(env):
-            names = ", ".join(key for key in env if key not in kept)
-            message = f"only {SHARED_ENV_PREFIX}* goes to the Worker, not {names}"
+            message = (
+                f"only {SHARED_ENV_PREFIX}* goes to the Worker, not {_listed([key for key in env if key not in kept])}"
+            )
             self.notes.append(self._document.place(Problem(Code.KEPT, message, ("env",))))
         return Plan(
             version=version_of(self._document.value),
@@ -133,3 +135,11 @@ class _Checks:
         except Unfit as unfit:
             self.problems.append(self._document.place(Problem(Code.VALUE, unfit.message, path, unfit.hint)))
             return None
+
+
+_MOST_NAMED = 20
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

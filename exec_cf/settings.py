@@ -9,7 +9,7 @@ import msgspec
 from exec_cf.errors import Code, Problem, Refused, Unfit
 from exec_cf.subjects import check_token
 from exec_cf.text import shown
-from exec_cf.urls import base_url, is_loopback
+from exec_cf.urls import base_url, is_loopback, origin_of
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,8 +165,13 @@ def _value(setting: Setting, text: str, notes: list[Problem]) -> Any:
 
 
 def exposed(base: str, settings: Settings) -> list[Problem]:
-    """Return the problem of a token that would cross the network in the clear to *base*."""
-    if not settings.token or not base.startswith("http:") or is_loopback(base):
+    """Return the problem of a token that would go to *base*, which it is not for, or would cross the network bare."""
+    if not settings.token:
+        return []
+    if settings.url and origin_of(settings.url) != origin_of(base):
+        message = f"CF_WORKER_TOKEN belongs to the Worker of CF_WORKER_URL, and this is {base}"
+        return [Problem(Code.ENVIRONMENT, message, hint="set both for the Worker of the handle")]
+    if not base.startswith("http:") or is_loopback(base):
         return []
     message = f"CF_WORKER_TOKEN would cross the network in the clear to {base}"
     return [Problem(Code.ENVIRONMENT, message, hint="use https, or unset CF_WORKER_TOKEN")]

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from exec_cf import document, worker
+from exec_cf import document, urls, worker
 from exec_cf.errors import Code, Problem
 from exec_cf.handles import ABORT_KIND
 from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
@@ -23,10 +23,14 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Spawned(msgspec.Struct, frozen=True):
-    """A handle, and where to stop the agent that was started for it; empty when none was."""
+    """A handle, and where to stop the agent that was started for it; empty when none was.
+
+    *unsure* says that an attempt had no answer, and may have started one all the same.
+    """
 
     handle: WorkerHandle
     stop: str = ""
+    unsure: bool = False
 
 
 def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[Problem], None]) -> Order:
@@ -50,19 +54,33 @@ def spawn(order: Order, line: worker.Line, now: Callable[[], datetime]) -> Spawn
     planned, settings = order.plan, order.settings
     if not settings.healthcheck:
         return Spawned(_handle(planned, planned.abort, now(), "pending", PENDING_MESSAGE))
+    abort = planned.abort
     try:
         worker.probe(planned, settings, line)
-        started = worker.start(planned, settings, line) if settings.bootstrap else worker.Started()
+        if not settings.bootstrap:
+            return Spawned(_handle(planned, abort, now(), "ready", ""))
+        abort = _own_abort(planned)
+        started = worker.start(planned, settings, line)
     except worker.Unavailable as cause:
         line.note(Problem(Code.NOT_READY, f"{planned.name} failed: {cause}"))
-        return Spawned(_handle(planned, "" if cause.taken else planned.abort, now(), "failed", str(cause)))
+        handle = _handle(planned, "" if cause.taken else abort, now(), "failed", str(cause))
+        return Spawned(handle, unsure=cause.unsure)
     abort = started.abort if planned.abort_is_default and started.abort else planned.abort
-    return Spawned(_handle(planned, abort, now(), "ready", ""), started.abort if started.created else "")
+    stop = (started.abort or urls.session_abort_url(planned.base, planned.session)) if started.created else ""
+    return Spawned(_handle(planned, abort, now(), "ready", ""), stop, started.unsure)
+
+
+def _own_abort(planned: Plan) -> str:
+    """Return where to stop this agent and no other, unless the spec wants it elsewhere."""
+    return urls.session_abort_url(planned.base, planned.session) if planned.abort_is_default else planned.abort
 
 
 def take_back(spawned: Spawned, order: Order, line: worker.Line) -> None:
     """Stop the agent again whose handle could not be delivered: nobody else knows of it."""
     if not spawned.stop:
+        if spawned.unsure:
+            message = f"a start had no answer: an agent may be running in session {order.plan.session}"
+            line.note(Problem(Code.TAKEN_BACK, message, hint="spawn it again for a handle"))
         return
     try:
         worker.stop(spawned.stop, order.plan.base, order.settings, line)

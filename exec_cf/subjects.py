@@ -1,8 +1,12 @@
 """The worker's NATS subjects, and what may stand in them as one token."""
 
+from exec_cf import urls
 from exec_cf.errors import Unfit
 from exec_cf.messages import BusBlock
 from exec_cf.text import shown
+
+LONGEST = 5120
+"""Characters of a token as a segment of a URL, where it stands as well."""
 
 
 def check_token(text: str) -> None:
@@ -19,6 +23,8 @@ def check_token(text: str) -> None:
             raise Unfit(f"{shown(text)} cannot be one NATS subject token, it holds {what}", f"write {_mended(text)}")
     if text.startswith("$"):
         raise Unfit(f"{shown(text)} cannot be a NATS subject token, it begins with $", f"write {_mended(text)}")
+    if len(text) > LONGEST or len(urls.escaped(text)) > LONGEST:
+        raise Unfit(f"{shown(text)} is longer than {LONGEST} characters in a URL", "shorten it")
 
 
 def _mended(text: str) -> str:

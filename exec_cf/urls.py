@@ -1,6 +1,6 @@
 """The Worker's base URL, and the URLs below it.
 
-RFC 3986 is read strictly here: what two programs could read as two places is refused, never repaired.
+What two programs could read as two places is refused, never repaired.
 """
 
 import re
@@ -15,7 +15,10 @@ DEFAULT_ABORT = "/control/abort"
 """Stops all agents of a Worker."""
 
 LONGEST = 8192
-"""Characters of a URL; servers refuse longer ones."""
+"""Characters of a base URL or of an endpoint; servers refuse longer ones."""
+
+_LONGEST_TARGET = 3 * LONGEST
+"""Characters of a base and what is put behind it."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HTTP = re.compile(
@@ -58,17 +61,33 @@ def check_script_path(text: str) -> None:
 def abort_url(base: str, endpoint: str, session: str) -> str:
     """Return where to POST to stop *session*: *endpoint* when it is a URL, else *endpoint* below *base*.
 
-    `{session}` in *endpoint* is replaced; a fragment goes, since none is ever sent. Raises `Unfit` when *endpoint*
-    leads, or could be read to lead, elsewhere than it says.
+    `{session}` in *endpoint* is replaced; a fragment goes, since none is ever sent, and the segments `.` and `..` are
+    resolved as every client resolves them. Raises `Unfit` when *endpoint* could be read to lead elsewhere.
     """
     endpoint = _filled(endpoint.partition("#")[0], session)
     if _SCHEME.match(endpoint):
-        return _http_url(endpoint).string
+        return target(_resolved(endpoint))
     _check_characters(endpoint)
     if endpoint.startswith("//"):
         raise Unfit(f"{shown_url(endpoint)} names a host without a scheme", "write the whole URL, or one leading slash")
     separator = "" if endpoint.startswith(("/", "?")) or not endpoint else "/"
-    return base + separator + endpoint
+    return target(_resolved(base + separator + endpoint))
+
+
+def below(base: str, path: str) -> str:
+    """Return *path*, which begins with a slash, below *base*, as it stands. Raises `Unfit`."""
+    if path.startswith("//"):
+        raise Unfit(f"{shown_url(path)} names a host without a scheme", "write one leading slash")
+    return target(base + path)
+
+
+def target(text: str) -> str:
+    """Return *text*, an absolute http(s) URL that can be posted to as it stands. Raises `Unfit`."""
+    parts = _http_url(text, _LONGEST_TARGET)
+    if parts["fragment"]:
+        raise Unfit("the URL has a fragment", "remove it")
+    _check_segments(parts["path"])
+    return text
 
 
 def session_abort_url(base: str, session: str) -> str:
@@ -86,16 +105,39 @@ def _filled(endpoint: str, session: str) -> str:
 _SESSION = "{session}"
 
 
+def _resolved(url: str) -> str:
+    """Return *url* with the dots of its path resolved (RFC 3986, section 5.2.4)."""
+    parts = _HTTP.fullmatch(url)
+    if not parts or not any(map(_dots, parts["path"].split("/"))):
+        return url
+    first, *segments = parts["path"].split("/")
+    kept: list[str] = []
+    for segment in segments:
+        if _dots(segment) == "..":
+            del kept[-1:]
+        elif not _dots(segment):
+            kept.append(segment)
+    if _dots(segments[-1]):
+        kept.append("")
+    return url[: parts.start("path")] + "/".join([first, *kept]) + url[parts.end("path") :]
+
+
+def _dots(segment: str) -> str:
+    """Return `.` or `..` when *segment* is one of them in any spelling, else nothing."""
+    spelled = segment.lower().replace("%2e", ".")
+    return spelled if spelled in {".", ".."} else ""
+
+
 def _check_segments(path: str) -> None:
     for segment in path.split("/"):
-        if segment.lower().replace("%2e", ".") in {".", ".."}:
+        if _dots(segment):
             raise Unfit(f"the path has the segment {segment}", "write the path that it leads to")
 
 
 def is_loopback(url: str) -> bool:
     """Say whether *url*, an http(s) URL, leads to this machine."""
     host = host_of(url).removesuffix(".")
-    if host == "localhost" or host.endswith(".localhost") or host in {"127.0.0.1", "::1"}:
+    if host in {"localhost", "127.0.0.1", "::1"}:
         return True
     return (":" in host or host.replace(".", "").isdigit()) and _is_loopback_address(host)
 
@@ -130,6 +172,30 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{host_of(url)}:{int(port) if port else ''}"
 
 
+def stops_all(base: str, url: str) -> bool:
+    """Say whether *url* is the Worker's route that stops all of its agents."""
+    return bool(url) and same_place(url, base + DEFAULT_ABORT)
+
+
+def same_place(one: str, other: str) -> bool:
+    """Say whether two http(s) URLs are spellings of one, as RFC 3986 (section 6.2) compares them."""
+    return _place(one) == _place(other)
+
+
+def _place(url: str) -> tuple[str, str, str]:
+    parts = _HTTP.fullmatch(url)
+    path = _ESCAPE.sub(_without_need, parts["path"]) if parts else ""
+    return origin_of(url), path or "/", (parts and parts["query"]) or ""
+
+
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+
+
+def _without_need(escape: re.Match[str]) -> str:
+    byte = int(escape[1], 16)
+    return chr(byte) if byte in _UNRESERVED else escape[0].upper()
+
+
 def is_http_url(text: str) -> bool:
     """Say whether *text* has the form of an http(s) URL."""
     return bool(_HTTP.fullmatch(text))
@@ -140,9 +206,9 @@ def escaped(text: str) -> str:
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
-def _http_url(text: str) -> re.Match[str]:
-    if len(text) > LONGEST:
-        raise Unfit(f"the URL is longer than {LONGEST} characters", "shorten it")
+def _http_url(text: str, most: int = LONGEST) -> re.Match[str]:
+    if len(text) > most:
+        raise Unfit(f"the URL is longer than {most} characters", "shorten it")
     _check_characters(text)
     parts = _HTTP.fullmatch(text)
     if not parts:

@@ -73,22 +73,17 @@ def status(case: Case, line: Line, now: Callable[[], datetime], wait_s: float) -
     if found.status != "ready":
         line.note(Problem(Code.NOT_READY, f"{case.plan.name} {found.status}: {found.message}"))
     handle = msgspec.structs.replace(case.handle, status=found.status, message=found.message or msgspec.UNSET)
-    if handle.abort and found.abort and case.plan.abort == _everybodys(case.plan):
+    if handle.abort and found.abort and case.plan.abort_is_default:
         handle = msgspec.structs.replace(handle, abort=msgspec.structs.replace(handle.abort, target=found.abort))
     return handle
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """What a handle is to say now; *abort* is the Worker's own, where this made the start."""
+    """What a handle is to say now; *abort* is what the Worker names for this agent alone."""
 
     status: str
     message: str = ""
     abort: str = ""
-
-
-def _everybodys(plan: Plan) -> str:
-    """Return the URL that stops every agent of the Worker."""
-    return plan.base + urls.DEFAULT_ABORT
 
 
 def abort(case: Case, line: Line) -> None:
@@ -97,14 +92,14 @@ def abort(case: Case, line: Line) -> None:
     Raises `Refused` when the handle offers no way, or the Worker does not do it.
     """
     if not case.plan.abort:
-        hint = "its spec disabled the abort; the agent stops by itself when idle"
+        hint = "its spec disabled it, or another's agent has the session; an agent stops by itself when idle"
         raise Refused([Problem(Code.VALUE, "the handle offers no abort", ("abort",), hint)])
     _insist(lambda: _stop(case, line))
 
 
 def _stop(case: Case, line: Line) -> None:
     plan = case.plan
-    if plan.abort == _everybodys(plan):
+    if plan.abort_is_default:
         try:
             worker.stop(urls.session_abort_url(plan.base, plan.session), plan.base, case.settings, line)
         except worker.NoRoute:
@@ -114,7 +109,8 @@ def _stop(case: Case, line: Line) -> None:
     try:
         worker.stop(plan.abort, plan.base, case.settings, line)
     except worker.NoRoute as missing:
-        text = f"abort: the Worker does not serve {urls.shown_url(plan.abort)} (HTTP {missing})"
+        path = urls.shown_url(plan.abort.partition("?")[0])  # the query may be a capability
+        text = f"abort: the Worker does not serve {path} (HTTP {missing})"
         raise worker.Unavailable(text) from None
 
 
@@ -130,8 +126,8 @@ def _left(case: Case, line: Line) -> None:
         try:
             state = worker.look(case.plan, case.settings, line).state
         except worker.NoRoute as missing:
-            line.note(worker.no_route("GET /agent/<session>", missing))
-            return
+            text = f"teardown: the agent was aborted, but the Worker does not say whether it left (HTTP {missing})"
+            raise worker.Unavailable(text) from None
         if state in _GONE:
             return
         line.sleep(worker.PAUSE_S)
@@ -156,13 +152,11 @@ def _never_ran(seen: Seen, handle: WorkerHandle) -> bool:
 
 
 _STATES = {
-    "ready": ("ready", ""),
-    "busy": ("ready", ""),
     "starting": ("pending", "the agent is starting"),
     "stopped": ("failed", "the agent is gone"),
     "unknown": ("failed", "the agent is gone; spawn it again"),
 }
-"""What the Worker says of a session, and what a handle says then."""
+"""What the Worker says of a session where no agent listens, and what a handle says then."""
 
 
 def _state(case: Case, line: Line) -> _Found:
@@ -173,25 +167,30 @@ def _state(case: Case, line: Line) -> _Found:
 
 
 def _told(seen: Seen) -> _Found:
+    if seen.state in worker.UP:
+        return _Found("ready", abort=seen.abort)
     status, message = _STATES.get(seen.state, ("failed", f"the Worker says that the agent is {seen.state}"))
-    return _Found(status, f"{message}: {seen.cause}" if message and seen.cause else message)
+    return _Found(status, f"{message}: {seen.cause}" if seen.cause else message)
 
 
 def _asked(case: Case, line: Line) -> _Found:
-    """Return what the session is doing; without a route to ask, a healthy Worker has to do.
+    """Return what the session is doing; without a route to ask, or without a start, a healthy Worker has to do.
 
-    A pending handle is a start that was put off: unless the session was stopped since then, this makes it.
+    A pending handle is a start that was put off: unless the session was stopped since then, this makes it. Where
+    another's agent has the session, what it does says nothing of this handle.
     """
-    plan, read = case.plan, case.settings
-    if not read.bootstrap:
-        worker.probe(plan, read, line)
-        return _Found("ready")
+    plan, read, handle = case.plan, case.settings, case.handle
+    if handle.status == "failed" and not plan.abort and worker.TAKEN in (handle.message or ""):
+        return _Found("failed", handle.message or "")
     try:
         seen = worker.look(plan, read, line)
     except worker.NoRoute as missing:
         line.note(worker.no_route("GET /agent/<session>", missing))
         worker.probe(plan, read, line)
         return _Found("ready")
-    if case.handle.status == "pending" and _never_ran(seen, case.handle):
+    if not read.bootstrap and seen.state == "unknown":
+        worker.probe(plan, read, line)
+        return _Found("ready")
+    if handle.status == "pending" and read.bootstrap and _never_ran(seen, handle):
         return _Found("ready", abort=worker.start(plan, read, line).abort)
     return _told(seen)

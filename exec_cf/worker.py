@@ -17,6 +17,11 @@ from exec_cf.text import plain
 PAUSE_S = 0.25
 """Seconds between two attempts."""
 
+UP = frozenset({"ready", "busy"})
+"""States of an agent that listens."""
+
+TAKEN = "the session runs already with other settings"
+
 _LONGEST_CAUSE = 300
 
 
@@ -26,12 +31,14 @@ Told = TypeVar("Told", bound=msgspec.Struct)
 class Unavailable(Exception):  # noqa: N818  reads as a sentence at every raise
     """The Worker does not do what it is asked; the text is the cause, fit for a handle's `message`.
 
-    *taken* says that another's agent runs in the session, which is not ours to stop.
+    *taken* says that another's agent runs in the session, which is not ours to stop; *unsure* that what was asked for
+    may have been done all the same.
     """
 
-    def __init__(self, cause: str, *, taken: bool = False) -> None:
+    def __init__(self, cause: str, *, taken: bool = False, unsure: bool = False) -> None:
         super().__init__(cause)
         self.taken = taken
+        self.unsure = unsure
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -48,6 +55,8 @@ class Started(msgspec.Struct, frozen=True):
     abort: str = ""
     created: bool = False
     """Whether this start made it; otherwise it ran already."""
+    unsure: bool = False
+    """Whether an attempt before it had no answer, and may have made it."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -56,6 +65,8 @@ class Seen(msgspec.Struct, frozen=True):
     state: str
     cause: str = ""
     stopped_at: datetime | None = None
+    abort: str = ""
+    """Where it is stopped; empty when the Worker does not say."""
 
 
 class NoRoute(Exception):  # noqa: N818  reads as a sentence at every raise
@@ -73,6 +84,8 @@ class _Subjects(msgspec.Struct, frozen=True):
 
 class _StartAnswer(msgspec.Struct, frozen=True):
     subjects: _Subjects
+    state: str | None = None
+    agent: str | None = None
     abort: str = ""
 
 
@@ -81,6 +94,7 @@ class _SeenAnswer(msgspec.Struct, frozen=True):
     agent: str | None = None
     subjects: _Subjects | None = None
     cause: str | None = None
+    abort: str | None = None
     stopped_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
@@ -112,13 +126,16 @@ def start(plan: Plan, settings: Settings, line: Line) -> Started:
         body=msgspec.json.encode(_start_body(plan)),
         wants_body=True,
     )
-    answer = _ask(request, "start", settings, line)
+    try:
+        answer, attempts = _ask(request, "start", settings, line)
+    except Unavailable as cause:
+        raise Unavailable(str(cause), unsure=True) from None
     if answer.status in {404, 405}:
         line.note(no_route("POST /agent/<session>", answer.status))
         return Started()
     if not 200 <= answer.status < 300:
         _refuse("start", answer, settings)
-    return _started(answer, plan)
+    return _started(answer, plan, settings, unsure=attempts > 1)
 
 
 def look(plan: Plan, settings: Settings, line: Line) -> Seen:
@@ -133,7 +150,7 @@ def look(plan: Plan, settings: Settings, line: Line) -> Seen:
         headers=_bearer(plan.base, plan.base, settings),
         wants_body=True,
     )
-    answer = _ask(request, "status", settings, line)
+    answer, _ = _ask(request, "status", settings, line)
     if answer.status == 404 and _error_of(answer).error:
         return Seen("unknown")
     if answer.status in {404, 405}:
@@ -144,10 +161,13 @@ def look(plan: Plan, settings: Settings, line: Line) -> Seen:
     if told is None:
         raise Unavailable("status: the Worker's answer does not name a state; is it this program's Worker?")
     if told.subjects is not None:
-        _check_subjects("status", plan.bus, told.subjects)
-    if told.agent not in {None, plan.agent}:
-        raise Unavailable(f"status: the session runs {plain(str(told.agent)[:_LONGEST_CAUSE])}, not {plan.agent}")
-    return Seen(told.state, plain((told.cause or "")[:_LONGEST_CAUSE]), told.stopped_at)
+        _check_subjects("status", plan.bus, told.subjects, settings)
+    _check_agent("status", plan, told.agent, settings)
+    try:
+        abort = _named_abort(plan, told.abort or "")
+    except Unfit:
+        abort = ""
+    return Seen(_said(told.state, settings), _said(told.cause or "", settings), told.stopped_at, abort)
 
 
 def stop(target: str, base: str, settings: Settings, line: Line) -> None:
@@ -158,7 +178,7 @@ def stop(target: str, base: str, settings: Settings, line: Line) -> None:
     """
     headers = _bearer(target, base, settings)
     request = Request(method="POST", url=target, limit_ms=settings.timeout_ms, headers=headers, wants_body=True)
-    answer = _ask(request, "abort", settings, line)
+    answer, _ = _ask(request, "abort", settings, line)
     if answer.status in {404, 405}:
         raise NoRoute(answer.status)
     if answer.status != 410 and not 200 <= answer.status < 300:
@@ -182,17 +202,18 @@ def _bearer(target: str, base: str, settings: Settings) -> dict[str, str]:
     return {"authorization": f"Bearer {settings.token}"}
 
 
-def _ask(request: Request, what: str, settings: Settings, line: Line) -> Answer:
+def _ask(request: Request, what: str, settings: Settings, line: Line) -> tuple[Answer, int]:
+    """Return the answer that another attempt would not change, and which attempt had it."""
     return _attempts(lambda: _decided(line.exchange(request), settings), settings.retries, what, line)
 
 
-def _attempts(attempt: Callable[[], Answer], most: int, what: str, line: Line) -> Answer:
+def _attempts(attempt: Callable[[], Answer], most: int, what: str, line: Line) -> tuple[Answer, int]:
     cause = ""
     for number in range(1, most + 1):
         if number > 1:
             line.sleep(PAUSE_S)
         try:
-            return attempt()
+            return attempt(), number
         except Failed as failed:
             cause = plain(str(failed)[:_LONGEST_CAUSE])
             line.note(Problem(Code.ATTEMPT, f"{what} attempt {number}/{most}: {cause}"))
@@ -226,7 +247,7 @@ def _refuse(what: str, answer: Answer, settings: Settings) -> NoReturn:
     if status in {401, 403}:
         raise Unavailable(f"{what}: the Worker refuses the token (HTTP {status}); {cure}")
     if status == 409:
-        text = f"{what}: the session runs already with other settings (HTTP 409)"
+        text = f"{what}: {TAKEN} (HTTP 409)"
         raise Unavailable(_with_cause(text, answer, settings), taken=True)
     if 300 <= status < 400:
         raise Unavailable(f"{what}: the Worker redirects (HTTP {status}); name its final URL")
@@ -247,26 +268,43 @@ def _decoded(answer: Answer, kind: type[Told]) -> Told | None:
 
 def _with_cause(text: str, answer: Answer, settings: Settings) -> str:
     """Return *text* with the Worker's own sentence, which is shown without anything secret or unprintable."""
-    message = _error_of(answer).message
+    message = _said(_error_of(answer).message, settings)
+    return f"{text}: {message}" if message else text
+
+
+def _said(text: str, settings: Settings) -> str:
+    """Return *text* of the Worker's, cut, without anything secret or unprintable."""
     if settings.token:
-        message = message.replace(settings.token, "***")
-    return f"{text}: {plain(message[:_LONGEST_CAUSE])}" if message else text
+        text = text.replace(settings.token, "***")
+    return plain(text)[:_LONGEST_CAUSE]
 
 
-def _started(answer: Answer, plan: Plan) -> Started:
+def _started(answer: Answer, plan: Plan, settings: Settings, *, unsure: bool) -> Started:
     told = _decoded(answer, _StartAnswer)
     if told is None:
         raise Unavailable("start: the Worker's answer does not name the agent's subjects; is it this program's Worker?")
-    _check_subjects("start", plan.bus, told.subjects)
+    _check_subjects("start", plan.bus, told.subjects, settings)
+    _check_agent("start", plan, told.agent, settings)
+    if told.state not in {None, *UP}:
+        raise Unavailable(f"start: the Worker says that the agent is {_said(str(told.state), settings)}", unsure=True)
     try:
-        abort = urls.abort_url(plan.base, told.abort, plan.session) if told.abort.startswith("/") else ""
+        abort = _named_abort(plan, told.abort)
     except Unfit as unfit:
-        raise Unavailable(f"start: the Worker names an unusable abort path: {unfit.message}") from None
-    return Started(abort, answer.status == 201)
+        raise Unavailable(f"start: the Worker names an unusable abort path: {unfit.message}", unsure=True) from None
+    return Started(abort, created=answer.status == 201, unsure=unsure)
 
 
-def _check_subjects(what: str, ours: BusBlock, theirs: _Subjects) -> None:
+def _named_abort(plan: Plan, path: str) -> str:
+    return urls.below(plan.base, path) if path.startswith("/") else ""
+
+
+def _check_agent(what: str, plan: Plan, told: str | None, settings: Settings) -> None:
+    if told not in {None, plan.agent}:
+        raise Unavailable(f"{what}: the session runs {_said(str(told), settings)}, not {plan.agent}")
+
+
+def _check_subjects(what: str, ours: BusBlock, theirs: _Subjects, settings: Settings) -> None:
     for field in ours.__struct_fields__:
         mine, told = getattr(ours, field), getattr(theirs, field)
         if mine != told:
-            raise Unavailable(f"{what}: the agent listens on {plain(str(told)[:_LONGEST_CAUSE])}, not on {mine}")
+            raise Unavailable(f"{what}: the agent listens on {_said(told, settings)}, not on {mine}")

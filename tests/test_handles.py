@@ -44,6 +44,9 @@ def test_a_handle_without_abort_is_one() -> None:
         ("target: https://", "target: https://user:pw@", "abort.target"),
         ("target: https://orch-cf-agent.example.workers.dev/control/abort", "target: /control/abort", "abort.target"),
         ("/control/abort", "/control/abort#x", "abort.target"),
+        ("/control/abort", "/control/../abort", "abort.target"),
+        ("session: lead-engineer", "session: lead.engineer", "session"),
+        ("prompt: agents.prompt", "prompt: agents.hb", "bus"),
         ("id: https://", "id: https://user:pw@", "id"),
         ("id: https:", "id: file:", "id"),
         ("workers.dev\nbus", "workers.dev/\nbus", "id"),
@@ -62,6 +65,16 @@ def test_what_it_would_not_have_printed_is_refused(old: str, new: str, path: str
     assert refused.value.exit_code == Exit.INPUT
     assert path in {".".join(map(str, problem.path)) for problem in refused.value.problems}
     assert "pw" not in str(refused.value)
+
+
+def test_a_field_that_stands_twice_is_refused() -> None:
+    with pytest.raises(Refused, match="status"):
+        recognised(read(handle("status: ready", "status: ready\nstatus: ready")))
+
+
+def test_braces_in_a_base_are_no_mark() -> None:
+    text = handle().replace(b"workers.dev", b"workers.dev/{session}")
+    assert recognised(read(text))[1].abort_is_default
 
 
 def test_every_strangeness_shows_in_one_run() -> None:

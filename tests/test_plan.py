@@ -88,7 +88,9 @@ def test_a_bad_url_never_falls_back_to_this_machine(script: str) -> None:
         ("", "https://h/b/control/abort", True),
         ("abort_endpoint: ~", "https://h/b/control/abort", True),
         ("abort_endpoint: /stop", "https://h/b/stop", False),
-        ("abort_endpoint: /control/abort", "https://h/b/control/abort", False),
+        ("abort_endpoint: /control/abort", "https://h/b/control/abort", True),
+        ("abort_endpoint: HTTPS://H:443/b/control/%61bort", "HTTPS://H:443/b/control/%61bort", True),
+        ("abort_endpoint: https://h/control/abort", "https://h/control/abort", False),
         ("abort_endpoint: 'https://i/{session}'", "https://i/lead", False),
         ("abort_endpoint: ''", "", False),
     ],
@@ -153,3 +155,13 @@ def test_a_token_in_the_clear_is_refused() -> None:
     assert code is Exit.USAGE
     assert "CF_WORKER_TOKEN" in said
     assert "hush" not in said
+
+
+def test_an_empty_mapping_lacks_an_executor_too() -> None:
+    _, said = refusal(b"{}")
+    assert any("cf-worker" in line for line in said)
+
+
+def test_a_long_list_of_variables_is_cut() -> None:
+    _, (note,) = planned(spec("https://h", "env: {" + ", ".join(f"A{number}: x" for number in range(1000)) + "}"))
+    assert "A19 and 980 more" in note

@@ -56,11 +56,18 @@ def test_a_sick_worker_is_not_asked_to_start_anything() -> None:
     assert one.spawned.stop == ""
 
 
-def test_a_failed_handle_keeps_bus_and_abort() -> None:
-    one = Spawn(EXAMPLE_SPEC, HEALTHY, Answer(403), environ=ONCE)
-    ready = Spawn(EXAMPLE_SPEC, HEALTHY, NO_ROUTE)
-    assert (one.handle.bus, one.handle.abort) == (ready.handle.bus, ready.handle.abort)
-    assert one.told[-1].message.startswith("lead-engineer failed: start: ")
+def test_a_failed_handle_keeps_bus_and_an_abort_of_its_own() -> None:
+    one = Spawn(spec("https://h"), HEALTHY, Answer(403), environ=ONCE)
+    assert one.handle.bus == one.order.plan.bus
+    assert one.handle.abort
+    assert one.handle.abort.target == "https://h/control/abort/lead"
+    assert one.told[-1].message.startswith("lead failed: start: ")
+
+
+def test_a_failed_handle_keeps_the_endpoint_of_the_spec() -> None:
+    one = Spawn(spec("https://h", block="abort_endpoint: /stop"), HEALTHY, Failed("reset"), environ=ONCE)
+    assert one.handle.abort
+    assert one.handle.abort.target == "https://h/stop"
 
 
 def test_a_handle_for_a_session_that_is_taken_cannot_stop_it() -> None:
@@ -89,7 +96,13 @@ def test_the_workers_own_path_takes_the_place_of_the_default() -> None:
     assert (abort.kind, abort.target) == ("http-post", "https://h/control/abort/lead")
 
 
-@pytest.mark.parametrize("endpoint", ["/stop", "/control/abort", "https://i/stop"])
+def test_the_default_written_out_is_the_default() -> None:
+    abort = ready_at("abort_endpoint: /control/abort").handle.abort
+    assert abort
+    assert abort.target == "https://h/control/abort/lead"
+
+
+@pytest.mark.parametrize("endpoint", ["/stop", "https://i/stop"])
 def test_an_endpoint_of_the_spec_stays(endpoint: str) -> None:
     abort = ready_at(f"abort_endpoint: {endpoint}").handle.abort
     assert abort
@@ -124,6 +137,32 @@ def test_an_agent_that_ran_before_is_not_taken_back() -> None:
     one = ready_at("", status=200)
     spawn.take_back(one.spawned, one.order, one.line)
     assert len(one.script.requests) == 2
+
+
+def test_an_agent_without_an_abort_of_the_workers_is_taken_back_all_the_same() -> None:
+    data = spec("https://h")
+    bus = msgspec.to_builtins(spawn.prepare(data, {}, lambda _: None).plan.bus)
+    one = Spawn(data, HEALTHY, Answer(201, msgspec.json.encode({"subjects": bus})))
+    assert one.spawned.stop == "https://h/control/abort/lead"
+
+
+@pytest.mark.parametrize("last", [200, None])
+def test_an_agent_that_may_have_been_started_is_told(last: int | None) -> None:
+    data = spec("https://h")
+    bus = spawn.prepare(data, {}, lambda _: None).plan.bus
+    answers = [started(bus, last)] if last else [Failed("reset")] * 2
+    one = Spawn(data, HEALTHY, Failed("timed out"), *answers)
+    told: list[Problem] = []
+    spawn.take_back(one.spawned, one.order, Line(Script(), lambda _: None, told.append))
+    (problem,) = told
+    assert "an agent may be running in session lead" in problem.message
+
+
+def test_an_agent_that_cannot_be_taken_back_for_want_of_a_route_is_told() -> None:
+    one = ready_at("")
+    told: list[Problem] = []
+    spawn.take_back(one.spawned, one.order, Line(Script(Answer(404)), lambda _: None, told.append))
+    assert "could not be stopped again" in told[-1].message
 
 
 def test_no_handle_leaves_that_would_read_as_another() -> None:

@@ -35,6 +35,8 @@ def test_a_token(token: str) -> None:
         ("\ue000", "it holds the character U+E000", 'write "worker"'),
         ("\U000fffff", "it holds the character U+FFFFF", 'write "worker"'),
         ("$SYS", "it begins with $", 'write "SYS"'),
+        ("x" * 5121, "is longer than 5120", "shorten it"),
+        ("é" * 854, "is longer than 5120", "shorten it"),
     ],
 )
 def test_what_cannot_be_a_token_is_told_with_a_cure_that_can(text: str, says: str, cure: str) -> None:

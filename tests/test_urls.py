@@ -37,6 +37,8 @@ def test_a_base(text: str, wanted: str) -> None:
         ("https://ann@h", "credentials"),
         ("https://h?x=1", "query"),
         ("https://h#x", "fragment"),
+        ("https://h/../x", "the path has the segment .."),
+        ("https://h/.%2e", "the path has the segment .%2e"),
         ("https://h\\x", "a backslash"),
         ("https:\\\\h", "a backslash"),
         ("https://h /", "a blank"),
@@ -87,6 +89,11 @@ def test_no_base(text: str, says: str) -> None:
         ("/x?s={session}", "https://h/base/x?s=s%2F1"),
         ("https://other/stop?a=b", "https://other/stop?a=b"),
         ("HTTP://other:1/{session}", "HTTP://other:1/s%2F1"),
+        ("../stop", "https://h/stop"),
+        ("/a/./b/%2E%2e/c?d/../e", "https://h/base/a/c?d/../e"),
+        ("/../../../..", "https://h/"),
+        ("/stop/.", "https://h/base/stop/"),
+        ("https://other/a/../stop", "https://other/stop"),
     ],
 )
 def test_an_abort(endpoint: str, wanted: str) -> None:
@@ -105,6 +112,7 @@ def test_an_abort(endpoint: str, wanted: str) -> None:
         ("https://ann:hush@h/", "credentials"),
         ("https://h/" + "x" * 9000, "longer than 8192"),
         ("{session}" * 9000, "longer than 8192"),
+        ("/{session}" + "x" * 8183, "longer than 8192"),
         ("/a b", "a blank"),
         ("/a\x00", "U+0000"),
         ("/a\r\nHost: x", "U+000D"),
@@ -137,8 +145,8 @@ def test_what_is_neither(text: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("http://127.0.0.1", "http://127.8.9.1:80/x", "http://localhost", "http://LOCALHOST:1", "http://a.localhost"),
-        *("http://[::1]", "https://[::1]:8/x"),
+        *("http://127.0.0.1", "http://127.8.9.1:80/x", "http://localhost", "http://LOCALHOST:1", "http://localhost./"),
+        *("http://[::1]", "https://[::1]:8/x", "http://127.0.0.1.", "http://[::ffff:127.0.0.1]"),
     ],
 )
 def test_loopback(url: str) -> None:
@@ -150,6 +158,8 @@ def test_loopback(url: str) -> None:
     [
         *("http://h", "http://127.0.0.1.example", "http://localhost.example", "http://127.0.0.1@h/", "http://[::2]"),
         *("http://1270.0.0.1", "http://notlocalhost", "nonsense", "http://10.0.0.1/localhost"),
+        # Not every resolver leads such a name to this machine.
+        "http://a.localhost",
     ],
 )
 def test_not_loopback(url: str) -> None:
@@ -180,6 +190,42 @@ def test_another_scheme_port_or_host_is_another_origin() -> None:
 )
 def test_a_segment_of_a_path(text: str, wanted: str) -> None:
     assert urls.escaped(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://h/b/control/abort",
+        "HTTPS://H/b/control/abort",
+        "https://h:443/b/control/abort",
+        "https://h/b/%63ontrol/abort",
+    ],
+)
+def test_one_place_has_many_spellings(url: str) -> None:
+    assert urls.stops_all("https://h/b", url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "https://h/control/abort", "https://h/b/control/abort/s", "https://h/b/control/abort?cap=x"),
+        *("http://h/b/control/abort", "https://h/b/control%2Fabort", "https://h/b/Control/abort"),
+    ],
+)
+def test_another_path_query_or_origin_is_another_place(url: str) -> None:
+    assert not urls.stops_all("https://h/b", url)
+
+
+def test_a_target_is_taken_as_it_stands() -> None:
+    for text in ("https://h/{session}/control/abort", "HTTP://h:1/x?cap=1"):
+        assert urls.target(text) == text
+    with pytest.raises(Unfit, match="fragment"):
+        urls.target("https://h/x#y")
+
+
+def test_a_long_secret_does_not_show_when_a_url_is_cut() -> None:
+    assert "hush" not in urls.shown_url("https://ann:" + "hush" * 99 + "@h/" + "x" * 999)
+    assert len(urls.shown_url("https://h/" + "x" * 999)) < 130
 
 
 URLS = st.builds(
@@ -227,8 +273,10 @@ def test_an_abort_stays_at_its_worker_unless_it_is_a_whole_url(endpoint: str, ba
         target = urls.abort_url(base, endpoint, "s")
     except Unfit:
         return
-    assert target.startswith(base)
     assert urls.origin_of(target) == urls.origin_of(base)
+    assert target.startswith(base) or ".." in endpoint
+    assert urls.target(target) == target
+    assert httpx.URL(target).path == httpx.URL(target).join("").path
     assert target.isprintable()
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import yaml
 
-from exec_cf import verbs
+from exec_cf import verbs, worker
 from exec_cf.errors import Code, Exit, Problem, Refused
 from exec_cf.http import Answer, Failed
 from exec_cf.messages import WorkerHandle
@@ -143,10 +143,45 @@ class TestStatus:
         assert asked.calls == ["GET /agent/lead-engineer", "GET /health"]
         assert asked.told[0].code is Code.NO_ROUTE
 
-    def test_without_bootstrap_health_alone_counts(self) -> None:
-        asked = Asked(Answer(200), environ={"CF_WORKER_BOOTSTRAP": "0"})
+    @pytest.mark.parametrize("answer", [UNKNOWN, Answer(404, b"not here")])
+    def test_without_bootstrap_health_counts_where_nothing_is_known(self, answer: Answer) -> None:
+        asked = Asked(answer, Answer(200), environ={"CF_WORKER_BOOTSTRAP": "0"}, handle=PENDING)
         assert asked.status().status == "ready"
-        assert asked.calls == ["GET /health"]
+        assert asked.calls == ["GET /agent/lead-engineer", "GET /health"]
+
+    def test_without_bootstrap_an_agent_that_was_stopped_is_gone_all_the_same(self) -> None:
+        environ = {"CF_WORKER_BOOTSTRAP": "0"}
+        assert Asked(seen("stopped"), environ=environ).status().status == "failed"
+        put_off = seen("stopped", stopped_at="2026-05-24T15:29:59Z")
+        asked = Asked(put_off, environ=environ, handle=PENDING)
+        assert asked.status().status == "failed"
+        assert asked.calls == ["GET /agent/lead-engineer"]
+
+    def test_the_abort_of_all_gives_way_to_the_agents_own(self) -> None:
+        for before in (EXAMPLE_HANDLE, PENDING):
+            after = Asked(seen("ready", abort=ABORT), handle=before).status()
+            assert after.abort
+            assert after.abort.target == BASE + ABORT
+
+    def test_an_abort_of_the_specs_own_stays(self) -> None:
+        own = EXAMPLE_HANDLE.replace(b"/control/abort", b"/stop?who=me")
+        after = Asked(seen("ready", abort=ABORT), handle=own).status()
+        assert after.abort
+        assert after.abort.target == BASE + "/stop?who=me"
+
+    def test_an_agent_that_is_gone_names_no_other_abort(self) -> None:
+        asked = Asked(seen("stopped", abort=ABORT))
+        assert asked.status().abort == asked.case.handle.abort
+
+    def test_anothers_agent_does_not_make_a_handle_ready(self) -> None:
+        text = EXAMPLE_HANDLE.decode()
+        message = f'status: failed\nmessage: "start: {worker.TAKEN} (HTTP 409)"\n'
+        asked = Asked(handle=(text[: text.index("abort:")] + message).encode())
+        assert asked.status() == asked.case.handle
+        assert asked.calls == []
+
+    def test_what_never_ran_without_a_time_is_not_started_again(self) -> None:
+        assert Asked(seen("stopped"), handle=PENDING).status().status == "failed"
 
 
 class TestAbort:
@@ -160,6 +195,19 @@ class TestAbort:
         asked = Asked(Answer(404), Answer(200))
         verbs.abort(asked.case, asked.line)
         assert asked.calls == ["POST /control/abort/lead-engineer", "POST /control/abort"]
+
+    @pytest.mark.parametrize("spelled", [b"HTTPS:", b"https:"])
+    def test_no_spelling_of_the_route_for_all_stops_all(self, spelled: bytes) -> None:
+        handle = EXAMPLE_HANDLE.replace(b"target: https:", b"target: " + spelled).replace(b"l/abort", b"l/%61bort")
+        asked = Asked(Answer(200), handle=handle)
+        verbs.abort(asked.case, asked.line)
+        assert asked.calls == ["POST /control/abort/lead-engineer"]
+
+    def test_a_capability_is_not_shown(self) -> None:
+        asked = Asked(Answer(404), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/control/abort/a?cap=hush"))
+        with pytest.raises(Refused, match="/control/abort/a") as refused:
+            verbs.abort(asked.case, asked.line)
+        assert "hush" not in str(refused.value)
 
     def test_a_target_of_the_specs_own_is_taken_as_it_is(self) -> None:
         asked = Asked(Answer(200), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/stop?who=me"))
@@ -219,10 +267,12 @@ class TestTeardown:
         asked = Asked(Answer(200), seen("busy"), seen("stopped"), environ={})
         verbs.teardown(asked.case, asked.line)
 
-    def test_a_worker_without_the_route_has_its_word_taken(self) -> None:
-        asked = Asked(Answer(200), Answer(405))
-        verbs.teardown(asked.case, asked.line)
-        assert asked.told[-1].code is Code.NO_ROUTE
+    @pytest.mark.parametrize("code", [404, 405])
+    def test_what_cannot_be_seen_is_70(self, code: int) -> None:
+        asked = Asked(Answer(200), Answer(code))
+        with pytest.raises(Refused, match="does not say whether it left") as refused:
+            verbs.teardown(asked.case, asked.line)
+        assert refused.value.exit_code == Exit.RUNTIME
 
 
 class TestRecognise:
@@ -231,6 +281,14 @@ class TestRecognise:
         with pytest.raises(Refused, match="in the clear"):
             Asked(environ={"CF_WORKER_TOKEN": "s3cret"}, handle=handle)
 
+    def test_a_token_for_one_worker_does_not_go_to_another(self) -> None:
+        environ = {"CF_WORKER_TOKEN": "s3cret", "CF_WORKER_URL": "https://mine.example"}
+        with pytest.raises(Refused, match="belongs to the Worker of CF_WORKER_URL") as refused:
+            Asked(environ=environ)
+        assert refused.value.exit_code == Exit.USAGE
+        Asked(environ={**environ, "CF_WORKER_URL": BASE + ":443/elsewhere"})
+        Asked(environ={"CF_WORKER_URL": "https://mine.example"})
+
     def test_handle_and_environment_are_judged_together(self) -> None:
         with pytest.raises(Refused) as refused:
             Asked(environ={"OPEN_AGENT_OWNER": "a.b"}, handle=EXAMPLE_HANDLE.replace(b"ready", b"x"))
@@ -238,6 +296,14 @@ class TestRecognise:
 
 
 class TestValidate:
+    def test_the_environment_has_no_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPEN_AGENT_OWNER", "a.b")
+        monkeypatch.setenv("CF_WORKER_URL", "ftp://h")
+        verbs.validate(EXAMPLE_SPEC)
+        with pytest.raises(Refused, match="owner"):
+            monkeypatch.setenv("OPEN_AGENT_OWNER", "ann")
+            verbs.validate(EXAMPLE_SPEC.replace(b"dmestas", b"d.mestas"))
+
     def test_a_good_spec_passes(self) -> None:
         verbs.validate(EXAMPLE_SPEC)
 

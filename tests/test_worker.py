@@ -117,7 +117,57 @@ def test_the_start_leaves_out_what_is_empty() -> None:
 @pytest.mark.parametrize(("status", "created"), [(201, True), (200, False)])
 def test_a_start_tells_whether_it_made_the_agent(status: int, created: bool) -> None:
     begun = worker.start(PLAN, READ, Talk(started(PLAN.bus, status)).line)
-    assert begun == worker.Started("https://h/base/control/abort/lead", created)
+    assert begun == worker.Started("https://h/base/control/abort/lead", created=created)
+
+
+@pytest.mark.parametrize("first", [Failed("timed out after 15000 ms"), Answer(503)])
+def test_a_start_that_had_no_answer_before_cannot_tell_who_made_it(first: Answer | Failed) -> None:
+    begun = worker.start(PLAN, READ, Talk(first, started(PLAN.bus, 200)).line)
+    assert (begun.created, begun.unsure) == (False, True)
+    with pytest.raises(worker.Unavailable) as unavailable:
+        worker.start(PLAN, ONCE, Talk(first).line)
+    assert unavailable.value.unsure
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"state": "starting"}, "start: the Worker says that the agent is starting"),
+        ({"state": "\x9b31m" + "x" * 999}, "start: the Worker says that the agent is \\x9b31m" + "x" * 293),
+        ({"agent": "pi"}, "start: the session runs pi, not echo"),
+    ],
+)
+def test_another_agent_or_one_that_does_not_listen_is_no_start(more: dict[str, str], words: str) -> None:
+    answer = json(201, {"subjects": msgspec.to_builtins(PLAN.bus), **more})
+    assert cause(Talk(answer)) == words
+
+
+@pytest.mark.parametrize("state", ["ready", "busy"])
+def test_an_agent_that_listens_is_started(state: str) -> None:
+    answer = json(200, {"subjects": msgspec.to_builtins(PLAN.bus), "state": state, "agent": "echo"})
+    assert worker.start(PLAN, READ, Talk(answer).line) == worker.Started()
+
+
+def test_what_a_worker_says_of_a_session_is_cut_and_tells_no_secret() -> None:
+    said = f"\x1b[2J {TOKEN} " + "x" * 999
+    talk = Talk(json(200, {"state": said, "cause": said}))
+    seen = worker.look(PLAN, WITH_TOKEN, talk.line)
+    for text in (seen.state, seen.cause):
+        assert text.startswith("\\x1b[2J *** x")
+        assert len(text) == 300
+
+
+@pytest.mark.parametrize(
+    ("path", "abort"),
+    [
+        ("/control/abort/lead?cap=x", "https://h/base/control/abort/lead?cap=x"),
+        ("/../x", ""),
+        ("https://i/x", ""),
+        (None, ""),
+    ],
+)
+def test_where_a_session_is_stopped(path: str | None, abort: str) -> None:
+    assert worker.look(PLAN, READ, Talk(json(200, {"state": "ready", "abort": path})).line).abort == abort
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -148,7 +198,7 @@ def test_what_will_not_pass_is_not_tried_again(status: int) -> None:
         (Answer(401), "start: the Worker wants a token (HTTP 401); set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
         (Answer(403), "start: the Worker refuses the token (HTTP 403); set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
         (json(409, {"message": "as pi"}), "start: the session runs already with other settings (HTTP 409): as pi"),
-        (json(400, {"message": "\x1b[31m" + "x" * 999}), "start: HTTP 400: \\x1b[31m" + "x" * 295),
+        (json(400, {"message": "\x1b[31m" + "x" * 999}), "start: HTTP 400: \\x1b[31m" + "x" * 292),
         (json(400, {"message": 3}), "start: HTTP 400"),
         (Answer(400, b"\xff"), "start: HTTP 400"),
         (Answer(307), "start: the Worker redirects (HTTP 307); name its final URL"),

@@ -120,7 +120,7 @@ def test_a_failed_handle_keeps_bus_and_abort(program: Program) -> None:
     with WorkerStub(error(403, "forbidden", "no")) as worker:
         read = handle(program.run(spec(worker.url)))
     assert read["bus"]["prompt"] == "agents.prompt.open-agent.worker.lead"
-    assert read["abort"] == {"kind": "http-post", "target": f"{worker.url}/control/abort"}
+    assert read["abort"] == {"kind": "http-post", "target": f"{worker.url}/control/abort/lead"}
 
 
 def test_a_handle_for_a_session_that_is_taken_has_no_abort(program: Program) -> None:

@@ -42,3 +42,12 @@ def spec(script: str = "http://127.0.0.1:8787", *more: str, block: str = "") -> 
         *([f"  {block}"] if block else []),
     ]
     return ("\n".join(lines) + "\n").encode()
+
+
+LARGE = spec(
+    "https://h/" + "x" * 8000,
+    f"session: {'s' * 5120}",
+    f"owner: {'o' * 5120}",
+    block=f"abort_endpoint: /{'x' * 8000}",
+)
+"""A spec whose handle is about as large as one can be, and larger than a pipe holds."""
