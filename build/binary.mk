@@ -1,7 +1,7 @@
 # The program as one static file: `docs/binary.md` says how it is made and what it costs.
 
 # The platform to build for, macos-arm64 or macos-x86_64; this machine's without it.
-PLATFORM :=
+PLATFORM ?=
 BINARY := dist/$(if $(PLATFORM),$(PLATFORM)/)orch-executor-cf-worker
 BINARY_WORK := .cache/binary$(if $(PLATFORM),-$(PLATFORM))
 BINARY_SOURCES := $(shell find exec_cf build/freeze build/toolchain -type f -not -path '*/__pycache__/*') \

@@ -74,6 +74,17 @@ check-dist: $(RELEASE_READY) ## check the packages in dist/ as strictly as their
 test-release: $(READY) $(RELEASE_READY) $(WORKER_READY) ## install each package in dist/ into a clean place and run it
 	$(RELEASE_ENV) $(BIN)/python -m pytest tests/release -m slow
 
+# A file for macOS is built on Linux, so that it runs for the first time here.
+PACKAGED := .cache/packaged/orch-executor-cf-worker
+
+.PHONY: test-packaged
+test-packaged: $(READY) worker ## run the tests of the binary against the one in this platform's archive in dist/
+	rm -rf $(dir $(PACKAGED)) && mkdir -p $(dir $(PACKAGED))
+	platform=$$($(BIN)/python build/platforms.py) && \
+	  tar -xzf dist/orch-executor-cf-worker-*-$$platform.tar.gz -C $(dir $(PACKAGED)) --strip-components 1 && \
+	  cp dist/orch-executor-cf-worker-*-$$platform.cdx.json $(PACKAGED).cdx.json
+	$(BIN)/python -m pytest --program $(PACKAGED) tests/process tests/binary --ignore tests/binary/test_debian.py
+
 .PHONY: rehearse-release
 rehearse-release: ## do all that a release does here, up to the upload: make rehearse-release VERSION=1.2.3
 	@test -n "$(VERSION)" || { echo "make rehearse-release: say VERSION=1.2.3" >&2; exit 64; }
