@@ -1,20 +1,27 @@
 # The program as one static file: `docs/binary.md` says how it is made and what it costs.
 
-BINARY := dist/orch-executor-cf-worker
+# The platform to build for, macos-arm64 or macos-x86_64; this machine's without it.
+PLATFORM ?=
+BINARY := dist/$(if $(PLATFORM),$(PLATFORM)/)orch-executor-cf-worker
+BINARY_WORK := .cache/binary$(if $(PLATFORM),-$(PLATFORM))
 BINARY_SOURCES := $(shell find exec_cf build/freeze build/toolchain -type f -not -path '*/__pycache__/*') \
-  build/freeze.sh build/toolchain.sh build/sbom.py requirements/binary.txt
+  build/freeze.sh build/toolchain.sh build/sbom.py requirements/binary.txt requirements/macos.txt
 
 .PHONY: binary
-binary: $(BINARY) ## build the one-file program and its SBOM into dist/
+binary: $(BINARY) ## build the one-file program and its SBOM into dist/; PLATFORM=macos-arm64 for another platform
 
 $(BINARY): $(READY) $(BINARY_SOURCES)
-	toolchain=$$(build/toolchain.sh $(BIN)/python) && \
-	  build/freeze.sh "$$toolchain" "$$($(BIN)/hatchling version)" $@ && \
-	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python build/sbom.py "$$toolchain" .cache/binary/report.xml $@ > $@.cdx.json
+	toolchain=$$(build/toolchain.sh $(BIN)/python $(PLATFORM)) && version=$$($(BIN)/hatchling version) && \
+	  WORK=$(CURDIR)/$(BINARY_WORK) build/freeze.sh "$$toolchain" "$$version" $@ && \
+	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+	  $(BIN)/python build/sbom.py "$$toolchain" $(BINARY_WORK)/report.xml $@ "$$version" > $@.cdx.json
+
+# What was built for another platform cannot run here, but be looked at.
+BINARY_TESTS := $(if $(PLATFORM),tests/binary/test_file.py tests/binary/test_macho.py,tests/process tests/binary)
 
 .PHONY: test-binary
 test-binary: $(BINARY) worker ## run the process tests and those of the file alone against the one-file program
-	$(BIN)/python -m pytest --program $(BINARY) --numprocesses 2 --dist loadfile tests/process tests/binary \
+	$(BIN)/python -m pytest --program $(BINARY) --numprocesses 2 --dist loadfile $(BINARY_TESTS) \
 	  --ignore tests/binary/test_debian.py
 
 .PHONY: test-debian

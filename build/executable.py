@@ -3,10 +3,14 @@
 import struct
 from pathlib import Path
 
+import macho
 from platforms import Platform
 
 _ELF_MACHINES = {62: "x86_64", 183: "aarch64"}
 _PROGRAM_HEADER_INTERPRETER = 3
+
+# macOS has no static C library; this one is the system itself.
+_SYSTEM_LIBRARIES = ("/usr/lib/libSystem.B.dylib",)
 
 
 class MisfitError(Exception):
@@ -15,9 +19,29 @@ class MisfitError(Exception):
 
 def check(file: Path, platform: Platform) -> None:
     """Check that *file* runs on *platform*, wherever it is run. Raises `MisfitError`."""
-    machine = _static_elf(file.read_bytes())
+    data = file.read_bytes()
+    machine = _macho(data, platform) if platform.system == "Darwin" else _static_elf(data)
     if machine != platform.machine:
         raise MisfitError(f"is for {machine or 'an unknown machine'}, not for {platform.machine}")
+
+
+def _macho(data: bytes, platform: Platform) -> str:
+    """Return the machine of an executable for the macOS that the platform's wheel promises, and its library alone."""
+    try:
+        program = macho.read(data)
+    except macho.UnreadableError as error:
+        raise MisfitError(str(error)) from error
+    minimum = "" if program.minimum is None else "_".join(map(str, program.minimum))
+    if not platform.wheel.startswith(f"macosx_{minimum}_"):
+        raise MisfitError(f"is for {minimum and 'macOS '}{minimum.replace('_', '.') or 'another system'}")
+    if program.libraries != _SYSTEM_LIBRARIES:
+        raise MisfitError(f"asks for {', '.join(program.libraries) or 'no library'}")
+    if not program.position_independent or program.writable_code:
+        raise MisfitError("is not hardened: it has a fixed place, or code that can be changed")
+    # Other machines run a program without one, and their linkers sign none.
+    if program.machine == "arm64" and not program.signed:
+        raise MisfitError("is not signed, so that no arm64 would run it")
+    return program.machine
 
 
 def _static_elf(data: bytes) -> str:

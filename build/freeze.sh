@@ -1,7 +1,7 @@
 #!/bin/bash
-# Freezes the program into one static file: collects the sources with their version, compiles them, links them with the
-# toolchain's interpreter, and strips the result.
-# usage: [START=start_profiled] freeze.sh TOOLCHAIN VERSION OUTPUT
+# Freezes the program into one file: collects the sources with their version, compiles them, links them with the
+# toolchain's interpreter, for the system that the toolchain is for, and strips the result.
+# usage: [START=start_profiled] [WORK=FOLDER] freeze.sh TOOLCHAIN VERSION OUTPUT
 set -eu -o pipefail
 
 toolchain=$1
@@ -10,7 +10,7 @@ output=$(realpath -m "$3")
 here=$(dirname "$(readlink -f "$0")")
 project=$(dirname "$here")
 start=${START:-start}
-work=$project/.cache/binary
+work=${WORK:-$project/.cache/binary}
 [ "$start" = start ] || work+=-$start
 
 rm -rf "$work"
@@ -30,13 +30,23 @@ unused+=,pickle,_pickle,ftplib,tarfile,zipfile,tomllib
 # Imported by name, where the freezer does not see it.
 unseen=(encodings.idna encodings.punycode encodings.utf_16 encodings.utf_8_sig msgspec._utils uuid decimal datetime enum)
 
-export CC=$toolchain/bin/musl-gcc LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0 PYTHONHASHSEED=0 PYTHONPATH=$work/source
-export CFLAGS="-O2 -ffunction-sections -fdata-sections -fno-builtin-malloc -fno-builtin-calloc -ffile-prefix-map=$work=."
-wrapped=(patchInspectModule getOriginalArgv0Object readlink Py_PreInitialize Py_InitializeFromConfig)
-# musl gives a thread 128 KiB of stack, where a deep recursion ends in a crash instead of an error.
-LDFLAGS="${LINK:--static-pie -Wl,-z,pack-relative-relocs -Wl,-z,relro,-z,now} -Wl,-z,noexecstack -Wl,-z,stack-size=8388608"
-LDFLAGS+=" -Wl,--gc-sections -Wl,-O1 -Wl,--exclude-libs,ALL -Wl,--build-id=none $(printf ' -Wl,--wrap=%s' "${wrapped[@]}")"
-export LDFLAGS
+export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0 PYTHONHASHSEED=0 PYTHONPATH=$work/source
+CFLAGS="-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$work=."
+if [ -e "$toolchain/bin/clang" ]; then
+  # For macOS. The linker signs the file, so that nothing may be stripped from it afterwards.
+  export CC=$here/freeze/macos/clang MACOS_CC=$toolchain/bin/clang
+  LDFLAGS="-Wl,-dead_strip -Wl,-x"
+  finish() { cp "$1" "$2"; }
+else
+  export CC=$toolchain/bin/musl-gcc
+  CFLAGS+=" -fno-builtin-malloc -fno-builtin-calloc"
+  wrapped=(patchInspectModule getOriginalArgv0Object readlink Py_PreInitialize Py_InitializeFromConfig)
+  # musl gives a thread 128 KiB of stack, where a deep recursion ends in a crash instead of an error.
+  LDFLAGS="${LINK:--static-pie -Wl,-z,pack-relative-relocs -Wl,-z,relro,-z,now} -Wl,-z,noexecstack -Wl,-z,stack-size=8388608"
+  LDFLAGS+=" -Wl,--gc-sections -Wl,-O1 -Wl,--exclude-libs,ALL -Wl,--build-id=none $(printf ' -Wl,--wrap=%s' "${wrapped[@]}")"
+  finish() { strip --strip-all --remove-section=.comment "$1" -o "$2"; }
+fi
+export CFLAGS LDFLAGS
 cd "$work"
 "$toolchain/usr/bin/python3.13" -m nuitka --standalone --static-libpython=yes --deployment --lto=no \
   --user-plugin="$here/freeze/plugin.py" --report=report.xml --output-filename=program --assume-yes-for-downloads \
@@ -45,4 +55,4 @@ cd "$work"
   --noinclude-data-files='*' "source/$start.py" > nuitka.log 2>&1 ||
   { tail -n 40 nuitka.log >&2; echo "the freezer failed; the whole log: $work/nuitka.log" >&2; exit 1; }
 
-strip --strip-all --remove-section=.comment "$start.dist"/program -o "$output"
+finish "$start.dist"/program "$output"

@@ -11,7 +11,8 @@ PROGRAM = "orch-executor-cf-worker"
 class Platform:
     """One platform: its name in files, and what others call it.
 
-    A static executable asks nothing of a C library, so one wheel carries glibc's tag and musl's.
+    A static executable asks nothing of a C library, so one wheel carries glibc's tag and musl's. macOS's tag names the
+    oldest release that the executable runs on.
     """
 
     name: str
@@ -43,6 +44,8 @@ PLATFORMS = {
             "manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64",
             "linux/arm64",
         ),
+        Platform("macos-arm64", "Darwin", "arm64", "macosx_11_0_arm64"),
+        Platform("macos-x86_64", "Darwin", "x86_64", "macosx_11_0_x86_64"),
     )
 }
 

@@ -8,7 +8,11 @@ RELEASE_ENV = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct
 RELEASE_VENV := .cache/release
 RELEASE_BIN := $(RELEASE_VENV)/bin
 RELEASE_READY := $(RELEASE_VENV)/.ready
-RELEASE_BINARY = dist/orch-executor-cf-worker
+RELEASE_BINARY = $(BINARY)
+RELEASE_PLATFORM = $(or $(PLATFORM),$$($(BIN)/python build/platforms.py))
+# The version of the binary that was built last, which need not run here.
+BUILT_VERSION = $$($(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["metadata"]["component"]["version"])' \
+  <$(RELEASE_BINARY).cdx.json)
 RELEASE_VERSION = $$($(BIN)/python build/version.py)
 
 $(RELEASE_READY): requirements/release.txt
@@ -38,11 +42,11 @@ clean-dist:
 
 # A binary is not built again for another version alone, since the version is none of its sources.
 .PHONY: dist-platform
-dist-platform: $(READY)
-	@test "$$($(RELEASE_BINARY) --version 2>/dev/null)" = "orch-executor-cf-worker $(RELEASE_VERSION)" || rm -f $(RELEASE_BINARY)
+dist-platform: $(READY) ## package one platform's binary into dist/; PLATFORM=macos-arm64 for another than this
+	@test -e $(RELEASE_BINARY).cdx.json && test "$(BUILT_VERSION)" = "$(RELEASE_VERSION)" || rm -f $(RELEASE_BINARY)
 	$(MAKE) binary
 	$(RELEASE_ENV) $(BIN)/python build/package_binary.py $(RELEASE_BINARY) $(RELEASE_BINARY).cdx.json \
-	  "$$($(BIN)/python build/platforms.py)" "$(RELEASE_VERSION)" dist
+	  "$(RELEASE_PLATFORM)" "$(RELEASE_VERSION)" dist
 
 .PHONY: dist-anywhere
 dist-anywhere: $(READY)
@@ -69,6 +73,17 @@ check-dist: $(RELEASE_READY) ## check the packages in dist/ as strictly as their
 .PHONY: test-release
 test-release: $(READY) $(RELEASE_READY) $(WORKER_READY) ## install each package in dist/ into a clean place and run it
 	$(RELEASE_ENV) $(BIN)/python -m pytest tests/release -m slow
+
+# A file for macOS is built on Linux, so that it runs for the first time here.
+PACKAGED := .cache/packaged/orch-executor-cf-worker
+
+.PHONY: test-packaged
+test-packaged: $(READY) worker ## run the tests of the binary against the one in this platform's archive in dist/
+	rm -rf $(dir $(PACKAGED)) && mkdir -p $(dir $(PACKAGED))
+	platform=$$($(BIN)/python build/platforms.py) && \
+	  tar -xzf dist/orch-executor-cf-worker-*-$$platform.tar.gz -C $(dir $(PACKAGED)) --strip-components 1 && \
+	  cp dist/orch-executor-cf-worker-*-$$platform.cdx.json $(PACKAGED).cdx.json
+	$(BIN)/python -m pytest --program $(PACKAGED) tests/process tests/binary --ignore tests/binary/test_debian.py
 
 .PHONY: rehearse-release
 rehearse-release: ## do all that a release does here, up to the upload: make rehearse-release VERSION=1.2.3

@@ -1,6 +1,6 @@
 """Writes the CycloneDX bill of materials of the one-file program to stdout.
 
-usage: sbom.py TOOLCHAIN REPORT PROGRAM
+usage: sbom.py TOOLCHAIN REPORT PROGRAM VERSION
 
 Everything in it is read from what the build used: the pinned sources, the packages in the toolchain, and the
 freezer's report of the modules that it took in.
@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from packageurl import PackageURL
 
 NAME = "orch-executor-cf-worker"
 SOURCES = Path(__file__).parent / "toolchain/sources.tsv"
+MACOS_COMPILER = Path(__file__).parent.parent / "requirements/macos.txt"
 
 # SPDX expressions; the sources carry their licences as prose only.
 LICENSES = {
@@ -44,6 +44,7 @@ LICENSES = {
     "msgspec": "BSD-3-Clause",
     "nuitka": "AGPL-3.0-only WITH Nuitka-runtime-exception",
     "pyyaml": "MIT",
+    "ziglang": "MIT",
 }
 
 
@@ -59,16 +60,26 @@ def _component(name: str, version: str, purl: PackageURL, sha256: str = "") -> C
     )
 
 
-def system_components() -> Iterator[Component]:
-    """Yield what was built from source, with the checksum of that source."""
+def for_macos(toolchain: Path) -> bool:
+    """Tell whether the toolchain builds for macOS, where the C library is the system's."""
+    return (toolchain / "bin/clang").exists()
+
+
+def system_components(toolchain: Path) -> Iterator[Component]:
+    """Yield what was built from source, with the checksum of that source, and a compiler that adds code of its own."""
     for line in SOURCES.read_text().splitlines():
         if line.startswith("#"):
             continue
         name, suite, file, sha256 = line.split("\t")
+        if name == "musl" and for_macos(toolchain):
+            continue
         version = re.sub(r"^.*_|\.orig\.tar\.\w+$", "", file)
         upstream = version.rpartition("+really")[2]
         purl = PackageURL("deb", "debian", name, version, {"arch": "source", "distro": suite})
         yield _component(name, upstream, purl, sha256)
+    if for_macos(toolchain):
+        name, version = re.findall(r"^(ziglang)==(\S+)", MACOS_COMPILER.read_text(), re.MULTILINE)[0]
+        yield _component(name, version, PackageURL("pypi", None, name, version))
 
 
 def python_components(toolchain: Path, report: Path) -> Iterator[Component]:
@@ -88,11 +99,9 @@ def _nuitka_version(report: Path) -> str:
     return ElementTree.parse(report).getroot().attrib["nuitka_version"]  # noqa: S314
 
 
-def bill(toolchain: Path, report: Path, program: Path) -> Bom:
+def bill(toolchain: Path, report: Path, program: Path, version: str) -> Bom:
     """Return the bill of materials; equal files have equal bills."""
-    data = program.read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
+    digest = hashlib.sha256(program.read_bytes()).hexdigest()
     root = Component(
         type=ComponentType.APPLICATION,
         name=NAME,
@@ -103,7 +112,7 @@ def bill(toolchain: Path, report: Path, program: Path) -> Bom:
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
     )
     made = Bom(
-        components=[*system_components(), *python_components(toolchain, report)],
+        components=[*system_components(toolchain), *python_components(toolchain, report)],
         serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"sha256:{digest}"),
     )
     made.metadata.timestamp = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)
@@ -114,8 +123,8 @@ def bill(toolchain: Path, report: Path, program: Path) -> Bom:
 
 def main() -> None:
     """Print the bill."""
-    toolchain, report, program = map(Path, sys.argv[1:])
-    text = JsonV1Dot6(bill(toolchain, report, program.resolve())).output_as_string(indent=2)
+    toolchain, report, program = map(Path, sys.argv[1:4])
+    text = JsonV1Dot6(bill(toolchain, report, program, sys.argv[4])).output_as_string(indent=2)
     sys.stdout.write(text + "\n")
 
 

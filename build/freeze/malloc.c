@@ -1,4 +1,7 @@
-/* The allocator that CPython carries, for the whole program: musl's own is slow by design (5 % of a spawn). */
+/* The allocator that CPython carries, for the whole program: musl's own is slow by design (5 % of a spawn). macOS keeps
+   its own. */
+
+#ifdef __linux__
 
 #include <errno.h>
 #include <stddef.h>
@@ -22,3 +25,5 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
     *block = mi_malloc_aligned(size, alignment);
     return *block == NULL ? ENOMEM : 0;
 }
+
+#endif

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -63,11 +64,14 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
         return ()
 
     def onCompilationStartChecks(self) -> None:
-        """Set the lists of the standard library's modules; a later hook would be too late."""
-        from nuitka.freezer import ImportDetection
+        """Set what Nuitka keeps in modules of its own; a later hook would be too late."""
+        from nuitka.freezer import ImportDetection, Standalone
 
         ImportDetection._early_modules_names = tuple(map(ModuleName, EARLY))
         ImportDetection._stdlib_modules_names = ()
+        if "MACOS_CC" in os.environ:
+            # A file for macOS has no such header, and is signed already.
+            Standalone.isRPathUsingPlatform = lambda: False
 
     def decideCompilation(self, module_name: ModuleName) -> str:  # noqa: ARG002
         """Leave all modules as bytecode: as C, our own alone are 1.3 MB, no faster, and take two minutes to build."""

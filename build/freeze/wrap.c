@@ -1,12 +1,17 @@
-/* Replacements that the linker puts in the place of functions of the freezer, the interpreter and the C library
-   (--wrap=NAME). Each says what it is for. */
+/* Replacements of functions of the freezer, the interpreter and the C library. Each says what it is for. On Linux the
+   linker puts them there (--wrap=NAME); on macOS, where it cannot, the compiler does (macos/clang). */
 
 #include "Python.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#ifdef __APPLE__
+#define __real_Py_PreInitialize Py_PreInitialize
+#define __real_Py_InitializeFromConfig Py_InitializeFromConfig
+#endif
 
 /* A closed standard stream has to stay one: the freezer would open /dev/null in its place, abort where there is none, and
    a handle written there would be lost in silence. Until the program starts, something of no use keeps its number. */
@@ -14,7 +19,7 @@ static int kept[3];
 
 static void keep_closed_streams(void) {
     for (int descriptor = 0; descriptor < 3; descriptor++) {
-        kept[descriptor] = fcntl(descriptor, F_GETFD) < 0 && eventfd(0, EFD_CLOEXEC) == descriptor;
+        kept[descriptor] = fcntl(descriptor, F_GETFD) < 0 && socket(AF_UNIX, SOCK_STREAM, 0) == descriptor;
     }
 }
 
@@ -37,7 +42,8 @@ void __wrap_patchInspectModule(PyThreadState *state) {
 PyObject *__wrap_getOriginalArgv0Object(void) { return PyUnicode_FromString("orch-executor-cf-worker"); }
 
 /* The freezer asks where the file stands, aborts where /proc or the name's encoding does not tell it, and uses the answer
-   for nothing that this program needs. */
+   for nothing that this program needs. macOS tells it without a file system. */
+#ifdef __linux__
 ssize_t __real_readlink(const char *path, char *target, size_t size);
 
 ssize_t __wrap_readlink(const char *path, char *target, size_t size) {
@@ -47,6 +53,7 @@ ssize_t __wrap_readlink(const char *path, char *target, size_t size) {
     target[0] = '/';
     return 1;
 }
+#endif
 
 /* Variables named PYTHON... are for interpreters: this program is none, and must start whatever they say. */
 PyStatus __real_Py_PreInitialize(const PyPreConfig *config);

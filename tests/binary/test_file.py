@@ -1,12 +1,14 @@
-"""The file itself: static, hardened, small, and silent about the machine that it was built on."""
+"""The file itself: small, and silent about the machine that it was built on."""
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -14,44 +16,6 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 MOST_BYTES = 13_500_000
 MOST_COMPRESSED = 5_500_000
-
-
-@pytest.fixture(scope="module")
-def headers(program: Path) -> str:
-    """Return what readelf says about the file."""
-    command = ["readelf", "--wide", "--file-header", "--program-headers", "--dynamic", "--sections", str(program)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def test_needs_no_library(headers: str) -> None:
-    assert "INTERP" not in headers
-    assert "(NEEDED)" not in headers
-
-
-def test_is_position_independent(headers: str) -> None:
-    assert "Position-Independent Executable" in headers
-
-
-def test_relocated_data_is_read_only(headers: str) -> None:
-    assert "GNU_RELRO" in headers
-    assert "NOW" in headers
-
-
-def test_no_memory_is_writable_and_executable(headers: str) -> None:
-    segments = [line.split() for line in headers.splitlines() if line.strip().startswith(("LOAD", "GNU_STACK"))]
-    flags = ["".join(words[6:-1]) for words in segments]
-    assert len(flags) > 2
-    assert not any({"W", "E"} <= set(flag) for flag in flags)
-
-
-def test_is_stripped(headers: str) -> None:
-    assert ".symtab" not in headers
-    assert ".debug_info" not in headers
-
-
-def test_a_thread_has_eight_mebibytes_of_stack(headers: str) -> None:
-    stack = next(line for line in headers.splitlines() if "GNU_STACK" in line)
-    assert int(stack.split()[5], 16) == 8 * 1024 * 1024
 
 
 def test_size(program: Path) -> None:
@@ -64,15 +28,22 @@ def test_holds_no_path_of_the_clone(program: Path) -> None:
     assert str(Path(__file__).parents[2]).encode() not in program.read_bytes()
 
 
-def test_has_a_bill_of_materials(program: Path) -> None:
-    bill = json.loads(program.with_name(f"{program.name}.cdx.json").read_text())
-    described = bill["metadata"]["component"]
-    assert described["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(program.read_bytes()).hexdigest()}]
-    version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
-    assert described["version"] == version
-    names = {component["name"] for component in bill["components"]}
-    assert names >= {
-        "musl",
+@pytest.fixture(scope="module")
+def bill(program: Path) -> dict[str, Any]:
+    """Return the bill of materials beside the file."""
+    read: dict[str, Any] = json.loads(program.with_name(f"{program.name}.cdx.json").read_text())
+    return read
+
+
+def test_has_a_bill_of_materials(program: Path, bill: dict[str, Any]) -> None:
+    digest = hashlib.sha256(program.read_bytes()).hexdigest()
+    assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
+
+
+def test_the_bill_names_what_is_inside(program: Path, bill: dict[str, Any]) -> None:
+    linux = program.read_bytes().startswith(b"\x7fELF")
+    common = {
         "zlib",
         "openssl",
         "python3.13",
@@ -85,5 +56,14 @@ def test_has_a_bill_of_materials(program: Path) -> None:
         "certifi",
         "nuitka",
     }
-    assert names.isdisjoint({"anyio", "typing-extensions"})
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
+    assert {component["name"] for component in bill["components"]} == common | ({"musl"} if linux else {"ziglang"})
+
+
+def test_the_bill_and_the_file_tell_the_same_version(program: Path, bill: dict[str, Any]) -> None:
+    try:
+        done = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        pytest.skip("the program is for another machine")
+    assert done.stdout.split()[1] == bill["metadata"]["component"]["version"]

@@ -9,6 +9,7 @@ from tests.support.http_proxy import Proxy
 from tests.support.program import Program, handle, outcome
 from tests.support.specs import spec
 from tests.support.stub import Starter, WorkerStub, error, reply, started
+from tests.support.systems import needs_full_device
 
 TOKEN = "hush-hush-hush"
 WITH_TOKEN = {"CF_WORKER_TOKEN": TOKEN}
@@ -203,6 +204,7 @@ def test_an_empty_endpoint_leaves_the_handle_without_abort(program: Program) -> 
     assert handle(ended)["status"] == "ready"
 
 
+@needs_full_device
 def test_an_agent_whose_handle_is_lost_is_stopped_again(program: Program) -> None:
     with WorkerStub(started(abort="/control/abort/lead?cap=abc"), token=TOKEN) as worker:
         ended = program.run(spec(worker.url), env=WITH_TOKEN, within='exec "$@" > /dev/full')
@@ -211,6 +213,7 @@ def test_an_agent_whose_handle_is_lost_is_stopped_again(program: Program) -> Non
     assert "the agent was stopped again" in ended.lines
 
 
+@needs_full_device
 def test_an_agent_of_somebody_else_is_left_alone(program: Program) -> None:
     """It ran before: another handle leads to it."""
     with WorkerStub(started(200)) as worker:

@@ -13,6 +13,7 @@ import pytest
 from tests.support.manners import Call, Server
 from tests.support.program import Program, handle
 from tests.support.specs import LARGE, spec
+from tests.support.systems import needs_full_device
 
 OFFLINE = {"CF_WORKER_HEALTHCHECK": "0"}
 
@@ -30,7 +31,7 @@ def test_every_diagnostic_bears_the_programs_name(program: Program) -> None:
     assert all(line.startswith("orch-executor-cf-worker: ") for line in ended.err.splitlines())
 
 
-@pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
+@pytest.mark.parametrize("redirection", [">&-", pytest.param("> /dev/full", marks=needs_full_device)])
 def test_a_stdout_that_takes_nothing_is_70(program: Program, redirection: str) -> None:
     ended = program.run(spec(), env=OFFLINE, within=f'exec "$@" {redirection}')
     assert (ended.code, ended.out) == (70, b"")
@@ -57,6 +58,7 @@ def test_a_reader_that_goes_midway_is_70(program: Program) -> None:
         assert running.child.wait(60) == 70
 
 
+@needs_full_device
 def test_version_and_help_tell_of_a_lost_stdout_too(program: Program) -> None:
     for argument in ("--version", "--help"):
         ended = program.run(b"", argument, within='exec "$@" > /dev/full')
@@ -132,7 +134,7 @@ def test_no_signal_cuts_a_handle_short(program: Program, number: signal.Signals)
     assert handle(ended)["status"] == "pending"
 
 
-@pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
+@pytest.mark.parametrize("redirection", ["2>&-", pytest.param("2> /dev/full", marks=needs_full_device)])
 def test_a_lost_stderr_changes_nothing_else(program: Program, redirection: str) -> None:
     within = f'exec "$@" {redirection}'
     assert handle(program.run(spec("path/to/worker.ts"), env=OFFLINE, within=within))["status"] == "pending"
