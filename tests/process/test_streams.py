@@ -186,14 +186,6 @@ def test_an_empty_stdin_is_64(program: Program, stdin: bytes) -> None:
     assert "the input is empty" in ended.err
 
 
-def test_a_directory_as_stdin_is_64(program: Program) -> None:
-    ended = program.run(b"", env=OFFLINE, within='exec "$@" < /')
-    if "init_sys_streams" in ended.err:
-        pytest.skip("CPython itself refuses a directory as stdin, with 1, before any program begins")
-    assert (ended.code, ended.out) == (64, b"")
-    assert "stdin cannot be read: is a directory" in ended.err
-
-
 def test_a_file_as_stdin(program: Program, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_bytes(spec())
     assert handle(program.run(b"", env=OFFLINE, within='exec "$@" < spec.yaml'))["name"] == "lead"
