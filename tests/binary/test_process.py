@@ -46,6 +46,42 @@ def test_a_signal_ends_it_at_once_and_silently(program: Path, number: signal.Sig
     assert process.returncode == -number
 
 
+def _relocated(program: Path) -> range:
+    """Return the addresses of what is written only while *program* is relocated, counted from where it is loaded."""
+    said = subprocess.run(
+        ["readelf", "--wide", "--program-headers", program], check=True, capture_output=True, text=True
+    )
+    row = next(line.split() for line in said.stdout.splitlines() if line.strip().startswith("GNU_RELRO"))
+    start, size = int(row[2], 16), int(row[5], 16)
+    return range(start, start + size)
+
+
+def _access(process: int, program: Path) -> dict[range, str]:
+    """Return how the memory of *process* may be used, by addresses counted from where *program* is loaded."""
+    lines = [line.split(maxsplit=5) for line in Path(f"/proc/{process}/maps").read_text().splitlines()]
+    ends = [[int(address, 16) for address in line[0].split("-")] for line in lines]
+    loaded = next(first for line, (first, _) in zip(lines, ends, strict=True) if line[-1] == str(program))
+    return {range(first - loaded, last - loaded): line[1] for line, (first, last) in zip(lines, ends, strict=True)}
+
+
+def test_relocated_data_is_read_only_while_it_runs(program: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with subprocess.Popen(
+            [program], env={}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdin is not None
+            process.stdin.write(SPEC.format(url=url))
+            process.stdin.close()
+            peer, _ = silent.accept()
+            access = _access(process.pid, program)
+            process.kill()
+            peer.close()
+    relocated = _relocated(program)
+    for address in (relocated[0], relocated[len(relocated) // 2], relocated[-1]):
+        assert [allowed for part, allowed in access.items() if address in part] == ["r--p"]
+
+
 def test_a_closed_stdin_is_an_empty_one(program: Path) -> None:
     done = subprocess.run(["sh", "-c", f"exec '{program}' <&-"], env={}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (64, "")
