@@ -98,4 +98,4 @@ check-workflows: $(RELEASE_READY) ## lint the workflows and the installer
 	$(RELEASE_ENV) $(RELEASE_BIN)/actionlint
 	$(RELEASE_BIN)/zizmor --offline --pedantic --quiet .github/workflows
 	# Those two name variables that a sourced or generated line sets, where the linter cannot follow.
-	$(RELEASE_BIN)/shellcheck install.sh $(filter-out build/freeze.sh build/toolchain.sh,$(wildcard build/*.sh))
+	$(RELEASE_ENV) shellcheck install.sh $(filter-out build/freeze.sh build/toolchain.sh,$(wildcard build/*.sh))
