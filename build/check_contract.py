@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = "docs/contract.md"
 
 _ITEM = re.compile(r"^(\d+)\. (.*?)(?=^\d+\. |^#|\Z)", re.MULTILINE | re.DOTALL)
-_NAMED = re.compile(r"`(tests/[\w/]+\.py)::(?:\w+::)?(\w+)`")
+_NAMED = re.compile(r"`(tests/[\w/]+\.py)::((?:\w+::)?\w+)`")
 _PLACE = re.compile(r"tests/[\w/]+\.py")
 
 
@@ -59,10 +59,16 @@ def _facts() -> list[str]:
 
 
 def _tests(file: Path) -> set[str]:
-    if not file.exists():
-        return set()
-    found = ast.walk(ast.parse(file.read_text()))
-    return {node.name for node in found if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    """Return the tests of *file*, as pytest names them."""
+    return set(_named(ast.parse(file.read_text()).body)) if file.exists() else set()
+
+
+def _named(body: list[ast.stmt], within: str = "") -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield from _named(node.body, f"{node.name}::")
+        elif isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield within + node.name
 
 
 def main() -> int:

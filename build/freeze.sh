@@ -41,8 +41,12 @@ else
   export CC=$toolchain/bin/musl-gcc
   CFLAGS+=" -fno-builtin-malloc -fno-builtin-calloc"
   wrapped=(patchInspectModule getOriginalArgv0Object readlink Py_PreInitialize Py_InitializeFromConfig)
+  # Relocations that are not packed take a megabyte. For aarch64 the GNU linker of Debian 12 leaves them so. LLVM's has to
+  # be told that a page there may be of 64 KiB, or the end of what is to be read-only would stay writable.
+  packed=-Wl,-z,pack-relative-relocs
+  [ "$(uname -m)" != aarch64 ] || packed="-fuse-ld=lld -Wl,--pack-dyn-relocs=relr -Wl,-z,common-page-size=65536"
   # musl gives a thread 128 KiB of stack, where a deep recursion ends in a crash instead of an error.
-  LDFLAGS="${LINK:--static-pie -Wl,-z,pack-relative-relocs -Wl,-z,relro,-z,now} -Wl,-z,noexecstack -Wl,-z,stack-size=8388608"
+  LDFLAGS="${LINK:--static-pie $packed -Wl,-z,relro,-z,now} -Wl,-z,noexecstack -Wl,-z,stack-size=8388608"
   LDFLAGS+=" -Wl,--gc-sections -Wl,-O1 -Wl,--exclude-libs,ALL -Wl,--build-id=none $(printf ' -Wl,--wrap=%s' "${wrapped[@]}")"
   finish() { strip --strip-all --remove-section=.comment "$1" -o "$2"; }
 fi

@@ -55,7 +55,8 @@ dist-anywhere: $(READY)
 	$(RELEASE_ENV) $(BIN)/python build/package_python.py "$(RELEASE_VERSION)" dist
 
 .PHONY: image
-image: $(READY) ## build the image of this machine's binary into dist/ (Linux, needs buildah)
+image: $(READY) ## build the image of this machine's binary into dist/ (Linux, needs buildah or root on Debian)
+	@command -v buildah >/dev/null || { apt-get -qq update && apt-get -qq install --yes --no-install-recommends buildah >/dev/null; }
 	$(RELEASE_ENV) build/image.sh $(RELEASE_BINARY) "$$($(BIN)/python build/platforms.py --oci)" "$(RELEASE_VERSION)" \
 	  "dist/orch-executor-cf-worker-$(RELEASE_VERSION)-$$($(BIN)/python build/platforms.py).oci.tar"
 
@@ -89,7 +90,7 @@ test-packaged: $(READY) worker ## run the tests of the binary against the one in
 rehearse-release: ## do all that a release does here, up to the upload: make rehearse-release VERSION=1.2.3
 	@test -n "$(VERSION)" || { echo "make rehearse-release: say VERSION=1.2.3" >&2; exit 64; }
 	$(MAKE) dist
-	! command -v buildah >/dev/null || $(MAKE) image
+	if command -v buildah >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; }; then $(MAKE) image; fi
 	$(MAKE) check-dist
 	$(MAKE) test-release
 
@@ -98,4 +99,4 @@ check-workflows: $(RELEASE_READY) ## lint the workflows and the installer
 	$(RELEASE_ENV) $(RELEASE_BIN)/actionlint
 	$(RELEASE_BIN)/zizmor --offline --pedantic --quiet .github/workflows
 	# Those two name variables that a sourced or generated line sets, where the linter cannot follow.
-	$(RELEASE_BIN)/shellcheck install.sh $(filter-out build/freeze.sh build/toolchain.sh,$(wildcard build/*.sh))
+	$(RELEASE_ENV) shellcheck install.sh $(filter-out build/freeze.sh build/toolchain.sh,$(wildcard build/*.sh))

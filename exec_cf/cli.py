@@ -92,13 +92,14 @@ def _spawn(call: Call, world: World, line: Line) -> None:
 def _input(call: Call, world: World, note: Callable[[Problem], None]) -> bytes:
     from exec_cf.document import LIMITS
     from exec_cf.errors import Code, Problem, Refused
+    from exec_cf.text import short
 
     if not call.file and world.at_terminal():
         note(Problem(Code.TERMINAL, f"reading the {call.verb.reads} from the terminal; end it with Ctrl-D"))
     try:
         return world.read(call.file, LIMITS.size)
     except OSError as error:
-        name = call.file or "stdin"
+        name = short(call.file) or "stdin"
         message = f"{name} cannot be read: {(error.strerror or str(error)).lower()}"
         raise Refused([Problem(Code.UNREADABLE, message, hint=f"pass a {call.verb.reads}")]) from None
 
@@ -130,8 +131,12 @@ def _lost(error: OSError) -> Refused:
     return Refused([Problem(Code.STDOUT, f"stdout cannot be written: {reason}", hint="nothing was delivered")])
 
 
+_LONGEST_ERROR = 500
+
+
 def _internal(error: Exception) -> Problem:
     from exec_cf.errors import Code, Problem
+    from exec_cf.text import short
 
-    message = f"the program failed: {type(error).__name__}: {error}"
+    message = short(f"the program failed: {type(error).__name__}: {error}", _LONGEST_ERROR)
     return Problem(Code.INTERNAL, message, hint="please report this with the input that led to it")

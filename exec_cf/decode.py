@@ -8,7 +8,7 @@ import msgspec
 from exec_cf.document import Document, Value, describe
 from exec_cf.errors import Code, Path, Problem
 from exec_cf.messages import SPECS
-from exec_cf.text import shown
+from exec_cf.text import LONGEST, short, shown
 
 Message = TypeVar("Message", bound=msgspec.Struct)
 
@@ -23,7 +23,7 @@ def decode(document: Document, message: type[Message]) -> tuple[Message | None, 
         return msgspec.convert(value, message), []
     except msgspec.ValidationError as error:
         found = [document.place(_in_words(problem, document)) for problem in _explain(value, message)]
-        return None, found or [document.place(Problem(Code.TYPE, str(error)))]
+        return None, found or [document.place(Problem(Code.TYPE, short(str(error))))]
 
 
 def _present(value: Any, message: type[msgspec.Struct]) -> Any:
@@ -65,7 +65,7 @@ def _in_words(problem: Problem, document: Document) -> Problem:
     value = _at(document.value, problem.path)
     hint = problem.hint
     if problem.message == "text" and spot.spelling is not None:
-        hint = f'write "{spot.spelling}"' if spot.spelling else 'write ""'
+        hint = f'write "{spot.spelling}"' if len(spot.spelling) <= LONGEST else "put it in double quotes"
     secret = problem.path[:1] == ("env",) and isinstance(value, str)
     got = "text" if secret else describe(value, spot.spelling)
     message = f"expected {problem.message}, got {got}"
@@ -135,11 +135,12 @@ class _Explainer:
             yield from self.walk(item, kind, (*path, key))
 
     def _literal(self, value: Value, values: tuple[Any, ...], path: Path) -> Iterator[Problem]:
+        known = tuple(SPECS) if path == ("spec_version",) else values
+        hint = f"write {_names(known, 'or')}"
         if not isinstance(value, str):
-            yield Problem(Code.TYPE, f"one of {_names(values)}", path)
+            yield Problem(Code.TYPE, "one of its values", path, hint)
         elif value not in values:
-            known = tuple(SPECS) if path == ("spec_version",) else values
-            yield Problem(Code.VALUE, f"{shown(value)} is not supported", path, f"write {_names(known, 'or')}")
+            yield Problem(Code.VALUE, f"{shown(value)} is not supported", path, hint)
 
     def _simple(self, value: Value, kind: Any, path: Path) -> Iterator[Problem]:
         inspect = self._inspect

@@ -23,7 +23,7 @@ from yaml.events import (
 
 from exec_cf.errors import Code, Path, Problem, Refused
 from exec_cf.syntax import FORBIDDEN, Events, TooManyTokens
-from exec_cf.text import shown
+from exec_cf.text import short, shown
 
 Value = str | int | float | bool | list[Any] | dict[str, Any] | None
 
@@ -103,7 +103,7 @@ def read(data: bytes, limits: Limits = LIMITS) -> Document:
     except TooManyTokens:
         raise Refused((*composer.problems, composer.here(_excess(f"{limits.tokens} tokens")))) from None
     except (YAMLError, ValueError, OverflowError) as error:
-        problem = composer.here(Problem(Code.SYNTAX, f"not YAML: {error}"))
+        problem = composer.here(Problem(Code.SYNTAX, f"not YAML: {short(str(error))}"))
         raise Refused((*composer.problems, problem)) from None
 
 
@@ -134,7 +134,7 @@ _BREAK = re.compile(r"\r\n|\r|\n")
 
 def _syntax_problem(error: MarkedYAMLError) -> Problem:
     mark: Mark | None = error.problem_mark or error.context_mark
-    message = ": ".join(part for part in ("not YAML", error.context, error.problem) if part)
+    message = ": ".join(short(part) for part in ("not YAML", error.context, error.problem) if part)
     said = error.problem or ""
     hint = next((cure for words, cure in _CURES if words in said), "")
     if "%d" in hint and error.context_mark:
@@ -217,11 +217,12 @@ class _Composer:
 
     def _alias(self, event: Any) -> Value:
         if event.anchor in self._open:
-            problem = Problem(Code.SYNTAX, f"the alias *{event.anchor} stands inside the value that it names")
+            problem = Problem(Code.SYNTAX, f"the alias *{short(event.anchor)} stands inside the value that it names")
             raise Refused([_at(event.start_mark, problem)])
         if event.anchor not in self._anchors:
-            hint = f"define &{event.anchor} further up, or quote the value"
-            raise Refused([_at(event.start_mark, Problem(Code.SYNTAX, f"unknown alias *{event.anchor}", hint=hint))])
+            name = short(event.anchor)
+            hint = f"define &{name} further up, or quote the value"
+            raise Refused([_at(event.start_mark, Problem(Code.SYNTAX, f"unknown alias *{name}", hint=hint))])
         return self._anchors[event.anchor]
 
     def _scalar(self, event: Any, path: Path) -> Value:
@@ -369,7 +370,7 @@ def describe(value: Value, spelling: str | None = None) -> str:
     if isinstance(value, bool):
         return "the boolean " + (spelling or str(value).lower())
     if isinstance(value, int | float):
-        return "the number " + (spelling or str(value))
+        return "the number " + short(spelling or str(value))
     if isinstance(value, str):
         return f"the text {shown(value)}"
     return "a mapping" if isinstance(value, dict) else "a list"

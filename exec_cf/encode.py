@@ -8,9 +8,9 @@ import msgspec
 from yaml import SafeDumper, ScalarNode, dump
 from yaml.emitter import ScalarAnalysis
 
-from exec_cf.decode import decode
-from exec_cf.document import LIMITS, read
+from exec_cf.document import read
 from exec_cf.errors import Code, Problem, Refused
+from exec_cf.handles import recognised
 from exec_cf.messages import WorkerHandle
 
 _BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
@@ -41,18 +41,23 @@ def render_json(message: msgspec.Struct) -> bytes:
 
 
 def checked(handle: WorkerHandle, as_json: bool) -> bytes:
-    """Return *handle* rendered, after reading it back: what leaves here is a handle, whole and as meant.
+    """Return *handle* rendered, after reading it back as a verb would: what leaves here is whole and as meant.
 
     Raises `Refused` with an internal problem otherwise, since no document of a user's can cause it.
     """
     write = render_json if as_json else render
     data = write(handle)
-    limits = msgspec.structs.replace(LIMITS, size=len(data))  # a long session stands five times in a handle
-    back, problems = decode(read(data, limits), type(handle))
-    if back is None or write(back) != data:
-        said = "; ".join(map(str, problems)) or "it reads back as another"
-        raise Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
+    try:
+        back, _ = recognised(read(data))
+    except Refused as refused:
+        raise _no_handle(str(refused)) from None
+    if write(back) != data:
+        raise _no_handle("it reads back as another")
     return data
+
+
+def _no_handle(said: str) -> Refused:
+    return Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
 
 
 def timestamp(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from exec_cf.text import plain
+from exec_cf.text import plain, short
 
 Path = tuple[str | int, ...]
 
@@ -23,10 +23,10 @@ class Exit(enum.IntEnum):
 
 
 EXIT_MEANING: dict[Exit, str] = {
-    Exit.OK: "a handle was printed, also one with `status: failed`",
+    Exit.OK: "done; a spawn and `--status` have printed a handle, which may say `status: failed`",
     Exit.USAGE: "the call is at fault: an unknown argument, an empty stdin, an unusable environment variable",
     Exit.INPUT: "the document is at fault: not YAML, or it breaks the schema or a rule",
-    Exit.RUNTIME: "no handle could be delivered: stdout is closed or full, or the program itself failed",
+    Exit.RUNTIME: "not done: stdout is closed or full, the Worker does not stop the agent, or the program failed",
 }
 
 
@@ -118,14 +118,17 @@ class Unfit(Exception):  # noqa: N818  reads as a sentence at every raise
 
 
 def dotted(path: Path) -> str:
-    """Return *path* as people write it: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
+    """Return *path* as people write it, fit to be shown: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
     return "".join(steps).removeprefix(".")
 
 
 def _key(text: str) -> str:
     bare = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
-    return text if bare and len(text) <= 80 else '"' + (text if len(text) <= 80 else text[:80] + "…") + '"'
+    return text if bare and len(text) <= _LONGEST_KEY else f'"{short(text, _LONGEST_KEY)}"'
+
+
+_LONGEST_KEY = 80
 
 
 def _reading_order(problem: Problem) -> tuple[int, int, str]:

@@ -11,6 +11,7 @@ import msgspec
 
 from exec_cf import urls
 from exec_cf._version import version
+from exec_cf.errors import Unfit
 
 if TYPE_CHECKING:
     import ssl
@@ -22,7 +23,6 @@ MOST_BODY = 64 * 1024
 """Bytes of an answer's body that are read where the body is wanted; the rest is left unread."""
 
 USER_AGENT = f"orch-executor-cf-worker/{version}"
-_PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,85 +69,106 @@ def _outcome(request: Request, environ: Mapping[str, str]) -> Answer | Failed:
         return _perform(request, environ)
     except Failed as failed:
         return failed
-    except Exception as error:  # noqa: BLE001  whatever a peer provokes in the stack below is a failed exchange
-        proxied = " (through the proxy of the environment)" if _any_proxy(request.url, environ) else ""
-        return Failed(_cause(error, request) + proxied)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with a URL or a library is a failed exchange
+        return Failed(_cause(error, urls.host_of(request.url), request.limit_ms))
 
 
 def _perform(request: Request, environ: Mapping[str, str]) -> Answer:
     import httpx
 
-    headers = {"user-agent": USER_AGENT, "accept": "application/json", **request.headers}
+    own = {"user-agent": USER_AGENT, "accept": "application/json", "accept-encoding": "identity"}
+    headers = {**own, **request.headers}
     limits = {"timeout": httpx.Timeout(request.limit_ms / 1000).as_dict()}
     content = request.body or None
     outgoing = httpx.Request(request.method, request.url, headers=headers, content=content, extensions=limits)
     for _ in range(MOST_REDIRECTS + 1):
         if outgoing.url.scheme not in {"http", "https"}:
             raise Failed(f"redirected to {outgoing.url.scheme}:, which is not followed")
-        with _client(outgoing.url, environ) as client:
-            answer = client.send(outgoing, stream=True)
-            follow = None if request.wants_body else answer.next_request
-            if follow is None:
-                return Answer(answer.status_code, _body(answer) if request.wants_body else b"")
-            outgoing = follow  # which carries no authorization to another host
-            answer.close()
+        came = _hop(outgoing, request, environ)
+        if isinstance(came, Answer):
+            return came
+        outgoing = came  # which carries no authorization to another host
     raise Failed(f"more than {MOST_REDIRECTS} redirects")
 
 
-def _client(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Client:
-    """Return a client for one hop: httpx would build a TLS context for http too, and ask proxies for loopback."""
+def _hop(outgoing: httpx.Request, request: Request, environ: Mapping[str, str]) -> Answer | httpx.Request:
+    """Return the answer to *outgoing*, or the request that it redirects to. Raises `Failed`."""
     import httpx
 
-    return httpx.Client(verify=cast("ssl.SSLContext", _tls(url, environ)), trust_env=_wants_proxy(url, environ))
+    proxy = _proxy(outgoing.url, environ)
+    # httpx itself would build a TLS context for http too, and ask proxies for loopback.
+    verify = cast("ssl.SSLContext", _tls(outgoing.url, environ))
+    client = httpx.Client(verify=verify, proxy=proxy, trust_env=False)
+    try:
+        with client:
+            answer = client.send(outgoing, stream=True)
+            follow = None if request.wants_body else answer.next_request
+            body = _body(answer) if request.wants_body else b""
+    except Exception as error:  # noqa: BLE001  whatever a peer provokes in the stack below is a failed exchange
+        looked_up = proxy.url.host if proxy else outgoing.url.host
+        via = " (through the proxy of the environment)" if proxy else ""
+        raise Failed(_cause(error, looked_up, request.limit_ms) + via) from None
+    return follow or Answer(answer.status_code, body)
+
+
+def _proxy(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
+    """Return the proxy that leads to *url*, None for none and for loopback. Raises `Failed`."""
+    named = any(name.lower().endswith("_proxy") for name in environ)
+    if not named or urls.is_loopback(f"{url.scheme}://{url.netloc.decode()}"):
+        return None
+    from exec_cf import proxies
+
+    try:
+        proxy = proxies.chosen(url, environ)
+    except Unfit as unfit:
+        raise Failed(f"{unfit.message}; {unfit.hint}") from None
+    if proxy:
+        proxy.ssl_context = _tls(proxy.url, environ)
+    return proxy
 
 
 def _tls(url: httpx.URL, environ: Mapping[str, str]) -> ssl.SSLContext | None:
     if url.scheme != "https":
         return None
+    import ssl
+
     from exec_cf import trust
 
     try:
         return trust.context(environ)
+    except ssl.SSLError:
+        raise _no_trust_store(environ, "it holds no certificate") from None
     except OSError as error:
-        named = " and ".join(name for name in trust.VARIABLES if environ.get(name)) or "the system's"
-        reason = "it holds no certificate" if error.strerror is None else error.strerror.lower()
-        raise Failed(f"the trust store cannot be read ({named}): {reason}") from None
+        raise _no_trust_store(environ, (error.strerror or str(error)).lower()) from None
 
 
-def _wants_proxy(url: httpx.URL, environ: Mapping[str, str]) -> bool:
-    return _any_proxy(f"{url.scheme}://{url.netloc.decode()}", environ)
+def _no_trust_store(environ: Mapping[str, str], reason: str) -> Failed:
+    from exec_cf import trust
 
-
-def _any_proxy(url: str, environ: Mapping[str, str]) -> bool:
-    named = any(environ.get(name) or environ.get(name.upper()) for name in _PROXY_VARIABLES)
-    return named and not urls.is_loopback(url)
+    named = " and ".join(name for name in trust.VARIABLES if environ.get(name)) or "the system's"
+    return Failed(f"the trust store cannot be read ({named}): {reason}")
 
 
 def _body(answer: httpx.Response) -> bytes:
+    """Return what the body begins with; none when it is encoded, which was not asked for and unpacks without bound."""
+    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        return b""
     read = bytearray()
-    for chunk in answer.iter_bytes():
+    for chunk in answer.iter_raw():
         read += chunk
         if len(read) > MOST_BODY:
             break
     return bytes(read[:MOST_BODY])
 
 
-def _cause(error: BaseException, request: Request) -> str:
-    """Return why *error* happened, in the words of the innermost exception that has some."""
-    host = _host_asked(error, request)
-    chain = list(_chain(error))
-    for inner in reversed(chain):
-        for kind, words in _words(host, request.limit_ms):
+def _cause(error: BaseException, host: str, limit_ms: int) -> str:
+    """Return why *error* happened, in the words of the innermost exception that has some; *host* was looked up."""
+    known = _words(host, limit_ms)
+    for inner in reversed(list(_chain(error))):
+        for kind, words in known:
             if isinstance(inner, kind):
                 return words(inner)
     return f"{type(error).__name__}: {error}"
-
-
-def _host_asked(error: BaseException, request: Request) -> str:
-    """Return the host that *error* came from, which after a redirect is not the request's."""
-    import httpx
-
-    return error.request.url.host if isinstance(error, httpx.RequestError) else urls.host_of(request.url)
 
 
 def _words(host: str, limit_ms: int) -> list[tuple[type[BaseException], Callable[[Any], str]]]:
@@ -170,7 +191,6 @@ def _words(host: str, limit_ms: int) -> list[tuple[type[BaseException], Callable
         (httpx.TimeoutException, lambda _: late),
         (httpx.InvalidURL, lambda e: f"a URL that is none: {e}"),
         (httpx.ProxyError, lambda e: f"the proxy refused: {e}"),
-        (httpx.DecodingError, lambda _: "the answer's compression is broken"),
         (httpx.RemoteProtocolError, lambda e: f"the answer is not HTTP: {e}"),
         (ImportError, lambda _: "a SOCKS proxy is not supported; name an http:// one"),
         (UnicodeError, lambda _: f"{host} is no host name"),

@@ -37,7 +37,7 @@ def _json(problem: Problem) -> str:
     fields = {
         "code": problem.code.slug,
         "message": plain(problem.message),
-        "path": plain(dotted(problem.path)),
+        "path": dotted(problem.path),
         "line": problem.line or None,
         "column": problem.column or None,
         "hint": plain(problem.hint),

@@ -8,7 +8,7 @@ import msgspec
 
 from exec_cf.errors import Code, Problem, Refused, Unfit
 from exec_cf.subjects import check_token
-from exec_cf.text import shown
+from exec_cf.text import short, shown
 from exec_cf.urls import base_url, is_loopback, origin_of
 
 
@@ -67,21 +67,21 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "healthcheck",
         "CF_WORKER_HEALTHCHECK",
-        "`0`, `false` or `off`: the Worker is not called at all, and the handle says `pending`",
+        "`0`, `false` or `off`: a spawn does not call the Worker, and its handle says `pending`",
         True,
         _switch,
     ),
     Setting(
         "timeout_ms",
         "CF_WORKER_HEALTHCHECK_TIMEOUT_MS",
-        "limit of one attempt at `GET <base>/health`, in milliseconds",
+        "limit of one attempt at any call of the Worker but the start, in milliseconds",
         5000,
         cap=600_000,
     ),
     Setting(
         "retries",
         "CF_WORKER_HEALTHCHECK_RETRIES",
-        "attempts in all, at the probe and at the start",
+        "attempts at each call of the Worker; also how often `--teardown` looks whether the agent is gone",
         3,
         cap=100,
     ),
@@ -169,9 +169,9 @@ def exposed(base: str, settings: Settings) -> list[Problem]:
     if not settings.token:
         return []
     if settings.url and origin_of(settings.url) != origin_of(base):
-        message = f"CF_WORKER_TOKEN belongs to the Worker of CF_WORKER_URL, and this is {base}"
+        message = f"CF_WORKER_TOKEN belongs to the Worker of CF_WORKER_URL, and this is {short(base)}"
         return [Problem(Code.ENVIRONMENT, message, hint="set both for the Worker of the handle")]
     if not base.startswith("http:") or is_loopback(base):
         return []
-    message = f"CF_WORKER_TOKEN would cross the network in the clear to {base}"
+    message = f"CF_WORKER_TOKEN would cross the network in the clear to {short(base)}"
     return [Problem(Code.ENVIRONMENT, message, hint="use https, or unset CF_WORKER_TOKEN")]

@@ -75,9 +75,11 @@ def write_stdout(data: bytes) -> None:
     try:
         _write_all(STDOUT, data)
     except OSError:
-        if size_before is not None:
-            os.ftruncate(STDOUT, size_before)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            if size_before is not None:
+                os.ftruncate(STDOUT, size_before)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise
 
 

@@ -3,7 +3,9 @@
 import re
 
 _WORD = re.compile(r"\S+")
-_LONGEST = 120
+
+LONGEST = 120
+"""Characters of a value that are shown."""
 
 
 def plain(text: str) -> str:
@@ -12,10 +14,15 @@ def plain(text: str) -> str:
     return _WORD.sub(_without_credentials, visible) if "@" in visible else visible
 
 
+def short(text: str, most: int = LONGEST) -> str:
+    """Return *text* made plain, and then cut: a password that has lost its @ would be shown."""
+    visible = plain(text)
+    return visible if len(visible) <= most else visible[:most] + "…"
+
+
 def shown(text: str) -> str:
-    """Return *text* in double quotes, escaped and cut to a length that fits a line of a terminal or a log."""
-    cut = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-    return '"' + plain(cut.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+    """Return *text* in double quotes, escaped and short."""
+    return '"' + short(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def _without_credentials(word: re.Match[str]) -> str:

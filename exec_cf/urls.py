@@ -15,10 +15,10 @@ DEFAULT_ABORT = "/control/abort"
 """Stops all agents of a Worker."""
 
 LONGEST = 8192
-"""Characters of a base URL or of an endpoint; servers refuse longer ones."""
+"""Bytes of a base URL or of an endpoint; servers refuse longer ones."""
 
 _LONGEST_TARGET = 3 * LONGEST
-"""Characters of a base and what is put behind it."""
+"""Bytes of a base and what is put behind it."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HTTP = re.compile(
@@ -97,8 +97,8 @@ def session_abort_url(base: str, session: str) -> str:
 
 def _filled(endpoint: str, session: str) -> str:
     marks = endpoint.count(_SESSION)
-    if len(endpoint) + marks * len(escaped(session)) > LONGEST:
-        raise Unfit(f"the URL is longer than {LONGEST} characters", "shorten it")
+    if len(endpoint.encode(errors="surrogatepass")) + marks * len(escaped(session)) > LONGEST:
+        raise Unfit(f"the URL is longer than {LONGEST} bytes", "shorten it")
     return endpoint.replace(_SESSION, escaped(session))
 
 
@@ -207,8 +207,8 @@ def escaped(text: str) -> str:
 
 
 def _http_url(text: str, most: int = LONGEST) -> re.Match[str]:
-    if len(text) > most:
-        raise Unfit(f"the URL is longer than {most} characters", "shorten it")
+    if len(text.encode(errors="surrogatepass")) > most:
+        raise Unfit(f"the URL is longer than {most} bytes", "shorten it")
     _check_characters(text)
     parts = _HTTP.fullmatch(text)
     if not parts:

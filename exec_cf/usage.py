@@ -53,7 +53,7 @@ Without a file a verb reads stdin. Every verb can be repeated.
   -V, --version       print the version
 
 Exit: 0 done; a handle may say `failed`    65 the document is at fault
-      64 the call is at fault              70 nothing could be delivered
+      64 the call is at fault              70 it could not be done
 
 CF_WORKER_URL names the Worker, CF_WORKER_TOKEN opens it; the README has all.
 """

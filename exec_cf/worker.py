@@ -12,7 +12,7 @@ from exec_cf.http import Answer, Failed, Request
 from exec_cf.messages import BusBlock
 from exec_cf.plan import Plan
 from exec_cf.settings import Settings
-from exec_cf.text import plain
+from exec_cf.text import short
 
 PAUSE_S = 0.25
 """Seconds between two attempts."""
@@ -215,7 +215,7 @@ def _attempts(attempt: Callable[[], Answer], most: int, what: str, line: Line) -
         try:
             return attempt(), number
         except Failed as failed:
-            cause = plain(str(failed)[:_LONGEST_CAUSE])
+            cause = short(str(failed), _LONGEST_CAUSE)
             line.note(Problem(Code.ATTEMPT, f"{what} attempt {number}/{most}: {cause}"))
     raise Unavailable(f"{what}: {cause}" if most == 1 else f"{what}: {cause} (after {most} attempts)")
 
@@ -276,7 +276,7 @@ def _said(text: str, settings: Settings) -> str:
     """Return *text* of the Worker's, cut, without anything secret or unprintable."""
     if settings.token:
         text = text.replace(settings.token, "***")
-    return plain(text)[:_LONGEST_CAUSE]
+    return short(text, _LONGEST_CAUSE)
 
 
 def _started(answer: Answer, plan: Plan, settings: Settings, *, unsure: bool) -> Started:

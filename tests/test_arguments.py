@@ -39,6 +39,8 @@ def test_the_wait_is_in_seconds() -> None:
         (["--Version"], "did you mean --version?"),
         (["--wiat=3"], "did you mean --wait?"),
         (["-x"], "see --help"),
+        (["--spawn"], 'unknown argument "--spawn"; see --help; the SpawnSpec goes to stdin'),
+        (["--teardwon"], "did you mean --teardown?"),
         (["spec.yaml"], "the SpawnSpec goes to stdin"),
         ([""], 'unknown argument ""'),
         (["--status=file"], "write --status FILE"),

@@ -37,6 +37,15 @@ def test_the_contract_holds() -> None:
         (f"2. It MUST be. {HERE}\n", "2. stands where 1. should"),
         (f"1. It MUST be. {HERE[:-1]}s`\n", "which does not exist"),
         ("1. It MUST be. `tests/test_absent.py::test_x`\n", "which does not exist"),
+        (
+            "1. It MUST be. `tests/test_settings.py::TestOver::test_a_good_document_does_not_excuse_the_environment`\n",
+            "which does not exist",
+        ),
+        (
+            "1. It MUST be. `tests/test_settings.py::test_a_good_document_does_not_excuse_the_environment`\n",
+            "which does not exist",
+        ),
+        (f"1. It MUST be. {HERE.replace('::', '::TestX::')}\n", "which does not exist"),
         (f"1. It MUST be. {HERE} tests/test_x.py\n", "1. names a test in another form"),
         (f"1. It MUST be. {HERE}\n", "does not say"),
     ],

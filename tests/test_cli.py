@@ -88,6 +88,14 @@ def test_a_terminal_is_told_what_is_awaited() -> None:
     assert world.errors == [f"{PROGRAM}reading the spec from the terminal; end it with Ctrl-D"]
 
 
+def test_a_terminal_is_not_awaited_where_a_file_is_named() -> None:
+    world = FakeWorld()
+    world.terminal = True
+    world.files["spec.yaml"] = EXAMPLE_SPEC
+    assert run(world, "--validate", "spec.yaml") == Exit.OK
+    assert world.errors == []
+
+
 @pytest.mark.parametrize("number", [errno.EPIPE, errno.ENOSPC, errno.EBADF, errno.EIO])
 def test_a_handle_that_is_lost_is_70(number: int) -> None:
     world = FakeWorld(EXAMPLE_SPEC, broken_write=os_error(number))

@@ -58,8 +58,10 @@ def test_null_within_a_block_counts_as_absent() -> None:
         ("labels: {a: }", 'line 4, column 12: labels.a: expected text, got null; write ""'),
         ("session: [a]", "line 4, column 10: session: expected text, got a list"),
         ("labels: a", 'line 4, column 9: labels: expected a mapping of text to text, got the text "a"'),
-        ("spec_version: v2", 'line 4, column 15: spec_version: "v2" is not supported; write v1'),
-        ("spec_version: 1", "line 4, column 15: spec_version: expected one of v1, got the number 1"),
+        ("spec_version: v2", 'line 4, column 15: spec_version: "v2" is not supported; write v1 or v2'),
+        ("spec_version: 1", "spec_version: expected one of its values, got the number 1; write v1 or v2"),
+        ("tmux: {position: 3}", 'tmux.position: expected text, got the number 3; write "3"'),
+        ("env: hush", "line 4, column 6: env: expected a mapping of text to text, got text"),
         ("outfit: {accessories: [a, 1]}", "outfit.accessories[1]: expected text, got the number 1"),
         ("outfit: {accessories: a}", 'outfit.accessories: expected a list of text, got the text "a"'),
         ("tmux: {headless: yes}", 'tmux.headless: expected true or false, got the text "yes"'),
@@ -73,6 +75,34 @@ def test_null_within_a_block_counts_as_absent() -> None:
 def test_what_is_refused_is_placed_named_and_cured(line: str, wanted: str) -> None:
     (said,) = problems(f"{GOOD}{line}\n")
     assert wanted in said
+
+
+@pytest.mark.parametrize(
+    ("line", "cure"),
+    [
+        ("labels: {a: %s}", "put it in double quotes"),
+        ("labels: a%s", ""),
+        ("labels:\n  ? a%s\n  : 1", 'write "1"'),
+        ("spec_version: v%s", "write v1 or v2"),
+        ("? zzz%s\n: x", "known are spec_version"),
+    ],
+)
+def test_no_diagnostic_is_as_long_as_what_it_is_about(line: str, cure: str) -> None:
+    (said,) = problems(f"{GOOD}{line % ('1' * 200_000)}\n")
+    assert len(said) < 500
+    assert cure in said
+
+
+def test_a_value_of_the_environment_is_not_shown() -> None:
+    (said,) = problems(f"{GOOD}env: hush\n")
+    assert "hush" not in said
+
+
+def test_an_agent_that_is_no_text_is_told_which_there_are() -> None:
+    (said,) = problems("name: a\nagent: 3\ncf-worker: {script: s}\n")
+    assert said.endswith(
+        "agent: expected one of its values, got the number 3; write claude-code, codex, echo, gemini or pi"
+    )
 
 
 def test_a_missing_field_is_named_where_it_belongs() -> None:

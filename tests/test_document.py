@@ -170,6 +170,29 @@ def test_what_is_no_yaml_is_65_with_its_line(text: str, line: int) -> None:
     assert problem.column > 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: *%s",
+        "a: &%s\n  - *%s",
+        "a: !%s!x b",
+        "a: !%s b",
+        "a: !!int %sx",
+        "%%%s\n--- *a",
+        "%%TAG !%s! a\n%%TAG !%s! b\n--- c",
+        "? %s\n: 1\n? %s\n: 2",
+        "<<: %s",
+    ],
+)
+def test_no_diagnostic_is_as_long_as_what_it_is_about(text: str) -> None:
+    data = text.replace("%s", "1" * 100_000).replace("%%", "%").encode()
+    try:
+        problems = read(data).problems
+    except Refused as refused:
+        problems = refused.problems
+    assert [len(str(problem)) < 500 for problem in problems] == [True]
+
+
 @pytest.mark.parametrize("text", ["a: b\n---\nc: d", "---\n---", "a: b\n--- # and nothing"])
 def test_a_second_document_is_refused(text: str) -> None:
     (problem,) = refusal(text)

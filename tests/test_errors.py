@@ -25,7 +25,10 @@ def test_every_kind_of_diagnostic_has_its_own_name_and_a_meaning() -> None:
         (("labels", "a b"), 'labels."a b"'),
         (("labels", ""), 'labels.""'),
         ((0, "a"), "[0].a"),
+        (("x" * 80,), "x" * 80),
         (("x" * 90,), '"' + "x" * 80 + '…"'),
+        (("labels", "https://ann:" + "hush" * 50 + "@h"), 'labels."https://***@h"'),
+        (("a\x1b",), '"a\\x1b"'),
     ],
 )
 def test_paths_read_as_people_write_them(path: Path, wanted: str) -> None:

@@ -1,19 +1,28 @@
 """One exchange, against servers of good and bad manners."""
 
+import gzip
 import socket
+from pathlib import Path
 
 import pytest
 
 from exec_cf.http import MOST_BODY, USER_AGENT, Answer, Failed, Request, exchange
 from tests.support import manners
+from tests.support.certificates import Authority
+from tests.support.http_proxy import Proxy
 from tests.support.manners import HEALTHY, STALLED, UNHEALTHY, Manner, Server
 
 SOON_MS = 300
 LONG_MS = 30_000
 
 
-def get(url: str, limit_ms: int = LONG_MS) -> Answer:
-    return exchange(Request(method="GET", url=url, limit_ms=limit_ms), {})
+def get(url: str, limit_ms: int = LONG_MS, **environ: str) -> Answer:
+    return exchange(Request(method="GET", url=url, limit_ms=limit_ms), environ)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return int(unused.getsockname()[1])
 
 
 def post(url: str, body: bytes = b"{}", limit_ms: int = LONG_MS, **headers: str) -> Answer:
@@ -49,10 +58,8 @@ def test_a_server_that_never_accepts_ends_at_the_limit() -> None:
 
 
 def test_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
     with pytest.raises(Failed, match=r"^connection refused$"):
-        get(f"http://127.0.0.1:{port}/health")
+        get(f"http://127.0.0.1:{free_port()}/health")
 
 
 def test_a_name_that_nobody_has() -> None:
@@ -93,9 +100,96 @@ def test_an_answer_without_end_is_read_to_a_bound() -> None:
         assert len(post(server.url).body) == MOST_BODY
 
 
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "GZIP", "zstd", "deflate"])
+def test_an_encoded_answer_is_not_unpacked(encoding: str) -> None:
+    bomb = gzip.compress(gzip.compress(bytes(10_000_000)))
+    with Server(manners.status(201, f"content-encoding: {encoding}", body=bomb)) as server:
+        assert post(server.url) == Answer(201, b"")
+    assert server.heads[0].headers["accept-encoding"] == "identity"
+
+
+def test_an_answer_that_says_that_it_is_not_encoded_is_read() -> None:
+    with Server(manners.status(200, "content-encoding: Identity", body=b"{}")) as server:
+        assert post(server.url).body == b"{}"
+
+
 def test_an_answer_that_stalls_ends_at_the_limit() -> None:
     with (
         Server(manners.silent(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")) as server,
         pytest.raises(Failed, match="timed out"),
     ):
         post(server.url, limit_ms=SOON_MS)
+
+
+class TestProxy:
+    def test_what_fails_there_is_told_as_the_proxys(self) -> None:
+        with pytest.raises(Failed, match=r"^connection refused \(through the proxy of the environment\)$"):
+            get("http://worker.example/health", http_proxy=f"http://127.0.0.1:{free_port()}")
+
+    def test_the_name_that_is_not_found_is_the_proxys(self) -> None:
+        with pytest.raises(Failed, match=r"^the name proxy\.invalid was not found: .* \(through the proxy"):
+            get("http://worker.example/health", http_proxy="http://proxy.invalid:3128")
+
+    def test_what_fails_beside_it_is_not(self) -> None:
+        with pytest.raises(Failed, match=r"^the name nobody\.invalid was not found: [^()]*$"):
+            get("http://nobody.invalid/health", http_proxy="http://127.0.0.1:1", no_proxy="invalid")
+
+    def test_the_hop_that_failed_decides(self) -> None:
+        port = free_port()
+        with (
+            Proxy(manner=manners.redirect(f"http://127.0.0.1:{port}/")) as proxy,
+            pytest.raises(Failed, match=r"^connection refused$"),
+        ):
+            get("http://worker.example/health", http_proxy=proxy.url)
+
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1", "127.1.2.3", "localhost.", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]"]
+    )
+    def test_loopback_is_asked_directly(self, host: str) -> None:
+        with Proxy() as proxy, pytest.raises(Failed, match=r"^[^()]*$"):
+            get(f"http://{host}:{free_port()}/health", http_proxy=proxy.url, all_proxy=proxy.url)
+        assert proxy.heads == []
+
+    @pytest.mark.parametrize("listed", ["localhost,127.0.0.1,::1,fd00::/8", "[::1]", "10.0.0.0/8", "http://h:x", ",,"])
+    def test_whatever_no_proxy_lists_the_others_go_through(self, listed: str) -> None:
+        with Proxy() as proxy:
+            assert get("http://worker.example/health", HTTP_PROXY=proxy.url, NO_PROXY=listed).status == 200
+        assert manners.targets(proxy.heads) == ["GET http://worker.example/health"]
+
+    def test_a_variable_that_holds_none_is_named_without_its_text(self) -> None:
+        with pytest.raises(Failed, match=r"^HTTP_PROXY holds no URL of a proxy; write it like http://") as failed:
+            get("http://worker.example/health", HTTP_PROXY="http://user:pa/ss@127.0.0.1:1")
+        assert "pa" not in str(failed.value).partition(";")[0].replace("HTTP_PROXY", "")
+
+    def test_the_environment_is_the_one_that_is_handed_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with Proxy() as proxy, Server(manners.ok) as server:
+            monkeypatch.setenv("http_proxy", proxy.url)
+            monkeypatch.setenv("no_proxy", "")
+            assert get(server.url).status == 200
+        assert (len(proxy.heads), len(server.heads)) == (0, 1)
+
+    def test_socks_is_told_not_to_be_spoken(self) -> None:
+        with pytest.raises(Failed, match=r"^a SOCKS proxy is not supported; name an http:// one$"):
+            get("http://worker.example/health", ALL_PROXY="socks5://127.0.0.1:1")
+
+    def test_one_for_the_other_scheme_is_not_looked_at(self) -> None:
+        with Proxy() as proxy:
+            assert (
+                get("http://worker.example", http_proxy=proxy.url, https_proxy=":", all_proxy="socks5://h").status
+                == 200
+            )
+
+    def test_a_proxy_that_speaks_tls_is_verified_like_a_worker(self, tmp_path: Path) -> None:
+        authority = Authority(tmp_path)
+        with Server(manners.ok, authority.server("127.0.0.1")) as proxy:
+            assert get("http://worker.example/", http_proxy=proxy.url, SSL_CERT_FILE=str(authority.file)).status == 200
+            with pytest.raises(Failed, match="the certificate is not trusted"):
+                get("http://worker.example/", http_proxy=proxy.url)
+        assert manners.targets(proxy.heads) == ["GET http://worker.example/"]
+
+
+@pytest.mark.parametrize("junk", ["", "junk", "-----BEGIN CERTIFICATE-----\njunk\n-----END CERTIFICATE-----\n"])
+def test_a_trust_store_without_a_certificate_is_told_in_words(junk: str, tmp_path: Path) -> None:
+    (tmp_path / "junk.pem").write_text(junk)
+    with pytest.raises(Failed, match=r"^the trust store cannot be read \(SSL_CERT_FILE\): it holds no certificate$"):
+        get("https://127.0.0.1/", SSL_CERT_FILE=str(tmp_path / "junk.pem"))

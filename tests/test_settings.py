@@ -117,6 +117,12 @@ def test_a_token_crosses_no_network_in_the_clear(base: str, token: str, refused:
     assert bool(exposed(base, settings)) is refused
 
 
+def test_a_long_base_is_shown_in_part() -> None:
+    settings, _, _ = read({"CF_WORKER_TOKEN": "t"})
+    (problem,) = exposed("http://h/" + "p" * 8000, settings)
+    assert len(str(problem)) < 500
+
+
 class TestUnder:
     def test_the_environments_diagnostics_come_first(self) -> None:
         told: list[Problem] = []

@@ -2,11 +2,15 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exec_cf import encode, spawn
+from exec_cf.document import read
 from exec_cf.errors import Problem, Refused
+from exec_cf.handles import recognised
 from exec_cf.http import Answer, Failed
-from exec_cf.messages import HANDLES, WorkerHandle
+from exec_cf.messages import EXECUTOR, HANDLES, WorkerHandle
 from exec_cf.worker import Line
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC, spec
 from tests.support.world import NOW, OFFLINE, Script, started
@@ -170,3 +174,21 @@ def test_no_handle_leaves_that_would_read_as_another() -> None:
     bad = msgspec.structs.replace(handle, name=3)
     with pytest.raises(Refused, match="the handle is not one"):
         encode.checked(bad, as_json=False)
+
+
+_TEXTS = st.one_of(st.text(max_size=40), st.text(alphabet="éa😀/{}%", min_size=1500, max_size=1700))
+_PATHS = st.text(alphabet="/ab%2.;é~!$&'()*+,=:@|^{}\"<>`?#", max_size=12)
+
+
+@given(_TEXTS, _TEXTS, _PATHS, st.one_of(_PATHS, st.just("/{session}" + "😀" * 2000)))
+def test_whatever_is_printed_is_what_the_verbs_take(session: str, owner: str, base: str, endpoint: str) -> None:
+    fields = {"name": "a", "agent": "echo", "session": session, "owner": owner}
+    block = {"script": f"https://h/{base}", "abort_endpoint": endpoint}
+    data = msgspec.json.encode({**fields, EXECUTOR: block})
+    try:
+        order = spawn.prepare(data, OFFLINE, lambda _: None)
+    except Refused:
+        return
+    handle = spawn.spawn(order, Line(Script(), lambda _: None, lambda _: None), lambda: NOW).handle
+    for as_json in (False, True):
+        assert recognised(read(encode.checked(handle, as_json)))[0] == handle

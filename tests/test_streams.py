@@ -1,6 +1,10 @@
 """Standard streams at the level of descriptors; the process tests show them from outside."""
 
 import os
+import pty
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,3 +104,47 @@ def test_a_diagnostic_is_a_line(pipe: tuple[int, int], monkeypatch: pytest.Monke
     with as_descriptor("STDERR", writer, monkeypatch):
         streams.error_line("ü")
     assert os.read(reader, 100) == "ü\n".encode()
+
+
+def test_a_terminal_is_known_as_one(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = pty.openpty()
+    for descriptor, wanted in ((there, True), (pipe[0], False)):
+        with as_descriptor("STDIN", descriptor, monkeypatch):
+            assert streams.at_terminal() is wanted
+    os.close(here)
+    os.close(there)
+    with as_descriptor("STDIN", there, monkeypatch):
+        assert not streams.at_terminal()
+
+
+def test_a_failed_write_leaves_the_signals_as_they_were(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was started for the handle is stopped then, which a signal has to be able to end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    os.close(pipe[0])
+    with as_descriptor("STDOUT", pipe[1], monkeypatch), pytest.raises(BrokenPipeError):
+        streams.write_stdout(b"x")
+    assert signal.pthread_sigmask(signal.SIG_SETMASK, before) == before
+
+
+_SHOWS_STANDARD_STREAMS = """
+import os
+from exec_cf import streams
+streams.reserve_stderr()
+devices = {os.stat(f"/dev/{name}").st_rdev: name for name in ("null", "zero")}
+def name(descriptor):
+    try:
+        return devices[os.fstat(descriptor).st_rdev]
+    except OSError:
+        return "closed"
+print(name(0), name(2))
+"""
+
+
+@pytest.mark.parametrize(
+    ("closed", "wanted"),
+    [("2>&-", "zero null"), ("<&- 2>&-", "closed null"), ("<&-", "closed zero")],
+)
+def test_a_closed_stderr_gets_the_null_device_and_nothing_else_does(closed: str, wanted: str) -> None:
+    python = [sys.executable, "-c", _SHOWS_STANDARD_STREAMS]
+    shell = ["sh", "-c", f'exec "$@" < /dev/zero 2> /dev/zero {closed}', "sh", *python]
+    assert subprocess.run(shell, stdout=subprocess.PIPE, check=True).stdout.decode().strip() == wanted

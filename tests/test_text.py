@@ -2,7 +2,7 @@
 
 import pytest
 
-from exec_cf.text import plain, shown
+from exec_cf.text import plain, short, shown
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,13 @@ def test_plain_text_is_one_printable_line_without_credentials(text: str, wanted:
         ("a\x07", '"a\\x07"'),
         ("x" * 121, '"' + "x" * 120 + '…"'),
         ("x" * 120, '"' + "x" * 120 + '"'),
+        ("https://ann:" + "hush" * 50 + "@h/" + "p" * 200, '"https://***@h/' + "p" * 106 + '…"'),
     ],
 )
 def test_shown_text_is_quoted_and_short(text: str, wanted: str) -> None:
     assert shown(text) == wanted
+
+
+def test_short_text_is_plain_before_it_is_cut() -> None:
+    assert short("\x1b" * 10, 8) == "\\x1b\\x1b…"
+    assert short("//ann:hush@h", 8) == "//***@h"

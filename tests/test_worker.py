@@ -133,7 +133,7 @@ def test_a_start_that_had_no_answer_before_cannot_tell_who_made_it(first: Answer
     ("more", "words"),
     [
         ({"state": "starting"}, "start: the Worker says that the agent is starting"),
-        ({"state": "\x9b31m" + "x" * 999}, "start: the Worker says that the agent is \\x9b31m" + "x" * 293),
+        ({"state": "\x9b31m" + "x" * 999}, "start: the Worker says that the agent is \\x9b31m" + "x" * 293 + "…"),
         ({"agent": "pi"}, "start: the session runs pi, not echo"),
     ],
 )
@@ -154,7 +154,7 @@ def test_what_a_worker_says_of_a_session_is_cut_and_tells_no_secret() -> None:
     seen = worker.look(PLAN, WITH_TOKEN, talk.line)
     for text in (seen.state, seen.cause):
         assert text.startswith("\\x1b[2J *** x")
-        assert len(text) == 300
+        assert len(text) == 301
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_what_will_not_pass_is_not_tried_again(status: int) -> None:
         (Answer(401), "start: the Worker wants a token (HTTP 401); set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
         (Answer(403), "start: the Worker refuses the token (HTTP 403); set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
         (json(409, {"message": "as pi"}), "start: the session runs already with other settings (HTTP 409): as pi"),
-        (json(400, {"message": "\x1b[31m" + "x" * 999}), "start: HTTP 400: \\x1b[31m" + "x" * 292),
+        (json(400, {"message": "\x1b[31m" + "x" * 999}), "start: HTTP 400: \\x1b[31m" + "x" * 292 + "…"),
         (json(400, {"message": 3}), "start: HTTP 400"),
         (Answer(400, b"\xff"), "start: HTTP 400"),
         (Answer(307), "start: the Worker redirects (HTTP 307); name its final URL"),

@@ -95,5 +95,5 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
             self.sysexit(f"Not frozen, so not changed: {', '.join(sorted(self.unseen))}")
 
     def getExtraCodeFiles(self) -> dict[str, str]:
-        """Link the functions that replace some of the freezer's and of the C library's."""
-        return {name: (HERE / name).read_text() for name in ("malloc.c", "wrap.c")}
+        """Link what replaces functions of the freezer and of the C library, and what they leave undone."""
+        return {name: (HERE / name).read_text() for name in ("malloc.c", "relro.c", "wrap.c")}

@@ -6,6 +6,7 @@ declare -A package_of=(
   [gcc]=gcc [ld]=binutils [make]=make [perl]=perl [xz]=xz-utils [patchelf]=patchelf
   [/usr/include/linux/version.h]=linux-libc-dev
 )
+[ "$(uname -m)" != aarch64 ] || package_of[ld.lld]=lld
 missing=()
 for need in "${!package_of[@]}"; do
   [ -e "$need" ] || command -v "$need" >/dev/null || missing+=("${package_of[$need]}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.binary.conftest import SPEC
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,39 @@ def test_is_position_independent(headers: str) -> None:
 def test_relocated_data_is_read_only(headers: str) -> None:
     assert "GNU_RELRO" in headers
     assert "NOW" in headers
+
+
+def _relocated(headers: str) -> range:
+    """Return the addresses of what is written only while the program is relocated, counted from where it is loaded."""
+    row = next(line.split() for line in headers.splitlines() if line.strip().startswith("GNU_RELRO"))
+    start, size = int(row[2], 16), int(row[5], 16)
+    return range(start, start + size)
+
+
+def _access(process: int, program: Path) -> dict[range, str]:
+    """Return how the memory of *process* may be used, by addresses counted from where *program* is loaded."""
+    lines = [line.split(maxsplit=5) for line in Path(f"/proc/{process}/maps").read_text().splitlines()]
+    ends = [[int(address, 16) for address in line[0].split("-")] for line in lines]
+    loaded = next(first for line, (first, _) in zip(lines, ends, strict=True) if line[-1] == str(program))
+    return {range(first - loaded, last - loaded): line[1] for line, (first, last) in zip(lines, ends, strict=True)}
+
+
+def test_relocated_data_is_read_only_while_it_runs(program: Path, headers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with subprocess.Popen(
+            [program], env={}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        ) as process:
+            assert process.stdin is not None
+            process.stdin.write(SPEC.format(url=url))
+            process.stdin.close()
+            peer, _ = silent.accept()
+            access = _access(process.pid, program)
+            process.kill()
+            peer.close()
+    relocated = _relocated(headers)
+    for address in (relocated[0], relocated[len(relocated) // 2], relocated[-1]):
+        assert [allowed for part, allowed in access.items() if address in part] == ["r--p"]
 
 
 def test_no_memory_is_writable_and_executable(headers: str) -> None:

@@ -49,9 +49,13 @@ def test_a_signal_ends_it_at_once_and_silently(program: Path, number: signal.Sig
     assert process.returncode == -number
 
 
-def test_a_closed_stdin_is_an_empty_one(program: Path) -> None:
-    done = subprocess.run(["sh", "-c", f"exec '{program}' <&-"], env={}, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("stdin", ["<&-", "</"])
+def test_a_closed_stdin_or_a_directory_is_an_empty_one(program: Path, stdin: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec '{program}' {stdin}"], env={}, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (64, "")
+    assert "the input is empty" in done.stderr
 
 
 @pytest.mark.parametrize(("closed", "code"), [(">&-", 70), ("2>&-", 0), ("<&- >&- 2>&-", 64)])

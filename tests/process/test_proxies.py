@@ -62,6 +62,23 @@ def test_no_proxy_is_heeded(program: Program) -> None:
     assert proxy.heads == []
 
 
+def test_no_proxy_may_list_addresses_and_networks(program: Program) -> None:
+    """As is usual on clusters."""
+    with Proxy() as proxy:
+        env = {**ONCE, "http_proxy": proxy.url, "NO_PROXY": "localhost,127.0.0.1,::1,[::1],fd00::/8,10.0.0.0/8"}
+        ended = program.run(spec("http://worker.example"), env=env)
+    assert outcome(ended) == ("ready", "")
+    assert targets(proxy.heads) == ["GET http://worker.example/health"]
+
+
+def test_a_variable_that_holds_no_url_is_named_without_its_text(program: Program) -> None:
+    ended = program.run(spec("http://worker.example"), env={**ONCE, "HTTP_PROXY": "http://user:pa/ss@127.0.0.1:1"})
+    cause = "healthcheck: HTTP_PROXY holds no URL of a proxy; write it like http://proxy.example:3128"
+    assert outcome(ended) == ("failed", cause)
+    assert "pa/ss" not in ended.err
+    assert "'pa'" not in ended.err
+
+
 def test_a_name_beyond_ascii_goes_out_as_dns_knows_it(program: Program) -> None:
     with Proxy() as proxy:
         ended = program.run(spec("http://bücher.example"), env={**ONCE, "http_proxy": proxy.url})

@@ -21,8 +21,16 @@ make Makefile Modules/config.c
 sed -i 's/{"_msgspec_core", /{"msgspec._core", /' Modules/config.c
 grep -q '"msgspec._core", PyInit__msgspec_core' Modules/config.c
 
+# What counts for the profile is gcc's own and made for glibc: on aarch64 it calls this, which musl keeps to itself. The
+# Makefile removes every *.o between the two builds.
+cat > getauxval.c <<'SOURCE'
+unsigned long getauxval(unsigned long);
+unsigned long __getauxval(unsigned long kind) { return getauxval(kind); }
+SOURCE
+"$CC" -c -O2 -fPIC getauxval.c -o getauxval.obj
+
 # The interpreter that runs the freezer and the one that is profiled need no slow link: only the library is kept.
 SITE=$packages/runtime make -j"$JOBS" PROFILE_TASK="$recipe/training.py" PGO_PROF_GEN_FLAG="-fprofile-generate -fno-lto" \
-  CFLAGS_NODIST=-g0 LDFLAGS_NODIST=-fno-lto
+  CFLAGS_NODIST=-g0 LDFLAGS_NODIST="-fno-lto $PWD/getauxval.obj"
 make install DESTDIR="$OUT"
 cp Modules/_hacl/libHacl_Hash_SHA2.a Modules/_decimal/libmpdec/libmpdec.a "$OUT/usr/lib/"

@@ -17,12 +17,16 @@ sed -e 's|^%{!shared: \(.*\)/Scrt1.o}|%{static-pie: \1/rcrt1.o; !shared: \1/Scrt
 grep -q 'rcrt1.o; !shared' "$OUT/lib/musl-gcc.specs"
 grep -q -- '--no-dynamic-linker' "$OUT/lib/musl-gcc.specs"
 
+# Atomic operations of libgcc that pick an instruction while the program runs call a function that only glibc has.
+inline=
+[ "$(uname -m)" != aarch64 ] || inline=-mno-outline-atomics
+
 mkdir -p "$OUT/bin"
 # CPython's configure goes by the compiler's name (whether it is gcc, so that profiles work) and by the platform that
 # the compiler prints (Debian's answer would be that of glibc).
 cat > "$OUT/bin/musl-gcc" <<WRAPPER
 #!/bin/sh
 [ "\$*" != --print-multiarch ] || exit 0
-exec gcc "\$@" -specs "$OUT/lib/musl-gcc.specs"
+exec gcc $inline "\$@" -specs "$OUT/lib/musl-gcc.specs"
 WRAPPER
 chmod +x "$OUT/bin/musl-gcc"

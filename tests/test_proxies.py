@@ -1,0 +1,81 @@
+"""Which proxy the environment names for a URL."""
+
+import httpx
+import pytest
+
+from exec_cf.errors import Unfit
+from exec_cf.proxies import chosen
+
+HTTP = "http://worker.example/health"
+HTTPS = "https://worker.example:8443/health"
+
+
+def proxy(url: str, **environ: str) -> str:
+    found = chosen(httpx.URL(url), environ)
+    return found.url.host if found else ""
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "wanted"),
+    [
+        (HTTP, {}, ""),
+        (HTTP, {"HTTP_PROXY": "http://a:1"}, "a"),
+        (HTTP, {"HTTP_PROXY": "a:1"}, "a"),
+        (HTTP, {"HTTP_PROXY": "http://a:1", "http_proxy": "http://b:1"}, "b"),
+        (HTTP, {"HTTP_PROXY": "http://a:1", "http_proxy": ""}, ""),
+        (HTTP, {"HTTP_PROXY": "http://a:1", "ALL_PROXY": "http://b:1"}, "a"),
+        (HTTP, {"HTTP_PROXY": "", "ALL_PROXY": "http://b:1"}, "b"),
+        (HTTP, {"HTTPS_PROXY": "http://a:1", "all_proxy": "http://b:1"}, "b"),
+        (HTTPS, {"HTTPS_PROXY": "http://a:1", "HTTP_PROXY": "http://b:1"}, "a"),
+        (HTTP, {"HTTP_PROXY": "http://a:1", "REQUEST_METHOD": "GET"}, ""),
+        (HTTP, {"http_proxy": "http://a:1", "REQUEST_METHOD": "GET"}, "a"),
+        (HTTP, {"http_proxy": "https://user:p%40ss@a:1/"}, "a"),
+    ],
+)
+def test_the_variable_of_the_scheme_wins_and_lower_case(url: str, environ: dict[str, str], wanted: str) -> None:
+    assert proxy(url, **environ) == wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "listed", "bypassed"),
+    [
+        (HTTP, "worker.example", True),
+        (HTTP, "x, WORKER.example", True),
+        (HTTP, ".example", True),
+        (HTTP, "example", True),
+        (HTTP, "*", True),
+        (HTTP, "ample", False),
+        (HTTP, "", False),
+        (HTTPS, "worker.example:8443", True),
+        (HTTPS, "worker.example:443", False),
+        ("http://[fd00::1]:80/", "::1,fd00::1", True),
+        ("http://[fd00::1]:8080/", "[fd00::1]", True),
+        ("http://[fd00::1]/", "::1,fd00::/8", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_no_proxy_lists_hosts_and_domains(url: str, listed: str, bypassed: bool, name: str) -> None:
+    assert (proxy(url, ALL_PROXY="http://a:1", **{name: listed}) == "") is bypassed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://user:hush/x@h:1",
+        "http://user:12/hush@h:1",
+        "http://user:12#hush@h:1",
+        "http://",
+        "http://h:hush",
+        "socks4://user:hush@h:1",
+        "hush://h",
+        "http://h:99999",
+        "http://[hush]",
+        "http://h\n:1",
+        "\udcff",
+    ],
+)
+def test_what_is_no_url_of_a_proxy_is_named_and_not_repeated(text: str) -> None:
+    with pytest.raises(Unfit) as unfit:
+        proxy(HTTP, ALL_PROXY=text)
+    assert unfit.value.message == "ALL_PROXY holds no URL of a proxy"
+    assert "hush" not in unfit.value.hint
