@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,70 @@ async def test_a_dead_network_path_is_noticed(own_bus: NatsServer, tmp_path: Pat
                 await connected_again(caller, first["instance_id"])
                 with worker.client() as client:
                     assert client.get("/agent/a").json()["state"] == "ready"
+
+
+@pytest.fixture
+def path(own_bus: NatsServer) -> Iterator[Proxy]:
+    """Return the way to the bus, which a test may break."""
+    with Proxy(own_bus.ws_port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def behind(path: Proxy, tmp_path: Path) -> Iterator[Workerd]:
+    """Return a Worker on that way."""
+    with Workerd(tmp_path / "behind", {"NATS_WS_URL": f"ws://127.0.0.1:{path.port}"}) as worker:
+        yield worker
+
+
+def connections(bus: NatsServer) -> int:
+    """Return how many clients the bus counts."""
+    count: int = httpx.get(f"{bus.monitor_url}/varz", trust_env=False).json()["connections"]
+    return count
+
+
+def test_a_bus_that_never_speaks_fails_the_start(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
+    """503 that says so, and the socket is closed; an abort meanwhile is answered; the next start needs the bus alone."""
+    path.mute()
+    with behind.client() as client, behind.client() as other, ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(client.post, "/agent/a")
+        while path.accepted == 0:
+            time.sleep(0.05)
+        assert other.post("/control/abort/a").json() == {"stopped": []}
+        response = starting.result()
+        assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
+        assert "did not answer within" in response.json()["message"]
+        deadline = time.monotonic() + REVIVAL_LIMIT_S
+        while connections(own_bus) > 0:
+            assert time.monotonic() < deadline, "the socket was left open"
+            time.sleep(0.1)
+        path.heal()
+        assert client.post("/agent/a").status_code == 201
+
+
+@pytest.mark.anyio
+async def test_an_agent_survives_a_bus_that_never_speaks(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
+    """It keeps trying for as long as the bus is silent, and is back when the bus is."""
+    subject = start(behind)["subjects"]["prompt"]
+    path.mute()
+    deadline = time.monotonic() + REVIVAL_LIMIT_S
+    while behind.log.count("did not answer within") < 2:
+        assert time.monotonic() < deadline, "the agent does not try"
+        await asyncio.sleep(0.2)
+    path.heal()
+    async with Caller.connected(own_bus.url) as caller:
+        await revived(caller, subject)
+
+
+def test_an_agent_stops_while_the_bus_is_silent(path: Proxy, behind: Workerd) -> None:
+    """An abort waits for no bus, also in the middle of an attempt to reach it."""
+    start(behind)
+    path.mute()
+    with behind.client() as client:
+        while client.get("/agent/a").json()["state"] != "starting":
+            time.sleep(0.05)
+        assert client.post("/control/abort/a").json() == {"stopped": ["a"]}
+        assert client.get("/agent/a").json()["state"] == "stopped"
 
 
 async def connected_again(caller: Caller, old: str) -> None:
