@@ -199,7 +199,7 @@ def connections(bus: NatsServer) -> int:
 
 
 def test_a_bus_that_never_speaks_fails_the_start(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
-    """503 that says so, and the socket is closed; an abort meanwhile is answered; the next start needs the bus alone."""
+    """503 that says so, and the socket is closed; an abort meanwhile is answered; the next start needs a bus alone."""
     path.mute()
     with behind.client() as client, behind.client() as other, ThreadPoolExecutor(1) as pool:
         starting = pool.submit(client.post, "/agent/a")

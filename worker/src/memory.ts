@@ -50,8 +50,9 @@ export class Memory {
     return this.storage.kv.get<Activity>("activity") ?? { at: Date.now(), streams: [] };
   }
 
+  /** Unconfirmed, because a confirmed write holds back what is sent after it: acks and answers. */
   note(activity: Activity): void {
-    this.storage.kv.put("activity", activity);
+    void this.storage.put("activity", activity, { allowUnconfirmed: true });
   }
 
   begin(agent: Stored): void {

@@ -9,7 +9,7 @@ import { Reply } from "./bus/reply.ts";
 import { turnOf } from "./bus/turn.ts";
 import { type Job, Turns } from "./bus/turns.ts";
 import type { Env } from "./env.ts";
-import { faultOf, WorkerError } from "./errors.ts";
+import { type Fault, faultOf, WorkerError } from "./errors.ts";
 import { limit, limitOrDefault } from "./limits.ts";
 import { type Detail, info, warn } from "./log.ts";
 import { Memory, type Stored } from "./memory.ts";
@@ -23,10 +23,13 @@ import { isReplySubject, type Subjects, subjectsOf } from "./subjects.ts";
 const PERIOD_MS = 20_000;
 /** Milliseconds until a bus that could not be reached is tried again. */
 const RETRY_MS = 5_000;
-/** Milliseconds for which activity is gathered before it is written down. */
-const NOTE_MS = 500;
-/** Redirects that are remembered, to do each only once. */
-const REDIRECTS = 64;
+/** Redirects that are remembered, to do each only once; few, because each may be a megabyte. */
+const REDIRECTS = 16;
+
+const CUT_OFF: Fault = {
+  code: "internal",
+  message: "the agent was restarted while it answered; send the prompt again",
+};
 
 export type State = "starting" | "ready" | "busy" | "stopped";
 
@@ -68,7 +71,6 @@ export class AgentSession extends DurableObject<Env> {
   #connecting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #cause: string | undefined;
-  #noting: number | null = null;
 
   /** Starts the agent, or finds the one that runs with these settings. */
   start(session: string, settings: Settings): Promise<Outcome<Started>> {
@@ -102,8 +104,9 @@ export class AgentSession extends DurableObject<Env> {
       return;
     }
     try {
-      await this.ctx.storage.setAlarm(Date.now() + PERIOD_MS);
-      if (this.#idleFor() >= this.#idleLimit()) {
+      const left = this.#idleLimit() - this.#idleFor();
+      await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, left > 0 ? left : PERIOD_MS));
+      if (left <= 0) {
         await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
       } else await this.#revive(stored);
     } catch (thrown) {
@@ -170,7 +173,9 @@ export class AgentSession extends DurableObject<Env> {
   async #leave(stored: Stored, cause: string): Promise<void> {
     this.#turns.stop();
     await this.#memory.end({ ...stored, cause, at: Date.now() });
-    await this.#connecting?.catch(() => undefined);
+    // The callers of a turn that a crash cut off still wait, and only the bus can tell them.
+    const connecting = this.#orphans.length > 0 ? this.#connect(stored) : this.#connecting;
+    await connecting?.catch(() => undefined);
     await this.#bus.detach()?.close();
     await registryOf(this.env).remove(stored.session);
   }
@@ -194,7 +199,7 @@ export class AgentSession extends DurableObject<Env> {
 
   async #open(stored: Stored): Promise<void> {
     if (await this.#bus.link?.alive()) return;
-    this.#bus.detach()?.drop();
+    this.#bus.lose();
     try {
       this.#bus.attach(await Link.open(accessOf(this.env), presenceOf(stored), this.#listener));
       this.#cause = undefined;
@@ -228,8 +233,10 @@ export class AgentSession extends DurableObject<Env> {
 
   #onRedirect(payload: Uint8Array): void {
     const redirect = redirectOf(payload);
-    if (redirect === undefined || this.#redirects.includes(redirect.reply)) return;
-    this.#redirects = [...this.#redirects, redirect.reply].slice(-REDIRECTS);
+    if (redirect === undefined) return;
+    const known = `${redirect.reply}\n${redirect.envelope.prompt}`;
+    if (this.#redirects.includes(known)) return;
+    this.#redirects = [...this.#redirects, known].slice(-REDIRECTS);
     this.#turns.redirect({ envelope: redirect.envelope, reply: new Reply(this.#bus, redirect.reply) });
   }
 
@@ -263,20 +270,15 @@ export class AgentSession extends DurableObject<Env> {
     const orphans = this.#orphans;
     this.#orphans = [];
     for (const subject of orphans) {
-      new Reply(this.#bus, subject).fail({
-        code: "internal",
-        message: "the agent was restarted while it answered; send the prompt again",
-      });
+      const reply = new Reply(this.#bus, subject);
+      if (this.#memory.agent) reply.fail(CUT_OFF);
+      else reply.abort();
     }
     if (orphans.length > 0) this.#noteActivity();
   }
 
-  /** Writes what a restart must know, once for all that happens within a moment: a write holds back answers. */
   #noteActivity(): void {
-    this.#noting ??= setTimeout(() => {
-      this.#noting = null;
-      if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
-    }, NOTE_MS);
+    if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
   }
 
   #missed(): Missed | null {

@@ -41,6 +41,12 @@ export class Reply {
     this.#publish(queryFrame(this.subject, query));
   }
 
+  /** Ends the stream of a turn that was told to stop. */
+  abort(): void {
+    this.status("aborted");
+    this.end();
+  }
+
   end(): void {
     if (!this.#open) return;
     this.#publish(terminator(this.subject));
