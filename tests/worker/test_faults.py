@@ -1,6 +1,7 @@
 """What breaks, and that the agent comes back, or says why it cannot."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from nats.errors import NoRespondersError
 
 from tests.support.caller import Caller, text_of
 from tests.support.nats import NatsServer
+from tests.support.openrouter import KEY, OpenRouter, openrouter, say, say_when
 from tests.support.proxy import Proxy
 from tests.support.workerd import Workerd
 
@@ -138,6 +140,18 @@ async def test_a_worker_that_wakes_without_a_bus_keeps_trying(own_bus: NatsServe
         await revived(caller, subject)
 
 
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_a_worker_that_is_killed_again_revives_its_agent_again(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """The alarm that brought the agent back has left another one for the next crash."""
+    subject = start(own_worker)["subjects"]["prompt"]
+    for _ in range(2):
+        own_worker.kill()
+        own_worker.start()
+        async with Caller.connected(own_bus.url) as caller:
+            await revived(caller, subject)
+
+
 @pytest.mark.anyio
 async def test_a_look_revives_the_agent_of_a_killed_worker(own_bus: NatsServer, own_worker: Workerd) -> None:
     """Whoever asks for the agent brings it back before the alarm does."""
@@ -260,6 +274,82 @@ def test_an_agent_that_nobody_prompts_stops_itself(own_bus: NatsServer, tmp_path
             time.sleep(0.2)
         assert "AGENT_IDLE_LIMIT_S" in client.get("/agent/a").json()["cause"]
         assert client.post("/control/abort").json() == {"stopped": []}
+
+
+@pytest.mark.anyio
+async def test_prompts_put_off_the_idle_limit(own_bus: NatsServer, tmp_path: Path) -> None:
+    """The limit counts from the last prompt, not from the start."""
+    variables = {"NATS_WS_URL": own_bus.ws_url, "AGENT_IDLE_LIMIT_S": "3"}
+    with Workerd(tmp_path / "idle", variables) as worker:
+        subject = start(worker)["subjects"]["prompt"]
+        async with Caller.connected(own_bus.url) as caller:
+            for _ in range(12):
+                await asyncio.sleep(0.5)
+                assert text_of(await caller.prompt(subject, "still here")) == "still here"
+
+
+@pytest.mark.anyio
+async def test_a_turn_is_not_idle(own_bus: NatsServer, tmp_path: Path) -> None:
+    """However long it takes; after it the limit counts again."""
+    with openrouter() as provider:
+        variables = {
+            "NATS_WS_URL": own_bus.ws_url,
+            "AGENT_IDLE_LIMIT_S": "1",
+            "OPENROUTER_BASE_URL": provider.base_url,
+            "OPENROUTER_API_KEY": KEY,
+        }
+        released = threading.Event()
+        provider.will(say_when(released, "first", "last"))
+        with Workerd(tmp_path / "idle", variables) as worker, worker.client() as client:
+            started = client.post("/agent/a", json={"agent": "pi"}).json()
+            async with Caller.connected(own_bus.url) as caller:
+                stream = await caller.send(started["subjects"]["prompt"], b"go")
+                await asyncio.sleep(4)
+                released.set()
+                assert text_of(await stream.rest()) == "firstlast"
+                deadline = time.monotonic() + REVIVAL_LIMIT_S
+                while client.get("/agent/a").json()["state"] != "stopped":
+                    assert time.monotonic() < deadline
+                    await asyncio.sleep(0.2)
+
+
+def test_the_disk_keeps_no_more_of_a_conversation_than_turns_are_given(own_bus: NatsServer, tmp_path: Path) -> None:
+    """Messages that no later turn will read are deleted."""
+    with openrouter() as provider:
+        variables = {
+            "NATS_WS_URL": own_bus.ws_url,
+            "AGENT_HISTORY_LIMIT": "2",
+            "OPENROUTER_BASE_URL": provider.base_url,
+            "OPENROUTER_API_KEY": KEY,
+        }
+        with Workerd(tmp_path / "own", variables) as worker:
+            with worker.client() as client:
+                subject = client.post("/agent/a", json={"agent": "pi"}).json()["subjects"]["prompt"]
+            asyncio.run(converse(own_bus, provider, subject))
+            assert worker.stored("AgentSession", "SELECT content FROM message ORDER BY id") == [["again"], ["two"]]
+
+
+async def converse(bus: NatsServer, provider: OpenRouter, subject: str) -> None:
+    """Prompt twice."""
+    async with Caller.connected(bus.url) as caller:
+        for prompt, answer in [("first", "one"), ("again", "two")]:
+            provider.will(say(answer))
+            assert text_of(await caller.prompt(subject, prompt)) == answer
+        # The turn ends before it is written down.
+        await asyncio.sleep(1)
+
+
+def test_the_registry_keeps_what_lives_alone(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """Neither a failed start nor a stopped agent leaves an entry."""
+    listed = 'SELECT key FROM "_cf_KV"'
+    with own_worker.client() as client:
+        client.post("/agent/a")
+        client.post("/agent/b")
+        assert own_worker.stored("Registry", listed) == [["a"], ["b"]]
+        client.post("/control/abort/a")
+        own_bus.stop()
+        assert client.post("/agent/c").status_code == 503
+        assert own_worker.stored("Registry", listed) == [["b"]]
 
 
 def test_an_idle_limit_that_is_no_number_fails_the_start(own_bus: NatsServer, tmp_path: Path) -> None:

@@ -382,7 +382,7 @@ async def test_the_subject_of_a_question_cannot_be_foretold(agent: Agent) -> Non
         await agent.signal("interrupt")
 
 
-async def test_a_question_that_is_over_is_listened_to_no_more(agent: Agent, bus: NatsServer, worker: Workerd) -> None:
+async def test_a_question_that_is_over_is_listened_to_no_more(agent: Agent, bus: NatsServer) -> None:
     """Interrupted or answered, it leaves no subscription behind."""
     stream, _ = await agent.ask()
     assert inboxes(bus, agent.session) == 1

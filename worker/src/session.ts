@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Agent } from "./agents/agent.ts";
 import { agentFor } from "./agents/index.ts";
 import { accessOf } from "./bus/access.ts";
 import { Bus } from "./bus/bus.ts";
@@ -10,8 +11,8 @@ import { turnOf } from "./bus/turn.ts";
 import { type Job, Turns } from "./bus/turns.ts";
 import type { Env } from "./env.ts";
 import { type Fault, faultOf, WorkerError } from "./errors.ts";
-import { limit, limitOrDefault } from "./limits.ts";
-import { type Detail, info, warn } from "./log.ts";
+import { checkLimits, limit, limitOrDefault } from "./limits.ts";
+import { info, warn, whatFailed } from "./log.ts";
 import { Memory, type Stored } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { presenceOf } from "./presence.ts";
@@ -140,7 +141,8 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   async #create(stored: Stored): Promise<void> {
-    limit(this.env, "AGENT_IDLE_LIMIT_S");
+    checkLimits(this.env);
+    this.#agentOf(stored.settings).check();
     await registryOf(this.env).add(stored.session);
     try {
       await this.#connect(stored);
@@ -254,7 +256,7 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   async #takeTurn({ settings }: Stored, job: Job, signal: AbortSignal): Promise<void> {
-    const agent = agentFor(settings.agent, { env: this.env, settings: settings.env, fetch });
+    const agent = this.#agentOf(settings);
     const most = limit(this.env, "AGENT_HISTORY_LIMIT");
     const history = this.#memory.history(most);
     const turn = turnOf(job, signal, history, this.#bus, limit(this.env, "AGENT_QUERY_LIMIT_S"));
@@ -264,6 +266,10 @@ export class AgentSession extends DurableObject<Env> {
     // The terminator goes out first: a write to the disk holds back what is sent after it.
     await scheduler.wait(0);
     if (answer !== "" && this.#memory.agent) this.#memory.remember(job.envelope.prompt, answer, most);
+  }
+
+  #agentOf({ agent, env }: Settings): Agent {
+    return agentFor(agent, { env: this.env, settings: env, fetch });
   }
 
   #endOrphans(): void {
@@ -314,11 +320,4 @@ export class AgentSession extends DurableObject<Env> {
       ...(cause && { cause }),
     };
   }
-}
-
-/** What the log is told: our words; of an unknown error its class alone, for its text may hold a secret. */
-function whatFailed(thrown: unknown): Detail {
-  const { code, message } = faultOf(thrown);
-  const known = thrown instanceof WorkerError || !(thrown instanceof Error);
-  return known ? { code, message } : { code, error: thrown.name };
 }

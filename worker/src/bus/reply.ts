@@ -33,6 +33,11 @@ export class Reply {
     }
   }
 
+  /** Whether a status with this data fits into one message of the bus. */
+  carries(data: string): boolean {
+    return chunkFrame(this.subject, "status", data).data.length <= this.bus.maxPayload;
+  }
+
   status(data: string): void {
     this.#publish(chunkFrame(this.subject, "status", data));
   }
