@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,8 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         """Listen at once; `target` is a port on 127.0.0.1."""
+        self.delay_s = 0.0
+        """How late everything arrives."""
         self._target = target
         self._sockets: list[socket.socket] = []
         # Connections that are to be silenced get the event that was current when they opened.
@@ -65,7 +68,7 @@ class Proxy:
             self._sockets += [near, far]
             answer = _pump_handshake if self._is_mute else _pump
             for pump, source, sink in [(_pump, near, far), (answer, far, near)]:
-                threading.Thread(target=pump, args=(source, sink, self._silent), daemon=True).start()
+                threading.Thread(target=pump, args=(self, source, sink, self._silent), daemon=True).start()
 
     def __enter__(self) -> Self:
         """Return the proxy, which listens already."""
@@ -78,16 +81,17 @@ class Proxy:
         self.close()
 
 
-def _pump(source: socket.socket, sink: socket.socket, silent: threading.Event) -> None:
+def _pump(proxy: Proxy, source: socket.socket, sink: socket.socket, silent: threading.Event) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
+            time.sleep(proxy.delay_s)
             if not silent.is_set():
                 sink.sendall(data)
         if not silent.is_set():
             sink.shutdown(socket.SHUT_WR)
 
 
-def _pump_handshake(source: socket.socket, sink: socket.socket, _: threading.Event) -> None:
+def _pump_handshake(_proxy: Proxy, source: socket.socket, sink: socket.socket, _: threading.Event) -> None:
     read = b""
     with contextlib.suppress(OSError):
         while _END_OF_HANDSHAKE not in read:

@@ -256,6 +256,17 @@ def test_an_agent_stops_while_the_bus_is_silent(path: Proxy, behind: Workerd) ->
         assert client.get("/agent/a").json()["state"] == "stopped"
 
 
+@pytest.mark.anyio
+async def test_an_abort_is_answered_when_the_agent_has_left(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
+    """Also on a slow path nobody finds it after that."""
+    start(behind)
+    path.delay_s = 0.5
+    with behind.client() as client:
+        assert client.post("/control/abort/a").json() == {"stopped": ["a"]}
+    async with Caller.connected(own_bus.url) as caller:
+        assert await caller.services() == []
+
+
 async def connected_again(caller: Caller, old: str) -> None:
     """Wait until another instance than the old one answers."""
     deadline = time.monotonic() + REVIVAL_LIMIT_S

@@ -18,7 +18,7 @@ export interface Activity {
 /** What is left of an agent that was stopped, until it is forgotten altogether. */
 export interface Ended extends Stored {
   readonly cause: string;
-  /** When it stopped, in milliseconds since 1970. */
+  /** When it stopped, or a later stop found it so, in milliseconds since 1970. */
   readonly at: number;
 }
 
@@ -76,8 +76,9 @@ export class Memory {
 
   /** Notes a stop that found nothing, so that a start that was put off before it is not made after it. */
   async miss(): Promise<void> {
-    if (this.ended) return;
-    this.storage.kv.put("missed", Date.now());
+    const ended = this.ended;
+    if (ended) this.storage.kv.put("ended", { ...ended, at: Date.now() });
+    else this.storage.kv.put("missed", Date.now());
     await this.storage.setAlarm(Date.now() + ENDED_MS);
   }
 

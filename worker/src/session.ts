@@ -44,7 +44,7 @@ export interface View {
   readonly subjects: Subjects;
   /** Why it stopped, or why it is not on the bus. */
   readonly cause?: string;
-  /** When it stopped, as RFC 3339: whoever spawned it anew since then tells the two apart by it. */
+  /** When it was last stopped, as RFC 3339: whoever spawned it anew since then tells the two apart by it. */
   readonly stopped_at?: string;
 }
 
