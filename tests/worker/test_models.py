@@ -304,6 +304,22 @@ class TestTools:
         assert [kind for kind, _ in events(frames)] == ["tool_use", "tool_result", "response"]
         assert events(frames)[0][1]["input"]["_truncated"]
 
+    @pytest.mark.parametrize("limit", [2048, 4096])
+    async def test_a_long_error_fits_a_narrow_bus(self, scene: Scene, tmp_path: Path, limit: int) -> None:
+        """A message may name a model; the stream ends, and the next prompt is answered."""
+        scene.will(fake.fail(404), fake.say("still here"))
+        env = {"OPEN_AGENT_MODEL_ID": "\N{SNOWMAN}" * 5000}
+        with (
+            NatsServer(tmp_path / "narrow", {"max_payload": limit}) as bus,
+            Workerd(tmp_path / "on-it", variables(bus, scene.provider)) as worker,
+            worker.client() as http,
+        ):
+            agent = http.post(f"/agent/{scene.session}", json={"agent": "pi", "env": env}).json()
+            async with Caller.connected(bus.url) as caller:
+                code, body = error_of(await caller.prompt(agent["subjects"]["prompt"], "hello"))
+                assert (code, body["error"]) == ("500", "model_error")
+                assert text_of(await caller.prompt(agent["subjects"]["prompt"], "again")) == "still here"
+
     async def test_a_bus_without_inboxes_costs_the_question_alone(self, scene: Scene, tmp_path: Path) -> None:
         """A user who may not listen there cannot be answered; the agent stays."""
         denied = {"user": "agent", "password": "a", "permissions": {"subscribe": {"deny": ["_INBOX.>"]}}}

@@ -7,7 +7,7 @@ const REFUSED =
 const FULL =
   "the bus takes no more connections; raise max_connections of the server or the connection limit of the account, or stop agents";
 const CUT_OFF =
-  "the bus closed the connection and gave no reason: it refused the credentials (NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED, NATS_TOKEN), or takes no more connections";
+  "the bus closed the connection while it was made: it refused the credentials (NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED, NATS_TOKEN), takes no more connections, or is stopping";
 const LATE = `the bus at NATS_WS_URL did not answer within ${CONNECT_LIMIT_MS / 1000} s; check the address and that it is a NATS WebSocket port`;
 const UNREACHABLE =
   "the bus at NATS_WS_URL cannot be reached; check that it runs and that its WebSocket port is open";

@@ -19,12 +19,19 @@ export interface Query {
 const LONGEST_HEADER = 200;
 /** Longest message of an error in its body, in characters: a model's name may be part of it. */
 const LONGEST_MESSAGE = 600;
+/** The most bytes that the headers of an error take; the bus counts them in. */
+const HEADERS = 64 + 3 * LONGEST_HEADER;
 /** The most bytes that one UTF-16 unit takes as JSON: an escape such as \u001f. */
 const WORST_UNIT = 6;
 /** Room for the wrapper around the data of a chunk. */
 const WRAPPER = 64;
 
 const encoder = new TextEncoder();
+
+/** Bytes that the bus counts, at most. */
+export function sizeOf({ data, headers: head }: Frame): number {
+  return data.length + (head === undefined ? 0 : HEADERS);
+}
 
 export function chunkFrame(subject: string, type: "response" | "status", data: string): Frame {
   return { subject, data: encoder.encode(JSON.stringify({ type, data })) };
