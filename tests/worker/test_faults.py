@@ -258,13 +258,14 @@ def test_an_agent_stops_while_the_bus_is_silent(path: Proxy, behind: Workerd) ->
 
 @pytest.mark.anyio
 async def test_an_abort_is_answered_when_the_agent_has_left(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
-    """Also on a slow path nobody finds it after that."""
-    start(behind)
+    """Also on a slow path: whoever prompts it after that is told at once that nobody listens."""
+    subject = start(behind)["subjects"]["prompt"]
     path.delay_s = 0.5
     with behind.client() as client:
         assert client.post("/control/abort/a").json() == {"stopped": ["a"]}
     async with Caller.connected(own_bus.url) as caller:
-        assert await caller.services() == []
+        with pytest.raises(NoRespondersError):
+            await caller.nats.request(subject, b"hello", timeout=2)
 
 
 async def connected_again(caller: Caller, old: str) -> None:

@@ -24,6 +24,8 @@ import { isReplySubject, type Subjects, subjectsOf } from "./subjects.ts";
 const PERIOD_MS = 20_000;
 /** Milliseconds until a bus that could not be reached is tried again. */
 const RETRY_MS = 5_000;
+/** Milliseconds for which changes are gathered before they are written down: what answers at once goes out before. */
+const NOTE_MS = 100;
 /** Redirects that are remembered, to do each only once; few, because each may be a megabyte. */
 const REDIRECTS = 16;
 
@@ -72,6 +74,7 @@ export class AgentSession extends DurableObject<Env> {
   #connecting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #cause: string | undefined;
+  #noting: number | null = null;
 
   /** Starts the agent, or finds the one that runs with these settings. */
   start(session: string, settings: Settings): Promise<Outcome<Started>> {
@@ -283,8 +286,12 @@ export class AgentSession extends DurableObject<Env> {
     if (orphans.length > 0) this.#noteActivity();
   }
 
+  /** Writes what a restart must know. */
   #noteActivity(): void {
-    if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
+    this.#noting ??= setTimeout(() => {
+      this.#noting = null;
+      if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
+    }, NOTE_MS);
   }
 
   #missed(): Missed | null {
