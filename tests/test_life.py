@@ -64,6 +64,7 @@ class Life(RuleBasedStateMachine):
     """What should run is kept beside what does."""
 
     url: ClassVar[str]
+    http: ClassVar[httpx.Client]
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +74,7 @@ class Life(RuleBasedStateMachine):
 
     @initialize()
     def nothing_runs(self) -> None:
-        assert httpx.post(f"{self.url}/control/abort").json() == {"stopped": []}
+        assert self.http.post("/control/abort").json() == {"stopped": []}
 
     @rule(session=sessions)
     def spawn(self, session: str) -> None:
@@ -120,9 +121,9 @@ class Life(RuleBasedStateMachine):
         for handle in self.handles.values():
             self._call(handle, "--teardown")
         for session in SESSIONS:
-            answer = httpx.get(f"{self.url}/agent/{session}")
+            answer = self.http.get(f"/agent/{session}")
             assert answer.status_code == 404 or answer.json()["state"] == "stopped"
-        assert httpx.post(f"{self.url}/control/abort").json() == {"stopped": []}
+        assert self.http.post("/control/abort").json() == {"stopped": []}
 
     def _spawned(
         self, session: str, environ: Mapping[str, str], more: str = "", *, keep: bool = True
@@ -154,7 +155,8 @@ def worker(bus: NatsServer, tmp_path: Path) -> Iterator[Workerd]:
 
 def test_any_order_of_verbs_is_safe_and_leaves_nothing(bus: NatsServer, worker: Workerd) -> None:
     Life.url = worker.url
-    run_state_machine_as_test(Life, settings=settings(max_examples=8, stateful_step_count=12))
+    with worker.client() as Life.http:
+        run_state_machine_as_test(Life, settings=settings(max_examples=8, stateful_step_count=12))
     with pytest.raises(NoRespondersError):
         asyncio.run(ping(bus))
 

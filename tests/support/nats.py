@@ -22,6 +22,7 @@ class NatsServer(Server):
         self._settings = dict(settings or {})
         self.port = free_port()
         self.ws_port = free_port()
+        self._monitor_port = free_port()
 
     @property
     def url(self) -> str:
@@ -33,6 +34,11 @@ class NatsServer(Server):
         """Where the Worker connects."""
         scheme = "wss" if "tls" in self._settings.get("websocket", {}) else "ws"
         return f"{scheme}://127.0.0.1:{self.ws_port}"
+
+    @property
+    def monitor_url(self) -> str:
+        """Where the server tells of itself over HTTP."""
+        return f"http://127.0.0.1:{self._monitor_port}"
 
     def start(self) -> Self:
         """Start the server and wait until it accepts connections."""
@@ -54,4 +60,5 @@ class NatsServer(Server):
         websocket = {"host": "127.0.0.1", "port": self.ws_port, **self._settings.get("websocket", {})}
         if "tls" not in websocket:
             websocket["no_tls"] = True
-        return {"host": "127.0.0.1", "port": self.port, **self._settings, "websocket": websocket}
+        monitor = f"127.0.0.1:{self._monitor_port}"
+        return {"host": "127.0.0.1", "port": self.port, "http": monitor, **self._settings, "websocket": websocket}

@@ -69,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
             body = msgspec.json.decode(raw, type=Body)
             problems = "; ".join(problems_of(body))
             play = self.server.script.get_nowait()
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:
             return self.wrong(str(error))
         except Empty:
             return self.wrong("a request that no test expects")

@@ -1,12 +1,15 @@
-"""A TCP proxy that can turn silent: connections stay open and nothing passes, as on a dead network path."""
+"""A TCP proxy that can turn silent: as a dead network path, or as a WebSocket server that never speaks."""
 
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
 from tests.support.process import free_port
+
+_END_OF_HANDSHAKE = b"\r\n\r\n"
 
 
 class Proxy:
@@ -14,10 +17,13 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         """Listen at once; `target` is a port on 127.0.0.1."""
+        self.delay_s = 0.0
+        """How late everything arrives."""
         self._target = target
         self._sockets: list[socket.socket] = []
         # Connections that are to be silenced get the event that was current when they opened.
         self._silent = threading.Event()
+        self._is_mute = False
         self.port = free_port()
         self.accepted = 0
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -28,6 +34,17 @@ class Proxy:
         """Swallow everything on the connections that are open; new ones work."""
         self._silent.set()
         self._silent = threading.Event()
+
+    def mute(self) -> None:
+        """Cut the connections that are open; of the answers on new ones pass nothing behind the WebSocket handshake."""
+        self._is_mute = True
+        for end in self._sockets:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def heal(self) -> None:
+        """Forward on new connections; those that were mute stay so."""
+        self._is_mute = False
 
     def close(self) -> None:
         """Close all connections and stop listening."""
@@ -49,8 +66,9 @@ class Proxy:
             self.accepted += 1
             far = socket.create_connection(("127.0.0.1", self._target))
             self._sockets += [near, far]
-            for source, sink in [(near, far), (far, near)]:
-                threading.Thread(target=_pump, args=(source, sink, self._silent), daemon=True).start()
+            answer = _pump_handshake if self._is_mute else _pump
+            for pump, source, sink in [(_pump, near, far), (answer, far, near)]:
+                threading.Thread(target=pump, args=(self, source, sink, self._silent), daemon=True).start()
 
     def __enter__(self) -> Self:
         """Return the proxy, which listens already."""
@@ -63,10 +81,22 @@ class Proxy:
         self.close()
 
 
-def _pump(source: socket.socket, sink: socket.socket, silent: threading.Event) -> None:
+def _pump(proxy: Proxy, source: socket.socket, sink: socket.socket, silent: threading.Event) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
+            time.sleep(proxy.delay_s)
             if not silent.is_set():
                 sink.sendall(data)
         if not silent.is_set():
             sink.shutdown(socket.SHUT_WR)
+
+
+def _pump_handshake(_proxy: Proxy, source: socket.socket, sink: socket.socket, _: threading.Event) -> None:
+    read = b""
+    with contextlib.suppress(OSError):
+        while _END_OF_HANDSHAKE not in read:
+            read += source.recv(65536)
+        head, end, _rest = read.partition(_END_OF_HANDSHAKE)
+        sink.sendall(head + end)
+        while source.recv(65536):
+            pass

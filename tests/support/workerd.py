@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import sqlite3
 import tomllib
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -83,6 +85,15 @@ class Workerd(Server):
     def log(self) -> str:
         """All that the Worker wrote to its console."""
         return (self._home / "workerd.log").read_text(errors="replace")
+
+    def stored(self, kind: str, query: str) -> list[list[object]]:
+        """Return the rows of a query on the disk of the Durable Objects of one class; a table may miss in some."""
+        rows: list[list[object]] = []
+        for file in sorted((self._home / "state" / kind).glob("*.sqlite")):
+            database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+            with closing(database), suppress(sqlite3.OperationalError):
+                rows += [list(row) for row in database.execute(query)]
+        return rows
 
     def start(self) -> Self:
         """Start workerd and wait until the Worker is healthy."""

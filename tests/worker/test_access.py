@@ -95,6 +95,19 @@ def test_refused_credentials_are_a_cause(
     assert "wr0ng" not in response.text + log
 
 
+def test_a_bus_that_is_full_is_a_cause(tmp_path: Path) -> None:
+    """Whoever reads it looks for connections, not for a wrong password."""
+    with (
+        NatsServer(tmp_path / "nats", {"max_connections": 1}) as bus,
+        Workerd(tmp_path / "worker", {"NATS_WS_URL": bus.ws_url}) as worker,
+        worker.client() as client,
+    ):
+        assert client.post("/agent/a").status_code == 201
+        response = client.post("/agent/b")
+    assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
+    assert "takes no more connections" in response.json()["message"]
+
+
 @pytest.mark.parametrize("subject", ["agents.prompt.>", "agents.status.>", "orch.signal.>", "$SRV.>"])
 def test_a_user_that_may_not_listen_is_a_cause(tmp_path: Path, subject: str) -> None:
     """A registration that the bus takes only in part is none."""

@@ -1,6 +1,7 @@
 """Who may use the routes of a Worker with a control token."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -112,3 +113,23 @@ def test_an_open_worker_warns_in_its_log(worker: Workerd, guarded: Workerd) -> N
     assert worker.log.count("routes are open") == 1
     assert "CONTROL_TOKEN" in worker.log
     assert "routes are open" not in guarded.log
+
+
+def test_the_token_is_all_that_a_web_page_needs(owner: httpx.Client, session: str) -> None:
+    """Who holds it may post from any origin."""
+    headers = {"Origin": "https://console.example", "Sec-Fetch-Site": "cross-site"}
+    assert owner.post(f"/agent/{session}", headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("token", ["two words", "tok\u00e9n"])
+def test_a_token_that_no_header_carries_is_named(bus: NatsServer, tmp_path: Path, token: str) -> None:
+    """The probe, the log and every refusal say so; nothing is open."""
+    variables = {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": token}
+    with Workerd(tmp_path, variables) as worker, worker.client("two") as client:
+        assert client.get("/health").json()["auth"] == "unusable"
+        for response in [client.post("/agent/a"), client.post("/control/abort/a?cap=x"), client.get("/agent/a")]:
+            assert (response.status_code, response.json()["error"]) == (500, "internal")
+            assert "CONTROL_TOKEN" in response.json()["message"]
+            assert token not in response.text
+        assert worker.log.count("CONTROL_TOKEN") == 1
+        assert token not in worker.log

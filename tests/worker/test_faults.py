@@ -1,8 +1,10 @@
 """What breaks, and that the agent comes back, or says why it cannot."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from nats.errors import NoRespondersError
 
 from tests.support.caller import Caller, text_of
 from tests.support.nats import NatsServer
+from tests.support.openrouter import KEY, OpenRouter, openrouter, say, say_when
 from tests.support.proxy import Proxy
 from tests.support.workerd import Workerd
 
@@ -137,6 +140,18 @@ async def test_a_worker_that_wakes_without_a_bus_keeps_trying(own_bus: NatsServe
         await revived(caller, subject)
 
 
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_a_worker_that_is_killed_again_revives_its_agent_again(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """The alarm that brought the agent back has left another one for the next crash."""
+    subject = start(own_worker)["subjects"]["prompt"]
+    for _ in range(2):
+        own_worker.kill()
+        own_worker.start()
+        async with Caller.connected(own_bus.url) as caller:
+            await revived(caller, subject)
+
+
 @pytest.mark.anyio
 async def test_a_look_revives_the_agent_of_a_killed_worker(own_bus: NatsServer, own_worker: Workerd) -> None:
     """Whoever asks for the agent brings it back before the alarm does."""
@@ -177,6 +192,82 @@ async def test_a_dead_network_path_is_noticed(own_bus: NatsServer, tmp_path: Pat
                     assert client.get("/agent/a").json()["state"] == "ready"
 
 
+@pytest.fixture
+def path(own_bus: NatsServer) -> Iterator[Proxy]:
+    """Return the way to the bus, which a test may break."""
+    with Proxy(own_bus.ws_port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def behind(path: Proxy, tmp_path: Path) -> Iterator[Workerd]:
+    """Return a Worker on that way."""
+    with Workerd(tmp_path / "behind", {"NATS_WS_URL": f"ws://127.0.0.1:{path.port}"}) as worker:
+        yield worker
+
+
+def connections(bus: NatsServer) -> int:
+    """Return how many clients the bus counts."""
+    count: int = httpx.get(f"{bus.monitor_url}/varz", trust_env=False).json()["connections"]
+    return count
+
+
+def test_a_bus_that_never_speaks_fails_the_start(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
+    """503 that says so, and the socket is closed; an abort meanwhile is answered; the next start needs a bus alone."""
+    path.mute()
+    with behind.client() as client, behind.client() as other, ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(client.post, "/agent/a")
+        while path.accepted == 0:
+            time.sleep(0.05)
+        assert other.post("/control/abort/a").json() == {"stopped": []}
+        response = starting.result()
+        assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
+        assert "did not answer within" in response.json()["message"]
+        deadline = time.monotonic() + REVIVAL_LIMIT_S
+        while connections(own_bus) > 0:
+            assert time.monotonic() < deadline, "the socket was left open"
+            time.sleep(0.1)
+        path.heal()
+        assert client.post("/agent/a").status_code == 201
+
+
+@pytest.mark.anyio
+async def test_an_agent_survives_a_bus_that_never_speaks(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
+    """It keeps trying for as long as the bus is silent, and is back when the bus is."""
+    subject = start(behind)["subjects"]["prompt"]
+    path.mute()
+    deadline = time.monotonic() + REVIVAL_LIMIT_S
+    while behind.log.count("did not answer within") < 2:
+        assert time.monotonic() < deadline, "the agent does not try"
+        await asyncio.sleep(0.2)
+    path.heal()
+    async with Caller.connected(own_bus.url) as caller:
+        await revived(caller, subject)
+
+
+def test_an_agent_stops_while_the_bus_is_silent(path: Proxy, behind: Workerd) -> None:
+    """An abort waits for no bus, also in the middle of an attempt to reach it."""
+    start(behind)
+    path.mute()
+    with behind.client() as client:
+        while client.get("/agent/a").json()["state"] != "starting":
+            time.sleep(0.05)
+        assert client.post("/control/abort/a").json() == {"stopped": ["a"]}
+        assert client.get("/agent/a").json()["state"] == "stopped"
+
+
+@pytest.mark.anyio
+async def test_an_abort_is_answered_when_the_agent_has_left(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
+    """Also on a slow path: whoever prompts it after that is told at once that nobody listens."""
+    subject = start(behind)["subjects"]["prompt"]
+    path.delay_s = 0.5
+    with behind.client() as client:
+        assert client.post("/control/abort/a").json() == {"stopped": ["a"]}
+    async with Caller.connected(own_bus.url) as caller:
+        with pytest.raises(NoRespondersError):
+            await caller.nats.request(subject, b"hello", timeout=2)
+
+
 async def connected_again(caller: Caller, old: str) -> None:
     """Wait until another instance than the old one answers."""
     deadline = time.monotonic() + REVIVAL_LIMIT_S
@@ -195,6 +286,82 @@ def test_an_agent_that_nobody_prompts_stops_itself(own_bus: NatsServer, tmp_path
             time.sleep(0.2)
         assert "AGENT_IDLE_LIMIT_S" in client.get("/agent/a").json()["cause"]
         assert client.post("/control/abort").json() == {"stopped": []}
+
+
+@pytest.mark.anyio
+async def test_prompts_put_off_the_idle_limit(own_bus: NatsServer, tmp_path: Path) -> None:
+    """The limit counts from the last prompt, not from the start."""
+    variables = {"NATS_WS_URL": own_bus.ws_url, "AGENT_IDLE_LIMIT_S": "3"}
+    with Workerd(tmp_path / "idle", variables) as worker:
+        subject = start(worker)["subjects"]["prompt"]
+        async with Caller.connected(own_bus.url) as caller:
+            for _ in range(12):
+                await asyncio.sleep(0.5)
+                assert text_of(await caller.prompt(subject, "still here")) == "still here"
+
+
+@pytest.mark.anyio
+async def test_a_turn_is_not_idle(own_bus: NatsServer, tmp_path: Path) -> None:
+    """However long it takes; after it the limit counts again."""
+    with openrouter() as provider:
+        variables = {
+            "NATS_WS_URL": own_bus.ws_url,
+            "AGENT_IDLE_LIMIT_S": "1",
+            "OPENROUTER_BASE_URL": provider.base_url,
+            "OPENROUTER_API_KEY": KEY,
+        }
+        released = threading.Event()
+        provider.will(say_when(released, "first", "last"))
+        with Workerd(tmp_path / "idle", variables) as worker, worker.client() as client:
+            started = client.post("/agent/a", json={"agent": "pi"}).json()
+            async with Caller.connected(own_bus.url) as caller:
+                stream = await caller.send(started["subjects"]["prompt"], b"go")
+                await asyncio.sleep(4)
+                released.set()
+                assert text_of(await stream.rest()) == "firstlast"
+                deadline = time.monotonic() + REVIVAL_LIMIT_S
+                while client.get("/agent/a").json()["state"] != "stopped":
+                    assert time.monotonic() < deadline
+                    await asyncio.sleep(0.2)
+
+
+def test_the_disk_keeps_no_more_of_a_conversation_than_turns_are_given(own_bus: NatsServer, tmp_path: Path) -> None:
+    """Messages that no later turn will read are deleted."""
+    with openrouter() as provider:
+        variables = {
+            "NATS_WS_URL": own_bus.ws_url,
+            "AGENT_HISTORY_LIMIT": "2",
+            "OPENROUTER_BASE_URL": provider.base_url,
+            "OPENROUTER_API_KEY": KEY,
+        }
+        with Workerd(tmp_path / "own", variables) as worker:
+            with worker.client() as client:
+                subject = client.post("/agent/a", json={"agent": "pi"}).json()["subjects"]["prompt"]
+            asyncio.run(converse(own_bus, provider, subject))
+            assert worker.stored("AgentSession", "SELECT content FROM message ORDER BY id") == [["again"], ["two"]]
+
+
+async def converse(bus: NatsServer, provider: OpenRouter, subject: str) -> None:
+    """Prompt twice."""
+    async with Caller.connected(bus.url) as caller:
+        for prompt, answer in [("first", "one"), ("again", "two")]:
+            provider.will(say(answer))
+            assert text_of(await caller.prompt(subject, prompt)) == answer
+        # The turn ends before it is written down.
+        await asyncio.sleep(1)
+
+
+def test_the_registry_keeps_what_lives_alone(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """Neither a failed start nor a stopped agent leaves an entry."""
+    listed = 'SELECT key FROM "_cf_KV"'
+    with own_worker.client() as client:
+        client.post("/agent/a")
+        client.post("/agent/b")
+        assert own_worker.stored("Registry", listed) == [["a"], ["b"]]
+        client.post("/control/abort/a")
+        own_bus.stop()
+        assert client.post("/agent/c").status_code == 503
+        assert own_worker.stored("Registry", listed) == [["b"]]
 
 
 def test_an_idle_limit_that_is_no_number_fails_the_start(own_bus: NatsServer, tmp_path: Path) -> None:

@@ -264,6 +264,81 @@ class TestTools:
         assert (code, body["error"]) == ("500", "model_error")
         assert "AGENT_STEP_LIMIT" in body["message"]
 
+    async def test_a_time_limit_of_0_is_none(self, scene: Scene) -> None:
+        """A turn and a question then take as long as they take."""
+        released = threading.Event()
+        scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say_when(released, "well ", "done"))
+        agent = scene.start(AGENT_TURN_LIMIT_S="0", AGENT_QUERY_LIMIT_S="0")
+        stream = await scene.caller.send(agent["subjects"]["prompt"], b"hello")
+        while (chunk := (await stream.next()).json)["type"] != "query":
+            pass
+        assert await stream.silent()
+        await scene.caller.nats.publish(chunk["data"]["reply_subject"], b"yes")
+        released.set()
+        assert text_of(await stream.rest()) == "well done"
+
+    async def test_half_a_character_does_not_reach_the_provider(self, scene: Scene) -> None:
+        """JSON can hold one in a prompt and in an answer; providers refuse it."""
+        scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("fine"), fake.say("again"))
+        agent = scene.start()
+        half = b'{"prompt": "a \\ud83d"}'
+        stream = await scene.caller.send(agent["subjects"]["prompt"], half)
+        while (chunk := (await stream.next()).json)["type"] != "query":
+            pass
+        await scene.caller.nats.publish(chunk["data"]["reply_subject"], half)
+        assert text_of(await stream.rest()) == "fine"
+        assert text_of(await scene.answer(agent, "again")) == "again"
+
+    async def test_a_large_call_fits_a_narrow_bus(self, scene: Scene, tmp_path: Path) -> None:
+        """What a status shows is cut to what one message carries, in bytes; the turn goes on."""
+        todos = {"todos": [{"content": "\N{GRINNING FACE}\x01" * 125, "status": "pending"}] * 12}
+        scene.will(fake.call("todo_write", todos), fake.say("Done."))
+        with (
+            NatsServer(tmp_path / "narrow", {"max_payload": 4096}) as bus,
+            Workerd(tmp_path / "on-it", variables(bus, scene.provider)) as worker,
+            worker.client() as http,
+        ):
+            agent = http.post(f"/agent/{scene.session}", json={"agent": "pi"}).json()
+            async with Caller.connected(bus.url) as caller:
+                frames = await caller.prompt(agent["subjects"]["prompt"], "plan")
+        assert [kind for kind, _ in events(frames)] == ["tool_use", "tool_result", "response"]
+        assert events(frames)[0][1]["input"]["_truncated"]
+
+    @pytest.mark.parametrize("limit", [2048, 4096])
+    async def test_a_long_error_fits_a_narrow_bus(self, scene: Scene, tmp_path: Path, limit: int) -> None:
+        """A message may name a model; the stream ends, and the next prompt is answered."""
+        scene.will(fake.fail(404), fake.say("still here"))
+        env = {"OPEN_AGENT_MODEL_ID": "\N{SNOWMAN}" * 5000}
+        with (
+            NatsServer(tmp_path / "narrow", {"max_payload": limit}) as bus,
+            Workerd(tmp_path / "on-it", variables(bus, scene.provider)) as worker,
+            worker.client() as http,
+        ):
+            agent = http.post(f"/agent/{scene.session}", json={"agent": "pi", "env": env}).json()
+            async with Caller.connected(bus.url) as caller:
+                code, body = error_of(await caller.prompt(agent["subjects"]["prompt"], "hello"))
+                assert (code, body["error"]) == ("500", "model_error")
+                assert text_of(await caller.prompt(agent["subjects"]["prompt"], "again")) == "still here"
+
+    async def test_a_bus_without_inboxes_costs_the_question_alone(self, scene: Scene, tmp_path: Path) -> None:
+        """A user who may not listen there cannot be answered; the agent stays."""
+        denied = {"user": "agent", "password": "a", "permissions": {"subscribe": {"deny": ["_INBOX.>"]}}}
+        users = [denied, {"user": "caller", "password": "c"}]
+        scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("Then without."), fake.say("on"))
+        with NatsServer(tmp_path / "strict", {"authorization": {"users": users}}) as bus:
+            own = variables(bus, scene.provider) | {
+                "NATS_WS_URL": bus.ws_url.replace("://", "://agent:a@"),
+                "AGENT_QUERY_LIMIT_S": "1",
+            }
+            with Workerd(tmp_path / "in-it", own) as worker, worker.client() as http:
+                agent = http.post(f"/agent/{scene.session}", json={"agent": "pi"}).json()
+                async with Caller.connected(bus.url.replace("://", "://caller:c@")) as caller:
+                    frames = await caller.prompt(agent["subjects"]["prompt"], "ask")
+                    assert text_of(frames) == "Then without."
+                    assert "bus denied" in worker.log
+                    assert http.get(f"/agent/{scene.session}").json()["state"] == "ready"
+                    assert text_of(await caller.prompt(agent["subjects"]["prompt"], "go")) == "on"
+
 
 class TestWebFetch:
     """Pages through the real Worker; more of them, and more refusals, are tested at unit level."""
@@ -453,28 +528,37 @@ class TestFailures:
         assert "AGENT_TURN_LIMIT_S" in body["message"]
         assert scene.request().dropped.wait(10)
 
-    @pytest.mark.parametrize(
-        ("variables", "env", "error", "words"),
-        [
-            ({"OPENROUTER_API_KEY": ""}, {}, "missing_key", "OPENROUTER_API_KEY"),
-            ({}, {"OPEN_AGENT_PROVIDER": "gateway"}, "missing_key", "AI_GATEWAY_API_KEY"),
-            ({"OPENROUTER_API_KEY": "sk-wrong"}, {}, "refused_key", "OPENROUTER_API_KEY"),
-            ({}, {"OPEN_AGENT_PROVIDER": "acme"}, "bad_request", "OPEN_AGENT_PROVIDER"),
-            ({"OPENROUTER_BASE_URL": "localhost"}, {}, "internal", "OPENROUTER_BASE_URL"),
-            ({"AGENT_STEP_LIMIT": "many"}, {}, "internal", "AGENT_STEP_LIMIT"),
-        ],
-        ids=["no key", "no gateway key", "wrong key", "provider", "base URL", "limit"],
-    )
-    async def test_of_the_settings(
-        self, variables: dict[str, str], env: dict[str, str], error: str, words: str, scene: Scene
-    ) -> None:
-        """What is set wrong is named, on each prompt."""
-        agent = scene.start(env=env, **variables)
+    async def test_of_the_key(self, scene: Scene) -> None:
+        """Only the provider knows that a key is wrong; the frame names the secret, on each prompt."""
+        agent = scene.start(OPENROUTER_API_KEY="sk-wrong")
         for _ in range(2):
             _, body = error_of(await scene.answer(agent))
-            assert body["error"] == error
-            assert words in body["message"]
+            assert body["error"] == "refused_key"
+            assert "OPENROUTER_API_KEY" in body["message"]
             assert "sk-wrong" not in body["message"]
+
+    @pytest.mark.parametrize(
+        ("variables", "env", "refusal", "words"),
+        [
+            ({"OPENROUTER_API_KEY": ""}, {}, (500, "missing_key"), "OPENROUTER_API_KEY"),
+            ({}, {"OPEN_AGENT_PROVIDER": "gateway"}, (500, "missing_key"), "AI_GATEWAY_API_KEY"),
+            ({}, {"OPEN_AGENT_PROVIDER": "acme"}, (400, "bad_request"), "OPEN_AGENT_PROVIDER"),
+            ({"OPENROUTER_BASE_URL": "localhost"}, {}, (500, "internal"), "OPENROUTER_BASE_URL"),
+            ({"AGENT_STEP_LIMIT": "many"}, {}, (500, "internal"), "AGENT_STEP_LIMIT"),
+        ],
+        ids=["no key", "no gateway key", "provider", "base URL", "limit"],
+    )
+    async def test_of_the_settings(
+        self, variables: dict[str, str], env: dict[str, str], refusal: tuple[int, str], words: str, scene: Scene
+    ) -> None:
+        """An agent that could answer no prompt does not start, and what is set wrong is named."""
+        worker = scene.vary(variables)
+        with worker.client() as http:
+            answer = http.post(f"/agent/{scene.session}", json={"agent": "pi", "env": env})
+            assert (answer.status_code, answer.json()["error"]) == refusal
+            assert words in answer.json()["message"]
+            assert http.get(f"/agent/{scene.session}").status_code == 404
+        assert scene.session not in [s["metadata"]["session"] for s in await scene.caller.services()]
 
 
 class TestChoice:

@@ -75,6 +75,7 @@ def test_a_session_that_is_not_utf8_is_refused(http: httpx.Client) -> None:
         '{"labels": {"a": 1}}',
         '{"env": {"PATH": "/"}}',
         '{"env": {"OPEN_AGENT_MODEL_ID": 1}}',
+        '{"env": {"OPEN_AGENT_MODEL": "typed wrongly"}}',
         '{"description": 1}',
     ],
 )
@@ -108,3 +109,38 @@ def test_aborting_nothing_stops_nothing(http: httpx.Client, session: str) -> Non
     """An abort without an agent succeeds and says that it stopped none."""
     response = http.post(f"/control/abort/{session}")
     assert (response.status_code, response.json()) == (200, {"stopped": []})
+
+
+@pytest.mark.parametrize("path", ["/health", "/agent/a", "/nowhere"])
+def test_no_answer_is_kept_by_a_cache(http: httpx.Client, path: str) -> None:
+    """States change, and some answers hold a capability."""
+    assert http.get(path).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/agent/{}", "/control/abort/{}", "/control/abort"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+    ids=str,
+)
+def test_a_web_page_of_another_origin_is_refused(
+    http: httpx.Client, session: str, path: str, headers: dict[str, str]
+) -> None:
+    """Without a token any page in a browser on this machine could start and stop agents: 403."""
+    http.post(f"/agent/{session}")
+    response = http.post(path.format(session), headers=headers)
+    assert error_of(response) == (403, "forbidden")
+    assert "CONTROL_TOKEN" in response.json()["message"]
+    assert http.get(f"/agent/{session}").json()["state"] == "ready"
+
+
+def test_a_page_of_the_same_origin_is_not(http: httpx.Client, session: str) -> None:
+    """What a browser sends of its own accord is no harm."""
+    origin = str(http.base_url).rstrip("/")
+    headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+    assert http.post(f"/agent/{session}", headers=headers).status_code == 201

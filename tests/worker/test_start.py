@@ -156,6 +156,18 @@ def test_an_abort_is_idempotent(http: httpx.Client, session: str) -> None:
     assert http.post(f"/control/abort/{session}").json() == {"stopped": []}
 
 
+def test_an_abort_of_what_was_stopped_is_told_by_its_time(http: httpx.Client, session: str) -> None:
+    """Whoever put off a start between two aborts learns that the second one was meant for it."""
+    http.post(f"/agent/{session}")
+    times: list[str] = []
+    for _ in range(2):
+        http.post(f"/control/abort/{session}")
+        seen = http.get(f"/agent/{session}").json()
+        assert (seen["state"], seen["cause"]) == ("stopped", "it was aborted")
+        times.append(seen["stopped_at"])
+    assert times[0] < times[1]
+
+
 def test_an_aborted_session_can_start_again_with_other_settings(http: httpx.Client, session: str) -> None:
     """An abort forgets the agent, so nothing conflicts with a new one."""
     first = http.post(f"/agent/{session}").json()

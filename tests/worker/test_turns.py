@@ -3,11 +3,12 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
 
+import httpx
 import pytest
 
 from tests.support import openrouter as fake
@@ -90,6 +91,15 @@ class Agent:
     async def signal(self, verb: str, body: bytes = b"") -> None:
         """Publish a control signal."""
         await self.caller.nats.publish(f"orch.signal.{verb}.open-agent.worker.{self.session}", body)
+
+    async def ask(self) -> tuple[Stream, str]:
+        """Let the agent ask its caller; return the stream behind the question, and where an answer belongs."""
+        self.provider.will(fake.call("ask_user_question", {"question": "Well?"}))
+        stream = await self.prompt("ask")
+        chunk = (await stream.next()).json
+        while chunk["type"] != "query":
+            chunk = (await stream.next()).json
+        return stream, chunk["data"]["reply_subject"]
 
     async def redirect(self, text: str, stream: Stream) -> None:
         """Publish a redirect that is to be answered on the stream."""
@@ -222,6 +232,17 @@ class TestRedirect:
             await agent.redirect("new", new)
         assert await chunks_of(new) == [ACK, {"type": "response", "data": "new"}]
 
+    async def test_another_one_on_the_same_subject_replaces_it(self, agent: Agent) -> None:
+        """The old turn has ended on that subject before the new one is acknowledged there."""
+        stream = await agent.caller.listen()
+        agent.provider.will(fake.hang("one"), fake.say("two"))
+        await agent.redirect("one", stream)
+        assert [(await stream.next()).json for _ in range(2)] == [ACK, {"type": "response", "data": "one"}]
+        await agent.redirect("two", stream)
+        [aborted, end] = await stream.rest()
+        assert (aborted.json, end.is_terminator) == (ABORTED, True)
+        assert await chunks_of(stream) == [ACK, {"type": "response", "data": "two"}]
+
     @pytest.mark.parametrize(
         "body",
         [
@@ -285,8 +306,7 @@ async def test_a_crash_in_a_turn_ends_its_streams(fragile: tuple[NatsServer, Wor
         provider.will(fake.say("one"))
         await (await agent.prompt("first")).rest()
         streams = [await agent.hang(), await agent.prompt("waiting")]
-        # The streams that are open are written down once for all that opened in a moment.
-        await asyncio.sleep(1)
+        await noted()
         worker.kill()
         worker.start()
         for stream in streams:
@@ -298,6 +318,156 @@ async def test_a_crash_in_a_turn_ends_its_streams(fragile: tuple[NatsServer, Wor
         assert text_of(await (await agent.prompt("again")).rest()) == "again"
         texts = provider.request().texts(User)
         assert [text for text in texts if text] == ["first", "again"]
+
+
+async def test_an_abort_after_a_crash_ends_the_streams_too(
+    fragile: tuple[NatsServer, Workerd], provider: OpenRouter
+) -> None:
+    """Though the agent is not on the bus again yet, nobody is left waiting."""
+    bus, worker = fragile
+    async with Caller.connected(bus.url) as caller:
+        agent = Agent("a", worker, caller, provider)
+        agent.start()
+        streams = [await agent.hang(), await agent.prompt("waiting")]
+        await noted()
+        worker.kill()
+        worker.start()
+        assert agent.abort() == ["a"]
+        for stream in streams:
+            assert await chunks_of(stream) == [ABORTED]
+        assert await caller.services() == []
+    provider.settle()
+
+
+async def test_a_crash_ends_only_what_was_open(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+    """A stream that had its terminator gets no second one."""
+    bus, worker = fragile
+    async with Caller.connected(bus.url) as caller:
+        agent = Agent("a", worker, caller, provider)
+        agent.start()
+        provider.will(fake.say("one"))
+        stream = await agent.prompt("first")
+        assert text_of(await stream.rest()) == "one"
+        await noted()
+        worker.kill()
+        worker.start()
+        with worker.client() as http:
+            assert http.post("/agent/a", json={"agent": "pi"}).status_code == 200
+        assert await stream.silent()
+    provider.settle()
+
+
+async def test_an_abort_forgets_the_conversation(agent: Agent) -> None:
+    """The next agent of the session knows nothing of the one before."""
+    agent.provider.will(fake.say("one"), fake.say("two"))
+    await (await agent.prompt("first")).rest()
+    agent.provider.request()
+    agent.abort()
+    agent.start()
+    await (await agent.prompt("second")).rest()
+    assert agent.provider.request().texts(User) == ["second"]
+
+
+async def test_the_subject_of_a_question_cannot_be_foretold(agent: Agent) -> None:
+    """Neither the id that discovery shows nor an earlier question leads to the next: a stranger could answer it."""
+    [instance] = [s["id"] for s in await agent.caller.services() if s["metadata"]["session"] == agent.session]
+    known = [instance]
+    for _ in range(3):
+        _, subject = await agent.ask()
+        inbox, _, rest = subject.partition(".")
+        assert inbox == "_INBOX"
+        assert len(rest) >= 22
+        assert not [each for each in known if each[:8] == rest[:8]]
+        known.append(rest)
+        await agent.signal("interrupt")
+
+
+async def test_a_question_that_is_over_is_listened_to_no_more(agent: Agent, bus: NatsServer) -> None:
+    """Interrupted or answered, it leaves no subscription behind."""
+    stream, _ = await agent.ask()
+    assert inboxes(bus, agent.session) == 1
+    await agent.signal("interrupt")
+    await stream.rest()
+    assert inboxes(bus, agent.session) == 0
+    stream, subject = await agent.ask()
+    agent.provider.will(fake.say("thanks"))
+    await agent.caller.nats.publish(subject, b"yes")
+    await stream.rest()
+    assert inboxes(bus, agent.session) == 0
+
+
+def inboxes(bus: NatsServer, session: str) -> int:
+    """Return how many inboxes an agent listens on; its connection has the session's name."""
+    found = httpx.get(f"{bus.monitor_url}/connz?subs=1", trust_env=False).json()["connections"]
+    lists = [connection["subscriptions_list"] for connection in found if connection.get("name") == session]
+    return sum(subject.startswith("_INBOX.") for subjects in lists for subject in subjects)
+
+
+async def test_a_question_survives_a_new_connection(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+    """Whoever answers after the agent had to connect again is heard."""
+    bus, worker = fragile
+    async with Caller.connected(bus.url) as caller:
+        agent = Agent("a", worker, caller, provider)
+        agent.start()
+        stream, subject = await agent.ask()
+        await renewed(bus, agent)
+        provider.will(fake.say("thanks"))
+        async with Caller.connected(bus.url) as answering:
+            await answering.nats.publish(subject, b"yes")
+        assert text_of(await stream.rest(30)) == "thanks"
+    provider.settle()
+
+
+async def test_a_new_connection_costs_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+    """What is said while the bus is away is held back until its callers listen again, also on another connection."""
+    bus, worker = fragile
+    released = threading.Event()
+    async with Caller.connected(bus.url) as caller:
+        agent = Agent("a", worker, caller, provider)
+        agent.start()
+        provider.will(fake.say_when(released, "before ", "meanwhile"))
+        stream = await agent.prompt("go")
+        assert text_of([await stream.next()]) == "before "
+        await renewed(bus, agent, released.set)
+        assert text_of(await stream.rest(30)) == "meanwhile"
+    provider.settle()
+
+
+async def test_an_abort_sends_what_was_held_back(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+    """All that was said is on its way before the connection is closed."""
+    bus, worker = fragile
+    released = threading.Event()
+    async with Caller.connected(bus.url) as caller:
+        agent = Agent("a", worker, caller, provider)
+        agent.start()
+        provider.will(fake.say_when(released, "before ", "meanwhile " * 20_000))
+        stream = await agent.prompt("go")
+        assert text_of([await stream.next()]) == "before "
+        await renewed(bus, agent, released.set)
+        async with Caller.connected(bus.url) as listening:
+            again = Stream(stream.subject, await listening.nats.subscribe(stream.subject))
+            await listening.nats.flush()
+            agent.abort()
+            assert text_of(await again.rest()) == "meanwhile " * 20_000
+    provider.settle()
+
+
+async def noted() -> None:
+    """Wait until the agent has written down which streams are open: 100 ms, and room for a busy machine."""
+    await asyncio.sleep(0.5)
+
+
+async def renewed(bus: NatsServer, agent: Agent, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Let the bus restart, and the agent find out on another connection than its old one."""
+    bus.stop()
+    meanwhile()
+    while agent.state != "starting":
+        await asyncio.sleep(0.05)
+    # A look lets go of the old connection; the next one finds the new.
+    await asyncio.sleep(0.5)
+    bus.start()
+    while agent.state == "starting":
+        await asyncio.sleep(0.05)
 
 
 async def test_a_restart_of_the_bus_costs_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:

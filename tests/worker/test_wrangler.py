@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -34,6 +35,12 @@ def test_wrangler_would_deploy_it(environment: dict[str, str], tmp_path: Path) -
     assert result.returncode == 0, result.stderr
     assert "env.SESSIONS (AgentSession)" in result.stdout
     assert "env.REGISTRY (Registry)" in result.stdout
+
+
+def test_the_platform_logs_no_url() -> None:
+    """Its line per request would hold the capability of an abort."""
+    observability = tomllib.loads((WORKER / "wrangler.toml").read_text())["observability"]
+    assert observability["logs"]["invocation_logs"] is False
 
 
 @pytest.mark.anyio

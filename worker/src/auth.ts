@@ -2,6 +2,27 @@ import { WorkerError } from "./errors.ts";
 
 const encoder = new TextEncoder();
 
+/** A token that a header can carry: neither white space nor anything outside ASCII. */
+export function isUsable(token: string): boolean {
+  return /^[\x21-\x7e]+$/.test(token);
+}
+
+/**
+ * Throws 403 for a request that a web page of another origin makes. Without a token nothing else would keep any page that
+ * is open in a browser from driving the Workers that the browser reaches.
+ */
+export function refuseForeignPages({ method, headers }: Request, { origin }: URL): void {
+  if (method !== "POST") return;
+  const from = headers.get("Origin") ?? origin;
+  const site = headers.get("Sec-Fetch-Site") ?? "none";
+  if (from === origin && (site === "none" || site === "same-origin")) return;
+  throw new WorkerError({
+    code: "forbidden",
+    message:
+      "a web page of another origin may not do this: the routes are open; set the secret CONTROL_TOKEN, and send it as bearer",
+  });
+}
+
 /** Throws unless the request carries the control token as bearer: 401 without usable credentials, 403 with wrong ones. */
 export async function requireBearer(header: string | null, token: string): Promise<void> {
   const given = header?.match(/^Bearer +([^\s]+) *$/i)?.[1];

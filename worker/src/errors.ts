@@ -75,7 +75,10 @@ export function codesOf(code: FaultCode): Codes {
 /** The fault of anything that was thrown. The text of an unknown error may hold a secret, so none of it is kept. */
 export function faultOf(thrown: unknown): Fault {
   if (thrown instanceof WorkerError) return thrown.fault;
-  return { code: "internal", message: "the agent failed in a way it did not expect; it stays up" };
+  return {
+    code: "internal",
+    message: "something failed in a way that nobody expected; try again, and read the Worker's log",
+  };
 }
 
 /** Fails to compile where a case of a union was forgotten. */

@@ -1,4 +1,4 @@
-import { abortCapability, requireBearer, requireCapability } from "./auth.ts";
+import { abortCapability, isUsable, refuseForeignPages, requireBearer, requireCapability } from "./auth.ts";
 import type { Env } from "./env.ts";
 import { faultOf, unreachable, WorkerError } from "./errors.ts";
 import { json, jsonBody, problem } from "./http.ts";
@@ -7,24 +7,22 @@ import type { Outcome } from "./outcome.ts";
 import { registryOf } from "./registry.ts";
 import { type Route, routeOf } from "./routes.ts";
 import { settingsOf } from "./settings.ts";
+import { stopAll } from "./stop_all.ts";
 import { AGENT } from "./subjects.ts";
 import { VERSION } from "./version.ts";
 
 export { Registry } from "./registry.ts";
 export { AgentSession } from "./session.ts";
 
-/** Sessions that "abort all" stops at the same time. */
-const AT_ONCE = 50;
-
 let warned = false;
 
 export default {
   async fetch(request, env): Promise<Response> {
-    warnOfOpenRoutes(env);
+    warnOfRoutes(env);
     const url = new URL(request.url);
     try {
       const route = routeOf(request.method, url);
-      await authorize(request, route, env);
+      await authorize(request, url, route, env);
       return await answer(request, route, env);
     } catch (thrown) {
       const fault = faultOf(thrown);
@@ -35,15 +33,30 @@ export default {
   },
 } satisfies ExportedHandler<Env>;
 
-function warnOfOpenRoutes(env: Env): void {
-  if (warned || controlToken(env)) return;
-  warned = true;
-  warn("routes are open", { cure: "set the secret CONTROL_TOKEN" });
+type Auth = "token" | "none" | "unusable";
+
+function authOf(env: Env): Auth {
+  const token = controlToken(env);
+  if (!token) return "none";
+  return isUsable(token) ? "token" : "unusable";
 }
 
-async function authorize(request: Request, route: Route, env: Env): Promise<void> {
+function warnOfRoutes(env: Env): void {
+  const auth = authOf(env);
+  if (warned || auth === "token") return;
+  warned = true;
+  if (auth === "none") warn("routes are open", { cure: "set the secret CONTROL_TOKEN" });
+  else warn("routes are closed to everybody", { cause: UNUSABLE });
+}
+
+const UNUSABLE =
+  "the Worker's secret CONTROL_TOKEN holds white space or characters outside ASCII, which no header carries; set another";
+
+async function authorize(request: Request, url: URL, route: Route, env: Env): Promise<void> {
+  if (route.to === "health") return;
   const token = controlToken(env);
-  if (!token || route.to === "health") return;
+  if (!token) return refuseForeignPages(request, url);
+  if (!isUsable(token)) throw new WorkerError({ code: "internal", message: UNUSABLE });
   const header = request.headers.get("Authorization");
   if (header === null && route.to === "abort" && route.capability !== null) {
     return requireCapability(route.capability, token, route.session);
@@ -63,16 +76,16 @@ async function answer(request: Request, route: Route, env: Env): Promise<Respons
         ok: true,
         agent: AGENT,
         version: VERSION,
-        auth: controlToken(env) ? "token" : "none",
+        auth: authOf(env),
       });
     case "start":
       return start(route.session, await jsonBody(request), env);
     case "look":
       return look(route.session, env);
     case "abort":
-      return json(200, { stopped: await stopAll([route.session], env) });
+      return abort(route.session, env);
     case "abort-all":
-      return json(200, { stopped: await stopAll(await registryOf(env).list(), env) });
+      return abortAll(env);
     default:
       return unreachable(route);
   }
@@ -90,15 +103,16 @@ async function look(session: string, env: Env): Promise<Response> {
   throw new WorkerError({ code: "not_found", message: "no agent was started in this session" });
 }
 
-/** Stops what runs of these sessions; resolves with those that did. */
-async function stopAll(sessions: readonly string[], env: Env): Promise<string[]> {
-  const stopped: string[] = [];
-  for (let i = 0; i < sessions.length; i += AT_ONCE) {
-    const some = sessions.slice(i, i + AT_ONCE);
-    const outcomes = await Promise.all(some.map((session) => stop(session, env)));
-    stopped.push(...some.filter((_, index) => outcomes[index]));
-  }
-  return stopped;
+async function abort(session: string, env: Env): Promise<Response> {
+  return json(200, { stopped: (await stop(session, env)) ? [session] : [] });
+}
+
+async function abortAll(env: Env): Promise<Response> {
+  const { stopped, failed } = await stopAll(await registryOf(env).list(), (session) => stop(session, env));
+  if (failed.length === 0) return json(200, { stopped });
+  warn("abort failed", { sessions: failed.length });
+  const message = "some sessions could not be stopped; abort again";
+  return json(500, { error: "internal", message, stopped, failed });
 }
 
 async function stop(session: string, env: Env): Promise<boolean> {

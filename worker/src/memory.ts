@@ -18,7 +18,7 @@ export interface Activity {
 /** What is left of an agent that was stopped, until it is forgotten altogether. */
 export interface Ended extends Stored {
   readonly cause: string;
-  /** When it stopped, in milliseconds since 1970. */
+  /** When it stopped, or a later stop found it so, in milliseconds since 1970. */
   readonly at: number;
 }
 
@@ -50,8 +50,9 @@ export class Memory {
     return this.storage.kv.get<Activity>("activity") ?? { at: Date.now(), streams: [] };
   }
 
+  /** Unconfirmed, because a confirmed write holds back what is sent after it: acks and answers. */
   note(activity: Activity): void {
-    this.storage.kv.put("activity", activity);
+    void this.storage.put("activity", activity, { allowUnconfirmed: true });
   }
 
   begin(agent: Stored): void {
@@ -75,8 +76,9 @@ export class Memory {
 
   /** Notes a stop that found nothing, so that a start that was put off before it is not made after it. */
   async miss(): Promise<void> {
-    if (this.ended) return;
-    this.storage.kv.put("missed", Date.now());
+    const ended = this.ended;
+    if (ended) this.storage.kv.put("ended", { ...ended, at: Date.now() });
+    else this.storage.kv.put("missed", Date.now());
     await this.storage.setAlarm(Date.now() + ENDED_MS);
   }
 

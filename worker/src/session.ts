@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Agent } from "./agents/agent.ts";
 import { agentFor } from "./agents/index.ts";
 import { accessOf } from "./bus/access.ts";
 import { Bus } from "./bus/bus.ts";
@@ -9,9 +10,9 @@ import { Reply } from "./bus/reply.ts";
 import { turnOf } from "./bus/turn.ts";
 import { type Job, Turns } from "./bus/turns.ts";
 import type { Env } from "./env.ts";
-import { faultOf, WorkerError } from "./errors.ts";
-import { limit, limitOrDefault } from "./limits.ts";
-import { type Detail, info, warn } from "./log.ts";
+import { type Fault, faultOf, WorkerError } from "./errors.ts";
+import { checkLimits, limit, limitOrDefault } from "./limits.ts";
+import { info, warn, whatFailed } from "./log.ts";
 import { Memory, type Stored } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { presenceOf } from "./presence.ts";
@@ -23,10 +24,15 @@ import { isReplySubject, type Subjects, subjectsOf } from "./subjects.ts";
 const PERIOD_MS = 20_000;
 /** Milliseconds until a bus that could not be reached is tried again. */
 const RETRY_MS = 5_000;
-/** Milliseconds for which activity is gathered before it is written down. */
-const NOTE_MS = 500;
-/** Redirects that are remembered, to do each only once. */
-const REDIRECTS = 64;
+/** Milliseconds for which changes are gathered before they are written down: what answers at once goes out before. */
+const NOTE_MS = 100;
+/** Redirects that are remembered, to do each only once; few, because each may be a megabyte. */
+const REDIRECTS = 16;
+
+const CUT_OFF: Fault = {
+  code: "internal",
+  message: "the agent was restarted while it answered; send the prompt again",
+};
 
 export type State = "starting" | "ready" | "busy" | "stopped";
 
@@ -40,7 +46,7 @@ export interface View {
   readonly subjects: Subjects;
   /** Why it stopped, or why it is not on the bus. */
   readonly cause?: string;
-  /** When it stopped, as RFC 3339: whoever spawned it anew since then tells the two apart by it. */
+  /** When it was last stopped, as RFC 3339: whoever spawned it anew since then tells the two apart by it. */
   readonly stopped_at?: string;
 }
 
@@ -102,8 +108,9 @@ export class AgentSession extends DurableObject<Env> {
       return;
     }
     try {
-      await this.ctx.storage.setAlarm(Date.now() + PERIOD_MS);
-      if (this.#idleFor() >= this.#idleLimit()) {
+      const left = this.#idleLimit() - this.#idleFor();
+      await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, left > 0 ? left : PERIOD_MS));
+      if (left <= 0) {
         await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
       } else await this.#revive(stored);
     } catch (thrown) {
@@ -137,7 +144,8 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   async #create(stored: Stored): Promise<void> {
-    limit(this.env, "AGENT_IDLE_LIMIT_S");
+    checkLimits(this.env);
+    this.#agentOf(stored.settings).check();
     await registryOf(this.env).add(stored.session);
     try {
       await this.#connect(stored);
@@ -170,7 +178,9 @@ export class AgentSession extends DurableObject<Env> {
   async #leave(stored: Stored, cause: string): Promise<void> {
     this.#turns.stop();
     await this.#memory.end({ ...stored, cause, at: Date.now() });
-    await this.#connecting?.catch(() => undefined);
+    // The callers of a turn that a crash cut off still wait, and only the bus can tell them.
+    const connecting = this.#orphans.length > 0 ? this.#connect(stored) : this.#connecting;
+    await connecting?.catch(() => undefined);
     await this.#bus.detach()?.close();
     await registryOf(this.env).remove(stored.session);
   }
@@ -194,7 +204,7 @@ export class AgentSession extends DurableObject<Env> {
 
   async #open(stored: Stored): Promise<void> {
     if (await this.#bus.link?.alive()) return;
-    this.#bus.detach()?.drop();
+    this.#bus.lose();
     try {
       this.#bus.attach(await Link.open(accessOf(this.env), presenceOf(stored), this.#listener));
       this.#cause = undefined;
@@ -228,8 +238,10 @@ export class AgentSession extends DurableObject<Env> {
 
   #onRedirect(payload: Uint8Array): void {
     const redirect = redirectOf(payload);
-    if (redirect === undefined || this.#redirects.includes(redirect.reply)) return;
-    this.#redirects = [...this.#redirects, redirect.reply].slice(-REDIRECTS);
+    if (redirect === undefined) return;
+    const known = `${redirect.reply}\n${redirect.envelope.prompt}`;
+    if (this.#redirects.includes(known)) return;
+    this.#redirects = [...this.#redirects, known].slice(-REDIRECTS);
     this.#turns.redirect({ envelope: redirect.envelope, reply: new Reply(this.#bus, redirect.reply) });
   }
 
@@ -247,7 +259,7 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   async #takeTurn({ settings }: Stored, job: Job, signal: AbortSignal): Promise<void> {
-    const agent = agentFor(settings.agent, { env: this.env, settings: settings.env, fetch });
+    const agent = this.#agentOf(settings);
     const most = limit(this.env, "AGENT_HISTORY_LIMIT");
     const history = this.#memory.history(most);
     const turn = turnOf(job, signal, history, this.#bus, limit(this.env, "AGENT_QUERY_LIMIT_S"));
@@ -259,19 +271,22 @@ export class AgentSession extends DurableObject<Env> {
     if (answer !== "" && this.#memory.agent) this.#memory.remember(job.envelope.prompt, answer, most);
   }
 
+  #agentOf({ agent, env }: Settings): Agent {
+    return agentFor(agent, { env: this.env, settings: env, fetch });
+  }
+
   #endOrphans(): void {
     const orphans = this.#orphans;
     this.#orphans = [];
     for (const subject of orphans) {
-      new Reply(this.#bus, subject).fail({
-        code: "internal",
-        message: "the agent was restarted while it answered; send the prompt again",
-      });
+      const reply = new Reply(this.#bus, subject);
+      if (this.#memory.agent) reply.fail(CUT_OFF);
+      else reply.abort();
     }
     if (orphans.length > 0) this.#noteActivity();
   }
 
-  /** Writes what a restart must know, once for all that happens within a moment: a write holds back answers. */
+  /** Writes what a restart must know. */
   #noteActivity(): void {
     this.#noting ??= setTimeout(() => {
       this.#noting = null;
@@ -312,11 +327,4 @@ export class AgentSession extends DurableObject<Env> {
       ...(cause && { cause }),
     };
   }
-}
-
-/** What the log is told: our words; of an unknown error its class alone, for its text may hold a secret. */
-function whatFailed(thrown: unknown): Detail {
-  const { code, message } = faultOf(thrown);
-  const known = thrown instanceof WorkerError || !(thrown instanceof Error);
-  return known ? { code, message } : { code, error: thrown.name };
 }

@@ -19,6 +19,13 @@ export interface Settings {
 
 const FIELDS: ReadonlySet<string> = new Set(["name", "agent", "owner", "labels", "env", "description"]);
 
+/** What a session may choose for itself. */
+const ENV_KEYS: ReadonlySet<string> = new Set([
+  "OPEN_AGENT_PROVIDER",
+  "OPEN_AGENT_MODEL_ID",
+  "OPEN_AGENT_OWNER",
+]);
+
 /** Reads the body of a start. Throws WorkerError: 400 with the field that is wrong. */
 export function settingsOf(body: unknown, session: string, vars: Vars): Settings {
   if (!isObject(body)) throw bad("the body is not a JSON object");
@@ -28,12 +35,14 @@ export function settingsOf(body: unknown, session: string, vars: Vars): Settings
   }
   const name = textOf(body, "name") ?? session;
   const agent = harnessOf(textOf(body, "agent") ?? "echo");
+  const env = envOf(body);
+  const { OPEN_AGENT_OWNER: envOwner } = env;
   return {
     name,
     agent,
-    owner: ownerOf(textOf(body, "owner"), vars),
+    owner: ownerOf(textOf(body, "owner") ?? envOwner, vars),
     labels: textsOf(body, "labels"),
-    env: envOf(body),
+    env,
     description: textOf(body, "description") ?? `${name}: an open-agent at the edge (${agent})`,
   };
 }
@@ -65,8 +74,10 @@ function harnessOf(text: string): Harness {
 
 function envOf(body: object): Texts {
   const env = textsOf(body, "env");
-  const foreign = Object.keys(env).find((key) => !/^OPEN_AGENT_[A-Z0-9_]+$/.test(key));
-  if (foreign !== undefined) throw bad(`env holds ${shown(foreign)}; only OPEN_AGENT_… keys may be set`);
+  const unknown = Object.keys(env).find((key) => !ENV_KEYS.has(key));
+  if (unknown !== undefined) {
+    throw bad(`env has an unknown key ${shown(unknown)}; the keys are ${[...ENV_KEYS].join(", ")}`);
+  }
   return env;
 }
 

@@ -21,8 +21,8 @@ test("fields come from the body alone, never from what objects inherit", () => {
 });
 
 test("the order of labels and env makes no difference, everything else does", () => {
-  const base = { labels: { a: "1", b: "2" }, env: { OPEN_AGENT_A: "1", OPEN_AGENT_B: "2" } };
-  const turned = { env: { OPEN_AGENT_B: "2", OPEN_AGENT_A: "1" }, labels: { b: "2", a: "1" } };
+  const base = { labels: { a: "1", b: "2" }, env: { OPEN_AGENT_PROVIDER: "1", OPEN_AGENT_MODEL_ID: "2" } };
+  const turned = { env: { OPEN_AGENT_MODEL_ID: "2", OPEN_AGENT_PROVIDER: "1" }, labels: { b: "2", a: "1" } };
   const settings = settingsOf(base, "a", {});
   assert.ok(sameSettings(settings, settingsOf(turned, "a", {})));
   for (const other of [{ owner: "b" }, { agent: "pi" }, { labels: { a: "1" } }, { env: {} }, { name: "b" }]) {
@@ -42,4 +42,17 @@ test("a var that is no token is the deployment's fault, a field is the caller's"
   assert.equal(codeOf({}, "a.b"), "internal");
   assert.equal(codeOf({ owner: "a.b" }, "a"), "bad_request");
   assert.equal(codeOf({ owner: "b" }, "a.b"), "none");
+});
+
+test("an owner in env counts where the body names none, before the var", () => {
+  const env = { OPEN_AGENT_OWNER: "b" };
+  assert.equal(settingsOf({ env }, "a", { OPEN_AGENT_OWNER: "c" }).owner, "b");
+  assert.equal(settingsOf({ owner: "d", env }, "a", {}).owner, "d");
+  assert.throws(() => settingsOf({ env: { OPEN_AGENT_OWNER: "a.b" } }, "a", {}), WorkerError);
+});
+
+test("a key of env that nothing reads is refused by name", () => {
+  const naming = (thrown: unknown) =>
+    thrown instanceof WorkerError && /"OPEN_AGENT_MODEL"/.test(thrown.message);
+  assert.throws(() => settingsOf({ env: { OPEN_AGENT_MODEL: "x" } }, "a", {}), naming);
 });

@@ -9,8 +9,8 @@ export interface Turn {
   readonly history: readonly Message[];
   /** A `response` chunk; the bus splits it to max_payload. */
   text(chunk: string): Promise<void>;
-  /** A `status` chunk, e.g. `tool_use:{json}`. */
-  status(data: string): Promise<void>;
+  /** A `status` chunk, e.g. `tool_use:{json}`, written with at most so many characters of what it shows. */
+  status(write: (most: number) => string): Promise<void>;
   /** A mid-stream query to the caller; resolves with its answer. */
   ask(question: string): Promise<string>;
 }
@@ -20,8 +20,10 @@ export interface Message {
   readonly content: string;
 }
 
-/** Answers a prompt; resolves with the assistant's text to remember, empty for none; throws WorkerError. */
 export interface Agent {
+  /** Throws WorkerError when no prompt can be answered, naming what is set wrong. */
+  check(): void;
+  /** Answers a prompt; resolves with the assistant's text to remember, empty for none; throws WorkerError. */
   answer(turn: Turn): Promise<string>;
 }
 

@@ -1,6 +1,7 @@
 import { isStepCount, streamText, type TextStreamPart, type ToolSet } from "ai";
 import { type Fault, WorkerError } from "../errors.ts";
-import type { Agent, AgentContext, Turn } from "./agent.ts";
+import { timerMs } from "../limits.ts";
+import type { Agent, AgentContext, Message, Turn } from "./agent.ts";
 import { endingFault, modelFault, timeLimitFault } from "./faults.ts";
 import { recent } from "./history.ts";
 import { connect, type Source } from "./provider.ts";
@@ -18,9 +19,12 @@ globalThis.AI_SDK_LOG_WARNINGS = false;
 /** One more try for a call that failed before its stream began, such as a 502; the SDK waits two seconds in between. */
 const RETRIES = 1;
 
-/** Answers with a language model and its tools. Settings are read on each turn, so that a bad one is an error frame. */
+/** Answers with a language model and its tools. Settings are read on each turn too: the deployment may change them. */
 export function modelAgent(harness: string, context: AgentContext): Agent {
-  return { answer: (turn) => answer(turn, harness, context) };
+  return {
+    check: () => void connect(harness, context),
+    answer: (turn) => answer(turn, harness, context),
+  };
 }
 
 async function answer(turn: Turn, harness: string, context: AgentContext): Promise<string> {
@@ -30,7 +34,9 @@ async function answer(turn: Turn, harness: string, context: AgentContext): Promi
   const { stream } = streamText({
     model,
     instructions: INSTRUCTIONS,
-    messages: [...recent(turn.history, limits.history), { role: "user", content: turn.prompt }],
+    messages: [...recent(turn.history, limits.history), { role: "user", content: turn.prompt } as const].map(
+      wellFormed,
+    ),
     tools: toolsOf(turn, context.fetch),
     toolCallConcurrency: 1,
     onToolExecutionStart: ({ toolCall }) => relay.announced(toolCall.toolCallId),
@@ -38,7 +44,7 @@ async function answer(turn: Turn, harness: string, context: AgentContext): Promi
     // The last call has to answer: otherwise a turn at its limit would end after a tool, with nothing said.
     prepareStep: ({ stepNumber }) => (stepNumber === limits.steps - 1 ? { toolChoice: "none" } : {}),
     abortSignal: turn.signal,
-    timeout: { totalMs: milliseconds(limits.turnS) },
+    timeout: { totalMs: timerMs(limits.turnS) },
     maxRetries: RETRIES,
     // Without this the SDK logs whole error objects, and with them the conversation.
     onError: () => {},
@@ -52,9 +58,9 @@ async function answer(turn: Turn, harness: string, context: AgentContext): Promi
   return relay.text;
 }
 
-/** A timer holds 31 bits: more would fire at once. */
-function milliseconds(seconds: number): number {
-  return Math.min(seconds * 1000, 2 ** 31 - 1);
+/** JSON lets a prompt hold half a character, which providers refuse. */
+function wellFormed({ role, content }: Message): Message {
+  return { role, content: content.toWellFormed() };
 }
 
 /** Maps what the stream itself throws; what its reader throws passes by. */

@@ -46,12 +46,12 @@ export class Relay {
       case "text-delta":
         return await this.#say(part.text);
       case "tool-call":
-        await this.turn.status(toolUse(part));
+        await this.turn.status((most) => toolUse(part, most));
         return this.#announcement(part.toolCallId).resolve();
       case "tool-result":
-        return await this.turn.status(toolReturned(part));
+        return await this.turn.status((most) => toolReturned(part, most));
       case "tool-error":
-        return await this.turn.status(toolFailed(part));
+        return await this.turn.status((most) => toolFailed(part, most));
       case "finish-step":
         this.#ending = { reason: part.finishReason, raw: part.rawFinishReason };
         return;

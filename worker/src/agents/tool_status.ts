@@ -1,6 +1,7 @@
+import { beginning } from "../text.ts";
 import { ToolError } from "./tools/tool_error.ts";
 
-/** Characters of a tool's input or output that a status chunk shows: enough to follow, far below any `max_payload`. */
+/** Most characters of a tool's input or output that a status chunk shows: enough to follow. */
 export const SHOWN = 4000;
 
 interface Call {
@@ -10,39 +11,34 @@ interface Call {
 }
 
 /** `tool_use:{"id", "name", "input"}`; a large input is shown by its beginning. */
-export function toolUse({ toolCallId, toolName, input }: Call): string {
+export function toolUse({ toolCallId, toolName, input }: Call, most: number): string {
   const json = JSON.stringify(input) ?? "null";
-  const shown = json.length <= SHOWN ? input : { _truncated: true, _preview: json.slice(0, SHOWN) };
+  const shown = json.length <= most ? input : { _truncated: true, _preview: beginning(json, most) };
   return `tool_use:${JSON.stringify({ id: toolCallId, name: toolName, input: shown })}`;
 }
 
-/** `tool_result:{"tool_use_id", "output", "is_error"}` of a tool that did its work. */
-export function toolReturned({
-  toolCallId,
-  output,
-}: {
+interface Returned {
   readonly toolCallId: string;
   readonly output: unknown;
-}): string {
-  return toolResult(toolCallId, String(output), false);
+}
+
+/** `tool_result:{"tool_use_id", "output", "is_error"}` of a tool that did its work. */
+export function toolReturned({ toolCallId, output }: Returned, most: number): string {
+  return toolResult(toolCallId, String(output), false, most);
+}
+
+interface Failed {
+  readonly toolCallId: string;
+  readonly error: unknown;
 }
 
 /** The same for one that did not. Only our own sentences are shown: other errors may quote anything. */
-export function toolFailed({
-  toolCallId,
-  error,
-}: {
-  readonly toolCallId: string;
-  readonly error: unknown;
-}): string {
-  return toolResult(
-    toolCallId,
-    error instanceof ToolError ? error.message : "the tool could not run this call",
-    true,
-  );
+export function toolFailed({ toolCallId, error }: Failed, most: number): string {
+  const reason = error instanceof ToolError ? error.message : "the tool could not run this call";
+  return toolResult(toolCallId, reason, true, most);
 }
 
-function toolResult(id: string, output: string, isError: boolean): string {
-  const shown = output.length <= SHOWN ? output : `${output.slice(0, SHOWN)}… [cut]`;
+function toolResult(id: string, output: string, isError: boolean, most: number): string {
+  const shown = output.length <= most ? output : `${beginning(output, most)}… [cut]`;
   return `tool_result:${JSON.stringify({ tool_use_id: id, output: shown, is_error: isError })}`;
 }

@@ -10,7 +10,7 @@ import type { Vars } from "../env.ts";
 import { WorkerError } from "../errors.ts";
 
 /** Milliseconds for one attempt to reach the bus. */
-const CONNECT_LIMIT_MS = 5_000;
+export const CONNECT_LIMIT_MS = 5_000;
 
 /** How to connect. Throws WorkerError `bus_unavailable`, naming the secret that is missing or malformed. */
 export function accessOf(vars: Vars): WsConnectionOptions {

@@ -1,4 +1,3 @@
-import { createInbox } from "@nats-io/nats-core";
 import type { Frame } from "./frames.ts";
 import type { Link } from "./link.ts";
 
@@ -24,6 +23,8 @@ export class Bus {
   #link: Link | undefined;
   #held: Frame[] = [];
   #grace: number | null = null;
+  /** A link was lost, and no other took its place yet. */
+  #lost = false;
   readonly #questions = new Map<string, Question>();
 
   get link(): Link | undefined {
@@ -38,17 +39,30 @@ export class Bus {
     this.#link = link;
     for (const [subject, question] of this.#questions)
       question.forget = link.expect(subject, question.deliver);
-    this.release();
+    if (this.#lost) this.restored();
+    else this.release();
+    this.#lost = false;
+  }
+
+  /** Lets go of a link that no longer answers; what is published waits for the next one. */
+  lose(): void {
+    if (this.#link === undefined) return;
+    this.#endGrace();
+    this.#link.drop();
+    this.#link = undefined;
+    this.#lost = true;
   }
 
   /** The connection was lost and is there again. */
   restored(): void {
-    if (this.#grace !== null) clearTimeout(this.#grace);
+    this.#endGrace();
     this.#grace = setTimeout(() => this.release(), GRACE_MS);
   }
 
+  /** Takes the link away, for good, after what was held back has gone out on it. */
   detach(): Link | undefined {
     this.release();
+    this.#lost = false;
     const link = this.#link;
     this.#link = undefined;
     return link;
@@ -61,8 +75,7 @@ export class Bus {
 
   /** Publishes what was held back, in order. */
   release(): void {
-    if (this.#grace !== null) clearTimeout(this.#grace);
-    this.#grace = null;
+    this.#endGrace();
     const held = this.#held;
     this.#held = [];
     for (const frame of held) this.publish(frame);
@@ -70,7 +83,8 @@ export class Bus {
 
   /** A fresh subject and the one message on it; `forget` ends the waiting. */
   question(): { subject: string; answer: Promise<Uint8Array>; forget: () => void } {
-    const subject = createInbox();
+    // Not nats-core's createInbox: it counts on from an id that discovery shows to everybody.
+    const subject = `_INBOX.${crypto.randomUUID()}`;
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
     const deliver = (payload: Uint8Array) => {
       this.#questions.delete(subject);
@@ -79,6 +93,11 @@ export class Bus {
     const forget = this.#link?.expect(subject, deliver) ?? (() => undefined);
     this.#questions.set(subject, { deliver, forget });
     return { subject, answer: promise, forget: () => this.#forget(subject) };
+  }
+
+  #endGrace(): void {
+    if (this.#grace !== null) clearTimeout(this.#grace);
+    this.#grace = null;
   }
 
   #forget(subject: string): void {

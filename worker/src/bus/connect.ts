@@ -1,23 +1,40 @@
 import { errors, type NatsConnection, type WsConnectionOptions, wsconnect } from "@nats-io/nats-core";
 import { WorkerError } from "../errors.ts";
+import { CONNECT_LIMIT_MS } from "./access.ts";
 
 const REFUSED =
   "the bus refused the Worker's credentials; check NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED and NATS_TOKEN";
-const LATE =
-  "the bus at NATS_WS_URL did not answer within 5 s; check the address and that it is a NATS WebSocket port";
+const FULL =
+  "the bus takes no more connections; raise max_connections of the server or the connection limit of the account, or stop agents";
+const CUT_OFF =
+  "the bus closed the connection while it was made: it refused the credentials (NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED, NATS_TOKEN), takes no more connections, or is stopping";
+const LATE = `the bus at NATS_WS_URL did not answer within ${CONNECT_LIMIT_MS / 1000} s; check the address and that it is a NATS WebSocket port`;
 const UNREACHABLE =
   "the bus at NATS_WS_URL cannot be reached; check that it runs and that its WebSocket port is open";
 
-/** Connects to the bus. Throws WorkerError `bus_unavailable` with the cause in words of our own: theirs may quote the URL. */
+/** The first byte of `-ERR`, the server's reason for what it does next. */
+const MINUS = 0x2d;
+
+/** What a server did that spoke to us and then went. */
+class CutOff extends Error {}
+
+/**
+ * Connects to the bus within `CONNECT_LIMIT_MS`. Throws WorkerError `bus_unavailable` with the cause in words of our own:
+ * theirs may quote the URL.
+ */
 export async function connect(access: WsConnectionOptions, name: string): Promise<NatsConnection> {
-  const { promise: refused, reject } = Promise.withResolvers<never>();
-  refused.catch(() => undefined);
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => undefined);
+  // nats-core has a limit too, but when it is reached waits for a close handshake, which a silent server never makes.
+  const late = setTimeout(() => reject(new errors.TimeoutError()), CONNECT_LIMIT_MS);
   const connecting = wsconnect({ ...access, name, wsFactory: async (url) => listenedTo(url, reject) });
   try {
-    return await Promise.race([connecting, refused]);
+    return await Promise.race([connecting, failed]);
   } catch (thrown) {
     connecting.then(discard, () => undefined);
     throw new WorkerError({ code: "bus_unavailable", message: causeOf(thrown) });
+  } finally {
+    clearTimeout(late);
   }
 }
 
@@ -33,21 +50,28 @@ export function discard(connection: NatsConnection): void {
 function listenedTo(url: string, refuse: (error: Error) => void): { socket: WebSocket; encrypted: boolean } {
   const socket = new WebSocket(url);
   let greeted = false;
-  socket.addEventListener("message", () => {
+  socket.addEventListener("message", ({ data }) => {
     greeted = true;
+    const text = refusalIn(data);
+    if (text !== undefined) refuse(new errors.ProtocolError(text));
   });
-  socket.addEventListener("close", () => {
-    refuse(greeted ? new errors.AuthorizationError("") : new errors.ConnectionError(""));
+  // The server's error may be lost on the way when it closes at once.
+  socket.addEventListener("close", ({ reason }) => {
+    refuse(greeted ? new CutOff(reason) : new errors.ConnectionError(""));
   });
   return { socket, encrypted: url.startsWith("wss:") };
 }
 
+/** The server's `-ERR`, which it sends in a message of its own; undefined for anything else. */
+function refusalIn(data: unknown): string | undefined {
+  if (!(data instanceof ArrayBuffer) || new Uint8Array(data)[0] !== MINUS) return undefined;
+  return new TextDecoder().decode(data);
+}
+
 function causeOf(thrown: unknown): string {
-  if (
-    thrown instanceof errors.AuthorizationError ||
-    thrown instanceof errors.UserAuthenticationExpiredError
-  ) {
-    return REFUSED;
-  }
-  return thrown instanceof errors.TimeoutError ? LATE : UNREACHABLE;
+  if (thrown instanceof errors.TimeoutError) return LATE;
+  const text = thrown instanceof Error ? thrown.message : "";
+  if (/connections exceeded/i.test(text)) return FULL;
+  if (/authori[sz]ation|authentication/i.test(text)) return REFUSED;
+  return thrown instanceof CutOff ? CUT_OFF : UNREACHABLE;
 }

@@ -1,9 +1,8 @@
 import { WorkerError } from "../errors.ts";
 
-/** A decoded request. `extra` keeps the fields that this version of the protocol does not know, for who relays it. */
+/** A decoded request. Fields that this version of the protocol does not know mean nothing. */
 export interface Envelope {
   readonly prompt: string;
-  readonly extra: Readonly<Record<string, unknown>>;
 }
 
 const BRACE = 0x7b;
@@ -15,7 +14,7 @@ export function envelopeOf(payload: Uint8Array, largest: number): Envelope {
   if (payload.length > largest) throw bad(`the request is larger than max_payload, ${largest} bytes`);
   const text = textOf(payload);
   const first = payload.find((byte) => !WHITE_SPACE.has(byte));
-  return first === BRACE ? fromJson(text) : { prompt: text, extra: {} };
+  return first === BRACE ? fromJson(text) : { prompt: text };
 }
 
 /** The byte order mark is kept: an echo is exact. */
@@ -28,12 +27,12 @@ function textOf(payload: Uint8Array): string {
 }
 
 function fromJson(text: string): Envelope {
-  const { prompt, attachments = [], ...extra } = objectOf(text);
+  const { prompt, attachments = [] } = objectOf(text);
   if (typeof prompt !== "string") throw bad("the envelope has no prompt string");
   if (prompt === "") throw bad("the prompt is empty");
   if (!Array.isArray(attachments)) throw bad("attachments is not an array");
   if (attachments.length > 0) throw bad("this agent takes no attachments (attachments_ok is false)");
-  return { prompt, extra };
+  return { prompt };
 }
 
 /** The text starts with a brace, so that valid JSON is an object. */

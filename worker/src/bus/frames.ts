@@ -1,5 +1,6 @@
 import { headers, type MsgHdrs } from "@nats-io/nats-core";
 import { codesOf, type Fault } from "../errors.ts";
+import { beginning, isHighSurrogate } from "../text.ts";
 
 /** One message to publish. */
 export interface Frame {
@@ -16,12 +17,21 @@ export interface Query {
 
 /** Longest `Nats-Service-Error`, in characters. */
 const LONGEST_HEADER = 200;
+/** Longest message of an error in its body, in characters: a model's name may be part of it. */
+const LONGEST_MESSAGE = 600;
+/** The most bytes that the headers of an error take; the bus counts them in. */
+const HEADERS = 64 + 3 * LONGEST_HEADER;
 /** The most bytes that one UTF-16 unit takes as JSON: an escape such as \u001f. */
 const WORST_UNIT = 6;
 /** Room for the wrapper around the data of a chunk. */
 const WRAPPER = 64;
 
 const encoder = new TextEncoder();
+
+/** Bytes that the bus counts, at most. */
+export function sizeOf({ data, headers: head }: Frame): number {
+  return data.length + (head === undefined ? 0 : HEADERS);
+}
 
 export function chunkFrame(subject: string, type: "response" | "status", data: string): Frame {
   return { subject, data: encoder.encode(JSON.stringify({ type, data })) };
@@ -39,11 +49,11 @@ export function terminator(subject: string): Frame {
 export function errorFrame(subject: string, fault: Fault): Frame {
   const head = headers();
   head.set("Nats-Service-Error-Code", String(codesOf(fault.code).bus));
-  head.set("Nats-Service-Error", fault.message.replaceAll(/\s+/g, " ").slice(0, LONGEST_HEADER));
+  head.set("Nats-Service-Error", beginning(fault.message.replaceAll(/\s+/g, " "), LONGEST_HEADER));
   const retry = fault.code === "rate_limited" && fault.retryAfterS !== undefined;
   const body = {
     error: fault.code,
-    message: fault.message,
+    message: beginning(fault.message, LONGEST_MESSAGE),
     ...(retry && { retry_after_s: fault.retryAfterS }),
   };
   return { subject, data: encoder.encode(JSON.stringify(body)), headers: head };
@@ -59,8 +69,4 @@ export function* pieces(text: string, maxPayload: number): Generator<string> {
     yield text.slice(start, end);
     start = end;
   }
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff;
 }

@@ -16,6 +16,8 @@ const QUEUE = "agents";
 /** Larger requests are not worth a Worker's memory; the bus's own limit may be lower. */
 const LARGEST_REQUEST = 1024 * 1024;
 
+const encoder = new TextEncoder();
+
 /** How the agent shows itself on the bus. */
 export interface Presence {
   readonly identity: Identity;
@@ -135,7 +137,7 @@ export class Link {
   }
 
   private async requireAlive(): Promise<void> {
-    if (JSON.stringify(this.service.info()).length > this.maxPayload / 2) {
+    if (encoder.encode(JSON.stringify(this.service.info())).length > this.maxPayload / 2) {
       throw new WorkerError({
         code: "too_large",
         message: "labels and description are too long for one message of this bus",

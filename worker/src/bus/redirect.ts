@@ -11,9 +11,9 @@ export interface Redirect {
 export function redirectOf(payload: Uint8Array): Redirect | undefined {
   const value = parsed(payload);
   if (typeof value !== "object" || value === null) return undefined;
-  const { prompt, reply, ...extra } = value as Readonly<Record<string, unknown>>;
+  const { prompt, reply } = value as Readonly<Record<string, unknown>>;
   if (typeof prompt !== "string" || prompt === "" || !isReplySubject(reply)) return undefined;
-  return { envelope: { prompt, extra }, reply };
+  return { envelope: { prompt }, reply };
 }
 
 function parsed(payload: Uint8Array): unknown {

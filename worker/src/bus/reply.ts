@@ -1,9 +1,21 @@
 import { type Fault, WorkerError } from "../errors.ts";
+import { beginning } from "../text.ts";
 import type { Bus } from "./bus.ts";
-import { chunkFrame, errorFrame, type Frame, pieces, type Query, queryFrame, terminator } from "./frames.ts";
+import {
+  chunkFrame,
+  errorFrame,
+  type Frame,
+  pieces,
+  type Query,
+  queryFrame,
+  sizeOf,
+  terminator,
+} from "./frames.ts";
 
 /** Callers give up after 60 s without a chunk; a silent stream says that it lives every 20 s. */
 const KEEPALIVE_MS = 20_000;
+/** Characters of an error's message that fit any bus on which an agent can register. */
+const BRIEF = 60;
 
 const TOO_LARGE: Fault = { code: "internal", message: "the agent sent a chunk larger than the bus carries" };
 
@@ -33,12 +45,23 @@ export class Reply {
     }
   }
 
+  /** Whether a status with this data fits into one message of the bus. */
+  carries(data: string): boolean {
+    return this.#carries(chunkFrame(this.subject, "status", data));
+  }
+
   status(data: string): void {
     this.#publish(chunkFrame(this.subject, "status", data));
   }
 
   query(query: Query): void {
     this.#publish(queryFrame(this.subject, query));
+  }
+
+  /** Ends the stream of a turn that was told to stop. */
+  abort(): void {
+    this.status("aborted");
+    this.end();
   }
 
   end(): void {
@@ -48,14 +71,21 @@ export class Reply {
     clearInterval(this.#keepalive);
   }
 
+  /** A stream ends on any bus: what its error says is cut where it would not fit. */
   fail(fault: Fault): void {
-    this.#publish(errorFrame(this.subject, fault));
+    const whole = errorFrame(this.subject, fault);
+    const brief = { ...fault, message: beginning(fault.message, BRIEF) };
+    this.#publish(this.#carries(whole) ? whole : errorFrame(this.subject, brief));
     this.end();
+  }
+
+  #carries(frame: Frame): boolean {
+    return sizeOf(frame) <= this.bus.maxPayload;
   }
 
   #publish(frame: Frame): void {
     if (!this.#open) return;
-    if (frame.data.length > this.bus.maxPayload) throw new WorkerError(TOO_LARGE);
+    if (!this.#carries(frame)) throw new WorkerError(TOO_LARGE);
     this.#silent = false;
     this.bus.publish(frame);
   }

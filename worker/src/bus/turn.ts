@@ -1,5 +1,7 @@
 import type { Message, Turn } from "../agents/agent.ts";
+import { SHOWN } from "../agents/tool_status.ts";
 import { WorkerError } from "../errors.ts";
+import { timerMs } from "../limits.ts";
 import type { Bus } from "./bus.ts";
 import { envelopeOf } from "./envelope.ts";
 import type { Job } from "./turns.ts";
@@ -20,12 +22,19 @@ export function turnOf(
       signal.throwIfAborted();
       job.reply.response(chunk);
     },
-    async status(data) {
+    async status(write) {
       signal.throwIfAborted();
-      job.reply.status(data);
+      job.reply.status(longest(write, (data) => job.reply.carries(data)));
     },
     ask: (question) => ask(job, signal, question, bus, queryLimitS),
   };
+}
+
+/** What is written with as much shown as fits. */
+function longest(write: (most: number) => string, fits: (text: string) => boolean): string {
+  let most = SHOWN;
+  while (most > 0 && !fits(write(most))) most = Math.floor(most / 2);
+  return write(most);
 }
 
 async function ask(
@@ -38,12 +47,12 @@ async function ask(
   signal.throwIfAborted();
   const { subject, answer, forget } = bus.question();
   const { promise: never, reject } = Promise.withResolvers<never>();
-  const late = setTimeout(() => reject(unanswered(limitS)), limitS * 1000);
+  const late = setTimeout(() => reject(unanswered(limitS)), timerMs(limitS));
   const aborted = () => reject(signal.reason);
   signal.addEventListener("abort", aborted);
   try {
     job.reply.query({ id: crypto.randomUUID(), reply_subject: subject, prompt: question });
-    return envelopeOf(await Promise.race([answer, never]), bus.maxPayload).prompt;
+    return envelopeOf(await Promise.race([answer, never]), bus.maxPayload).prompt.toWellFormed();
   } finally {
     clearTimeout(late);
     signal.removeEventListener("abort", aborted);

@@ -64,9 +64,10 @@ export class Turns {
 
   /** Ends the turn in flight and runs this job before those that wait. */
   redirect(job: Job): void {
+    // The old stream ends first: both may be on one subject.
+    if (this.#running !== undefined) this.#cancel(this.#running);
     job.reply.ack();
     this.#waiting.unshift(job);
-    if (this.#running !== undefined) this.#cancel(this.#running);
     this.#next();
     this.changed();
   }
@@ -76,14 +77,14 @@ export class Turns {
     const waiting = this.#waiting;
     this.#waiting = [];
     if (this.#running !== undefined) this.#cancel(this.#running);
-    for (const job of waiting) endAborted(job);
+    for (const { reply } of waiting) reply.abort();
     this.changed();
   }
 
   #cancel(running: Running): void {
     this.#running = undefined;
     running.abort.abort(new WorkerError({ code: "conflict", message: "the turn was interrupted" }));
-    endAborted(running.job);
+    running.job.reply.abort();
   }
 
   #next(): void {
@@ -107,9 +108,4 @@ export class Turns {
     this.#next();
     this.changed();
   }
-}
-
-function endAborted(job: Job): void {
-  job.reply.status("aborted");
-  job.reply.end();
 }

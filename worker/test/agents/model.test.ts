@@ -50,7 +50,7 @@ function slowTurn(signal: AbortSignal, log: string[]): Turn {
     signal,
     history: [],
     text: note,
-    status: (data) => note(data.slice(0, data.indexOf(":"))),
+    status: (write) => note(write(100).split(":", 1).join()),
     ask: async (question) => {
       log.push(`ask ${question}`);
       return "yes";

@@ -1,4 +1,4 @@
-import { Parser } from "htmlparser2";
+import { Tokenizer, type TokenizerCallbacks } from "htmlparser2";
 
 const SKIPPED = new Set(["script", "style", "noscript", "template", "svg"]);
 const INLINE = new Set([
@@ -30,24 +30,74 @@ const INLINE = new Set([
 
 /** What a reader sees of an HTML document: text, one line per block, without scripts and styles. */
 export function plainText(html: string): string {
-  const parts: string[] = [];
-  let skipped = 0;
-  const parser = new Parser({
-    onopentag(name) {
-      if (SKIPPED.has(name)) skipped += 1;
-      if (!INLINE.has(name)) parts.push("\n");
-    },
-    ontext(text) {
-      if (skipped === 0) parts.push(text.replace(/\s+/g, " "));
-    },
-    onclosetag(name) {
-      if (SKIPPED.has(name)) skipped -= 1;
-      if (!INLINE.has(name)) parts.push("\n");
-    },
-  });
-  parser.end(html);
-  return parts
-    .join("")
-    .replace(/ *\n[ \n]*/g, "\n")
-    .trim();
+  const reader = new Reader(html);
+  const tokenizer = new Tokenizer({}, reader);
+  tokenizer.write(html);
+  tokenizer.end();
+  return reader.lines.join("\n");
+}
+
+/**
+ * Takes the tokens of a document, not its tree: a tree costs time that grows with the square of its depth, and a page
+ * may open an element with every third character. Offsets are those in the document, which is tokenized in one piece.
+ */
+class Reader implements TokenizerCallbacks {
+  readonly #parts: string[] = [];
+  #name = "";
+  /** The outermost element that is being skipped, and how many of its name are open. */
+  #skipped = { name: "", depth: 0 };
+
+  constructor(private readonly html: string) {}
+
+  get lines(): string[] {
+    const lines = this.#parts.join("").split("\n");
+    return lines.map((line) => line.replace(/\s+/g, " ").trim()).filter((line) => line !== "");
+  }
+
+  ontext(start: number, end: number): void {
+    this.#text(this.html.slice(start, end));
+  }
+
+  ontextentity(codePoint: number): void {
+    this.#text(String.fromCodePoint(codePoint));
+  }
+
+  onopentagname(start: number, end: number): void {
+    this.#name = this.html.slice(start, end).toLowerCase();
+  }
+
+  onopentagend(): void {
+    this.#break(this.#name);
+    if (this.#skipped.depth === 0 && SKIPPED.has(this.#name)) this.#skipped = { name: this.#name, depth: 1 };
+    else if (this.#skipped.name === this.#name) this.#skipped.depth += 1;
+  }
+
+  /** HTML knows no empty elements but those of SVG; on all others the slash means nothing. */
+  onselfclosingtag(): void {
+    if (this.#name !== "svg") this.onopentagend();
+  }
+
+  onclosetag(start: number, end: number): void {
+    const name = this.html.slice(start, end).toLowerCase();
+    this.#break(name);
+    if (this.#skipped.name === name && this.#skipped.depth > 0) this.#skipped.depth -= 1;
+  }
+
+  #text(text: string): void {
+    if (this.#skipped.depth === 0) this.#parts.push(text.replaceAll("\n", " "));
+  }
+
+  #break(name: string): void {
+    if (!INLINE.has(name)) this.#parts.push("\n");
+  }
+
+  onattribdata(): void {}
+  onattribend(): void {}
+  onattribentity(): void {}
+  onattribname(): void {}
+  oncdata(): void {}
+  oncomment(): void {}
+  ondeclaration(): void {}
+  onend(): void {}
+  onprocessinginstruction(): void {}
 }

@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { stopAll } from "../src/stop_all.ts";
+
+test("one that fails keeps none of the others from being stopped, and is told", async () => {
+  const sessions = Array.from({ length: 120 }, (_, n) => `s${n}`);
+  const outcome = await stopAll(sessions, async (session) => {
+    if (session === "s3" || session === "s70") throw new Error("as it happens");
+    return session !== "s5";
+  });
+  assert.deepEqual(outcome.failed, ["s3", "s70"]);
+  assert.deepEqual(
+    outcome.stopped,
+    sessions.filter((session) => !["s3", "s5", "s70"].includes(session)),
+  );
+});
