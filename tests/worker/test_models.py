@@ -538,15 +538,30 @@ class TestFailures:
             assert "sk-wrong" not in body["message"]
 
     @pytest.mark.parametrize(
+        ("variables", "env", "name"),
+        [
+            ({"OPENROUTER_API_KEY": ""}, {}, "OPENROUTER_API_KEY"),
+            ({}, {"OPEN_AGENT_PROVIDER": "gateway"}, "AI_GATEWAY_API_KEY"),
+        ],
+    )
+    async def test_of_a_key_that_is_not_there(
+        self, variables: dict[str, str], env: dict[str, str], name: str, scene: Scene
+    ) -> None:
+        """The agent starts and stays up, and each prompt is told which secret to set."""
+        agent = scene.start(env=env, **variables)
+        for _ in range(2):
+            code, body = error_of(await scene.answer(agent))
+            assert (code, body["error"]) == ("500", "missing_key")
+            assert name in body["message"]
+
+    @pytest.mark.parametrize(
         ("variables", "env", "refusal", "words"),
         [
-            ({"OPENROUTER_API_KEY": ""}, {}, (500, "missing_key"), "OPENROUTER_API_KEY"),
-            ({}, {"OPEN_AGENT_PROVIDER": "gateway"}, (500, "missing_key"), "AI_GATEWAY_API_KEY"),
             ({}, {"OPEN_AGENT_PROVIDER": "acme"}, (400, "bad_request"), "OPEN_AGENT_PROVIDER"),
             ({"OPENROUTER_BASE_URL": "localhost"}, {}, (500, "internal"), "OPENROUTER_BASE_URL"),
             ({"AGENT_STEP_LIMIT": "many"}, {}, (500, "internal"), "AGENT_STEP_LIMIT"),
         ],
-        ids=["no key", "no gateway key", "provider", "base URL", "limit"],
+        ids=["provider", "base URL", "limit"],
     )
     async def test_of_the_settings(
         self, variables: dict[str, str], env: dict[str, str], refusal: tuple[int, str], words: str, scene: Scene

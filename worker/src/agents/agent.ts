@@ -21,7 +21,7 @@ export interface Message {
 }
 
 export interface Agent {
-  /** Throws WorkerError when no prompt can be answered, naming what is set wrong. */
+  /** Throws WorkerError when the settings can answer no prompt, naming the wrong one; a key may come later. */
   check(): void;
   /** Answers a prompt; resolves with the assistant's text to remember, empty for none; throws WorkerError. */
   answer(turn: Turn): Promise<string>;

@@ -4,7 +4,7 @@ import { timerMs } from "../limits.ts";
 import type { Agent, AgentContext, Message, Turn } from "./agent.ts";
 import { endingFault, modelFault, timeLimitFault } from "./faults.ts";
 import { recent } from "./history.ts";
-import { connect, type Source } from "./provider.ts";
+import { check, connect, type Source } from "./provider.ts";
 import { Relay } from "./relay.ts";
 import { limitsOf } from "./settings.ts";
 import { toolsOf } from "./tools/index.ts";
@@ -22,7 +22,7 @@ const RETRIES = 1;
 /** Answers with a language model and its tools. Settings are read on each turn too: the deployment may change them. */
 export function modelAgent(harness: string, context: AgentContext): Agent {
   return {
-    check: () => void connect(harness, context),
+    check: () => check(context),
     answer: (turn) => answer(turn, harness, context),
   };
 }

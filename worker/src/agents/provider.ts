@@ -61,6 +61,12 @@ export interface Connected {
   readonly source: Source;
 }
 
+/** Throws `bad_request` or `internal` when no key could make a model of what is set, naming the variable at fault. */
+export function check(context: AgentContext): void {
+  const { urlVar } = chosen(choiceOf("OPEN_AGENT_PROVIDER", context));
+  baseUrl(urlVar, context.env[urlVar]?.trim());
+}
+
 /** The model that a session asked for. Throws `bad_request`, `missing_key` or `internal`, naming the variable at fault. */
 export function connect(harness: string, context: AgentContext): Connected {
   const provider = chosen(choiceOf("OPEN_AGENT_PROVIDER", context));
