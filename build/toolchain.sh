@@ -19,6 +19,8 @@ SOURCES=$cache/sources
 JOBS=${JOBS:-$(nproc)}
 export here requirements macos_requirements PIP_PYTHON SOURCES JOBS
 export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0
+# A variable that was given to `make`, such as VERSION, would take the place of the sources' own in their makefiles.
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS VERSION PLATFORM
 
 key=$({ uname -m; gcc --version | head -n 1; ld --version | head -n 1; } | sha256sum)
 
