@@ -57,9 +57,11 @@ class _Checks:
         self._document = document
         self._settings = settings
         self.notes: list[Problem] = []
-        fields = document.value if isinstance(document.value, dict) else {}
-        broken = rules.broken(fields) if isinstance(document.value, dict) else ()
-        self.problems = [document.place(problem) for problem in broken]
+        fields: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+        if isinstance(document.value, dict):
+            fields = document.value
+            self.problems += map(document.place, rules.broken(fields))
         self.session = self._session(fields)
         self.owner = self._owner(fields)
         self.base = self._base(fields)
@@ -71,9 +73,8 @@ class _Checks:
         env = spec.env or {}
         kept = {key: value for key, value in env.items() if key.startswith(SHARED_ENV_PREFIX)}
         if len(kept) < len(env):
-            message = (
-                f"only {SHARED_ENV_PREFIX}* goes to the Worker, not {_listed([key for key in env if key not in kept])}"
-            )
+            left = _listed([key for key in env if key not in kept])
+            message = f"only {SHARED_ENV_PREFIX}* goes to the Worker, not {left}"
             self.notes.append(self._document.place(Problem(Code.KEPT, message, ("env",))))
         return Plan(
             version=version_of(self._document.value),

@@ -6,11 +6,12 @@ import http.server
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.support.serving import serving
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "build"))
 
@@ -66,20 +67,10 @@ class Health(http.server.BaseHTTPRequestHandler):
         """Keep the tests' output short."""
 
 
-def serving(server: http.server.HTTPServer) -> Iterator[http.server.HTTPServer]:
-    """Serve until the fixture ends."""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.fixture(scope="session")
 def health() -> Iterator[str]:
     """Return the base URL of a healthy Worker."""
-    for server in serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Health)):
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Health)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.binary.conftest import Health, is_ready, run, serving
+from tests.binary.conftest import Health, is_ready, run
 from tests.binary.peers import NameServer, Proxy, Redirects
 from tests.binary.places import Root
+from tests.support.serving import serving
 
 SYSTEM_PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 NAME = "worker.example.test"
@@ -35,7 +36,7 @@ def https_port(authority: trustme.CA) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", NAME, IDNA_NAME).configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    for _ in serving(server):
+    with serving(server):
         yield server.server_port
 
 
@@ -105,7 +106,7 @@ def test_an_unknown_name(root: Root) -> None:
 
 
 def test_redirects(program: Path, health: str) -> None:
-    for server in serving(Redirects(f"{health}/health")):
+    with serving(Redirects(f"{health}/health")) as server:
         assert is_ready(run([program], f"http://127.0.0.1:{server.server_port}"))
 
 
@@ -113,7 +114,7 @@ def test_redirects(program: Path, health: str) -> None:
 def test_a_proxy(program: Path, health: str, https_port: int, bundle: Path, scheme: str) -> None:
     port = https_port if scheme == "https" else int(health.rpartition(":")[2])
     proxy = Proxy()
-    for server in serving(proxy):
+    with serving(proxy) as server:
         environ = {f"{scheme.upper()}_PROXY": f"http://127.0.0.1:{server.server_port}", "SSL_CERT_FILE": str(bundle)}
         assert is_ready(run([program], f"{scheme}://{NAME}:{port}", environ))
     assert proxy.asked == [f"CONNECT {NAME}:{port}" if scheme == "https" else f"GET http://{NAME}:{port}/health"]
