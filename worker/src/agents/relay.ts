@@ -1,15 +1,8 @@
-import type { FinishReason, TextStreamPart, ToolSet } from "ai";
+import type { TextStreamPart, ToolSet } from "ai";
 import { WorkerError } from "../errors.ts";
 import type { Turn } from "./agent.ts";
-import { modelFault } from "./faults.ts";
-import type { Source } from "./provider.ts";
+import { type Ending, modelFault, type Source } from "./faults.ts";
 import { toolFailed, toolReturned, toolUse } from "./tool_status.ts";
-
-/** How a model's last call ended. `raw` is the provider's own word; without one its stream broke off. */
-export interface Ending {
-  readonly reason: FinishReason;
-  readonly raw: string | undefined;
-}
 
 /** Carries what a model's stream says to the caller, in the order of the stream. */
 export class Relay {

@@ -5,7 +5,7 @@ import { HISTORY_CHARS } from "../../src/agents/history.ts";
 import { PROVIDERS } from "../../src/agents/provider.ts";
 import { SHOWN } from "../../src/agents/tool_status.ts";
 import { BODY_LIMIT, FETCH_LIMIT_MS, REDIRECT_LIMIT, TEXT_LIMIT } from "../../src/agents/tools/web_fetch.ts";
-import { codesOf } from "../../src/errors.ts";
+import { CODES } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
 
 const text = readFileSync(new URL("../../MODELS.md", import.meta.url), "utf8").replaceAll(/\s+/g, " ");
@@ -46,6 +46,6 @@ test("MODELS.md states the code of each failure", () => {
     "bad_request",
   ] as const;
   for (const failure of [...failures, "internal"] as const) {
-    states(`| ${codesOf(failure).bus} | \`${failure}\` |`);
+    states(`| ${CODES[failure].bus} | \`${failure}\` |`);
   }
 });
