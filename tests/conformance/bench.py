@@ -111,7 +111,7 @@ def report(ours: Times, theirs: Times, before: float, after: float) -> str:
 def main() -> None:
     """Run the comparison and print it."""
     with tempfile.TemporaryDirectory() as name, NatsServer(Path(name, "nats")) as bus:
-        argv = [sys.executable, "-m", "tests.worker.bench", bus.url]
+        argv = [sys.executable, "-m", "tests.conformance.bench", bus.url]
         peer = Process(argv, Path(name, "peer.log"), cwd=ROOT)
         try:
             asyncio.run(asyncio.wait_for(peer_answers(bus.url), 20))
