@@ -15,7 +15,8 @@ from tests.release.conftest import ROOT, targets
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 # Shell lines may only call what anyone can run: a target, or a script of `build/`.
 ALLOWED = re.compile(
-    r'(build/binary/in_debian\.sh )?make [a-z -]+|build/release/[a-z_]+\.sh( "[$A-Z_/]+"| dist)*( >> "\$GITHUB_OUTPUT")?'
+    r"(build/binary/in_debian\.sh )?make [a-z -]+|"
+    r'build/release/[a-z_]+\.sh( "[$A-Z_/]+"| dist)*( >> "\$GITHUB_OUTPUT")?'
 )
 
 
