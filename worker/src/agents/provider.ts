@@ -2,8 +2,8 @@ import { createOpenRouter } from "@openrouter/ai-sdk-provider";
 import { createGateway, wrapLanguageModel } from "ai";
 import { WorkerError } from "../errors.ts";
 import type { AgentContext } from "./agent.ts";
-import { isWorthRetrying, modelFault, type Source } from "./faults.ts";
-import { choiceOf } from "./settings.ts";
+import { choiceOf } from "./config.ts";
+import { isWorthRetrying, modelFault, type Source } from "./provider_errors.ts";
 
 interface Connection {
   readonly apiKey: string;

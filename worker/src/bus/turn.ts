@@ -1,5 +1,5 @@
 import type { Message, Turn } from "../agents/agent.ts";
-import { SHOWN } from "../agents/tool_status.ts";
+import { MAX_SHOWN_CHARS } from "../agents/tool_status.ts";
 import { WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
 import { envelopeOf } from "./envelope.ts";
@@ -32,7 +32,7 @@ export function turnOf(
 
 /** The text with the largest excerpt that still fits. */
 function longest(write: (limit: number) => string, fits: (text: string) => boolean): string {
-  let limit = SHOWN;
+  let limit = MAX_SHOWN_CHARS;
   while (limit > 0 && !fits(write(limit))) limit = Math.floor(limit / 2);
   return write(limit);
 }
