@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPT = ROOT / "build" / "check_contract.py"
+SCRIPT = ROOT / "build/generate/check_contract.py"
 HERE = "`tests/test_check_contract.py::test_the_contract_holds`"
 
 

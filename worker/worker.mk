@@ -16,7 +16,7 @@ $(WORKER_READY): worker/package.json worker/package-lock.json
 # Changes when the version does, so that the bundle is built again.
 worker/dist/version: $(READY) FORCE
 	@mkdir -p worker/dist
-	@version=$$($(BIN)/python build/version.py --semver) && echo "$$version" | cmp -s - $@ || echo "$$version" > $@
+	@version=$$($(BIN)/python build/release/version.py --semver) && echo "$$version" | cmp -s - $@ || echo "$$version" > $@
 
 .PHONY: FORCE
 FORCE:

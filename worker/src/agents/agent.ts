@@ -10,7 +10,7 @@ export interface Turn {
   /** A `response` chunk; the bus splits it to max_payload. */
   text(chunk: string): Promise<void>;
   /** A `status` chunk, e.g. `tool_use:{json}`, written with at most so many characters of what it shows. */
-  status(write: (most: number) => string): Promise<void>;
+  status(write: (limit: number) => string): Promise<void>;
   /** A mid-stream query to the caller; resolves with its answer. */
   ask(question: string): Promise<string>;
 }

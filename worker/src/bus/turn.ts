@@ -1,5 +1,5 @@
 import type { Message, Turn } from "../agents/agent.ts";
-import { SHOWN } from "../agents/tool_status.ts";
+import { MAX_SHOWN_CHARS } from "../agents/tool_status.ts";
 import { WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
 import type { Bus } from "./bus.ts";
@@ -32,7 +32,7 @@ export function turnOf(
 
 /** What is written with as much shown as fits. */
 function longest(write: (most: number) => string, fits: (text: string) => boolean): string {
-  let most = SHOWN;
+  let most = MAX_SHOWN_CHARS;
   while (most > 0 && !fits(write(most))) most = Math.floor(most / 2);
   return write(most);
 }

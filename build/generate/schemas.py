@@ -12,7 +12,7 @@ import msgspec
 
 from exec_cf.messages import SpawnSpec, SpawnSpecV2, WorkerHandle, WorkerHandleV2
 
-FOLDER = Path(__file__).resolve().parent.parent / "schemas"
+FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BASE = "https://orch.io/schemas/"
 PUBLISHED: dict[str, tuple[type[msgspec.Struct], str]] = {

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-CHANGELOG = Path(__file__).resolve().parent.parent / "CHANGELOG.md"
+CHANGELOG = Path(__file__).resolve().parents[2] / "CHANGELOG.md"
 _HEADING = re.compile(r"^## (\S+).*$", re.MULTILINE)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from platforms import PROGRAM
 from project_page import project_page
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy_tree(target: Path) -> None:

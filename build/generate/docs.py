@@ -13,7 +13,7 @@ from exec_cf.errors import EXIT_MEANING, Code, Exit
 from exec_cf.settings import SETTINGS, Setting
 from exec_cf.usage import VERBS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 ERRORS_INTRO = """\
 # Diagnostics

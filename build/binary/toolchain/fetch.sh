@@ -36,7 +36,7 @@ fetch() {
   if [ -z "$version" ]; then
     echo "$file is no longer in Debian; it has now:" >&2
     apt-cache "${own[@]}" showsrc --only-source "$package" | awk 'length($1) == 64 && $3 ~ /\.orig\.tar\.[a-z]+$/ {print "  " $1, $3}' >&2
-    echo "Put the newest into build/toolchain/sources.tsv." >&2
+    echo "Put the newest into build/binary/toolchain/sources.tsv." >&2
     exit 1
   fi
   (cd "$sources" && apt-get -qq "${own[@]}" source --download-only --tar-only "$package=$version")

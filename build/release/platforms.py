@@ -1,4 +1,9 @@
-"""The platforms that get a binary, one row each: every name that a release uses for them comes from this table."""
+"""The platforms that get a binary, one row each: every name that a release uses for them comes from this table.
+
+usage: platforms.py             print the name of this machine's platform
+       platforms.py --oci       print what the image format calls it
+       platforms.py --images    print every platform that gets an image, a line each: its name, and the image format's
+"""
 
 import platform
 import sys
@@ -55,7 +60,9 @@ def this_platform() -> Platform:
     for row in PLATFORMS.values():
         if (row.system, row.machine) == (platform.system(), platform.machine()):
             return row
-    raise SystemExit(f"no binary is made for {platform.system()} {platform.machine()}: add a row to build/platforms.py")
+    raise SystemExit(
+        f"no binary is made for {platform.system()} {platform.machine()}: add a row to build/release/platforms.py"
+    )
 
 
 def named(name: str) -> Platform:
@@ -65,5 +72,20 @@ def named(name: str) -> Platform:
     raise SystemExit(f"{name}: no such platform; there are {', '.join(PLATFORMS)}")
 
 
+def main(arguments: list[str]) -> int:
+    """Print what the arguments ask for."""
+    match arguments:
+        case []:
+            print(this_platform().name)
+        case ["--oci"]:
+            print(this_platform().oci)
+        case ["--images"]:
+            print("\n".join(f"{row.name} {row.oci}" for row in PLATFORMS.values() if row.oci))
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 64
+    return 0
+
+
 if __name__ == "__main__":
-    print(this_platform().oci if "--oci" in sys.argv[1:] else this_platform().name)
+    sys.exit(main(sys.argv[1:]))

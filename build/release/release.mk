@@ -9,11 +9,11 @@ RELEASE_VENV := .cache/release
 RELEASE_BIN := $(RELEASE_VENV)/bin
 RELEASE_READY := $(RELEASE_VENV)/.ready
 RELEASE_BINARY = $(BINARY)
-RELEASE_PLATFORM = $(or $(PLATFORM),$$($(BIN)/python build/platforms.py))
+RELEASE_PLATFORM = $(or $(PLATFORM),$$($(BIN)/python build/release/platforms.py))
 # The version of the binary that was built last, which need not run here.
 BUILT_VERSION = $$($(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["metadata"]["component"]["version"])' \
   <$(RELEASE_BINARY).cdx.json)
-RELEASE_VERSION = $$($(BIN)/python build/version.py)
+RELEASE_VERSION = $$($(BIN)/python build/release/version.py)
 
 $(RELEASE_READY): requirements/release.txt
 	$(PYTHON) -m venv $(RELEASE_VENV)
@@ -29,12 +29,12 @@ dist: $(READY) ## package this machine's binary, the Python package and the Work
 
 .PHONY: assemble
 assemble: $(READY)
-	$(BIN)/python build/package_installer.py "$(RELEASE_VERSION)" dist
-	$(BIN)/python build/checksums.py dist
+	$(BIN)/python build/release/package_installer.py "$(RELEASE_VERSION)" dist
+	$(BIN)/python build/release/checksums.py dist
 
 .PHONY: check-complete
 check-complete: $(READY)
-	$(BIN)/python build/complete.py "$(RELEASE_VERSION)" dist
+	$(BIN)/python build/release/complete.py "$(RELEASE_VERSION)" dist
 
 .PHONY: clean-dist
 clean-dist:
@@ -45,24 +45,24 @@ clean-dist:
 dist-platform: $(READY) ## package one platform's binary into dist/; PLATFORM=macos-arm64 for another than this
 	@test -e $(RELEASE_BINARY).cdx.json && test "$(BUILT_VERSION)" = "$(RELEASE_VERSION)" || rm -f $(RELEASE_BINARY)
 	$(MAKE) binary
-	$(RELEASE_ENV) $(BIN)/python build/package_binary.py $(RELEASE_BINARY) $(RELEASE_BINARY).cdx.json \
+	$(RELEASE_ENV) $(BIN)/python build/release/package_binary.py $(RELEASE_BINARY) $(RELEASE_BINARY).cdx.json \
 	  "$(RELEASE_PLATFORM)" "$(RELEASE_VERSION)" dist
 
 .PHONY: dist-anywhere
 dist-anywhere: $(READY)
 	$(MAKE) worker
-	$(RELEASE_ENV) $(BIN)/python build/package_worker.py worker "$(RELEASE_VERSION)" dist
-	$(RELEASE_ENV) $(BIN)/python build/package_python.py "$(RELEASE_VERSION)" dist
+	$(RELEASE_ENV) $(BIN)/python build/release/package_worker.py worker "$(RELEASE_VERSION)" dist
+	$(RELEASE_ENV) $(BIN)/python build/release/package_python.py "$(RELEASE_VERSION)" dist
 
 .PHONY: image
 image: $(READY) ## build the image of this machine's binary into dist/ (Linux, needs buildah or root on Debian)
 	@command -v buildah >/dev/null || { apt-get -qq update && apt-get -qq install --yes --no-install-recommends buildah >/dev/null; }
-	$(RELEASE_ENV) build/image.sh $(RELEASE_BINARY) "$$($(BIN)/python build/platforms.py --oci)" "$(RELEASE_VERSION)" \
-	  "dist/orch-executor-cf-worker-$(RELEASE_VERSION)-$$($(BIN)/python build/platforms.py).oci.tar"
+	$(RELEASE_ENV) build/release/image.sh $(RELEASE_BINARY) "$$($(BIN)/python build/release/platforms.py --oci)" "$(RELEASE_VERSION)" \
+	  "dist/orch-executor-cf-worker-$(RELEASE_VERSION)-$$($(BIN)/python build/release/platforms.py).oci.tar"
 
 .PHONY: images
 images: $(READY)
-	$(RELEASE_ENV) build/images.sh "$(RELEASE_VERSION)" dist
+	$(RELEASE_ENV) build/release/images.sh "$(RELEASE_VERSION)" dist
 
 .PHONY: check-dist
 check-dist: $(RELEASE_READY) ## check the packages in dist/ as strictly as their index and their users would
@@ -81,7 +81,7 @@ PACKAGED := .cache/packaged/orch-executor-cf-worker
 .PHONY: test-packaged
 test-packaged: $(READY) worker ## run the tests of the binary against the one in this platform's archive in dist/
 	rm -rf $(dir $(PACKAGED)) && mkdir -p $(dir $(PACKAGED))
-	platform=$$($(BIN)/python build/platforms.py) && \
+	platform=$$($(BIN)/python build/release/platforms.py) && \
 	  tar -xzf dist/orch-executor-cf-worker-*-$$platform.tar.gz -C $(dir $(PACKAGED)) --strip-components 1 && \
 	  cp dist/orch-executor-cf-worker-*-$$platform.cdx.json $(PACKAGED).cdx.json
 	$(BIN)/python -m pytest --program $(PACKAGED) tests/process tests/binary --ignore tests/binary/test_debian.py
@@ -99,4 +99,4 @@ check-workflows: $(RELEASE_READY) ## lint the workflows and the installer
 	$(RELEASE_ENV) $(RELEASE_BIN)/actionlint
 	$(RELEASE_BIN)/zizmor --offline --pedantic --quiet .github/workflows
 	# Those two name variables that a sourced or generated line sets, where the linter cannot follow.
-	$(RELEASE_ENV) shellcheck install.sh $(filter-out build/freeze.sh build/toolchain.sh,$(wildcard build/*.sh))
+	$(RELEASE_ENV) shellcheck install.sh $(filter-out build/binary/freeze.sh build/binary/toolchain.sh,$(wildcard build/*/*.sh))

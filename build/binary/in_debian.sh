@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a command in this folder in a bare Debian, which the toolchain takes its compiler and its sources from, so that
 # the binary can be built on any Linux. Needs docker or podman.
-# usage: in_debian.sh COMMAND...      for example: build/in_debian.sh make binary
+# usage: in_debian.sh COMMAND...      for example: build/binary/in_debian.sh make binary
 set -eu
 
 image=${DEBIAN_IMAGE:-debian:bookworm-20260824-slim@sha256:88200866dfff7ea7f5cbcb6ec7c8a701889efe6fe859fe64d6990e4b07ea4171}

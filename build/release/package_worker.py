@@ -16,7 +16,7 @@ from typing import Any
 import archive
 from version import semver
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NAME = "orch-cf-agent-worker"
 
 

@@ -8,7 +8,7 @@ toolchain=$1
 version=$2
 output=$(realpath -m "$3")
 here=$(dirname "$(readlink -f "$0")")
-project=$(dirname "$here")
+project=$(readlink -f "$here/../..")
 start=${START:-start}
 work=${WORK:-$project/.cache/binary}
 [ "$start" = start ] || work+=-$start

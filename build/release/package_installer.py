@@ -10,7 +10,7 @@ from pathlib import Path
 
 from project_page import repository
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BLANK = "\nhome=\n"
 
 

@@ -4,17 +4,17 @@
 PLATFORM ?=
 BINARY := dist/$(if $(PLATFORM),$(PLATFORM)/)orch-executor-cf-worker
 BINARY_WORK := .cache/binary$(if $(PLATFORM),-$(PLATFORM))
-BINARY_SOURCES := $(shell find exec_cf build/freeze build/toolchain -type f -not -path '*/__pycache__/*') \
-  build/freeze.sh build/toolchain.sh build/sbom.py requirements/binary.txt requirements/macos.txt
+BINARY_SOURCES := $(shell find exec_cf build/binary/freeze build/binary/toolchain -type f -not -path '*/__pycache__/*') \
+  build/binary/freeze.sh build/binary/toolchain.sh build/binary/sbom.py requirements/binary.txt requirements/macos.txt
 
 .PHONY: binary
 binary: $(BINARY) ## build the one-file program and its SBOM into dist/; PLATFORM=macos-arm64 for another platform
 
 $(BINARY): $(READY) $(BINARY_SOURCES)
-	toolchain=$$(build/toolchain.sh $(BIN)/python $(PLATFORM)) && version=$$($(BIN)/hatchling version) && \
-	  WORK=$(CURDIR)/$(BINARY_WORK) build/freeze.sh "$$toolchain" "$$version" $@ && \
+	toolchain=$$(build/binary/toolchain.sh $(BIN)/python $(PLATFORM)) && version=$$($(BIN)/hatchling version) && \
+	  WORK=$(CURDIR)/$(BINARY_WORK) build/binary/freeze.sh "$$toolchain" "$$version" $@ && \
 	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
-	  $(BIN)/python build/sbom.py "$$toolchain" $(BINARY_WORK)/report.xml $@ "$$version" > $@.cdx.json
+	  $(BIN)/python build/binary/sbom.py "$$toolchain" $(BINARY_WORK)/report.xml $@ "$$version" > $@.cdx.json
 
 # What was built for another platform cannot run here, but be looked at.
 BINARY_TESTS := $(if $(PLATFORM),tests/binary/test_file.py tests/binary/test_macho.py,tests/process tests/binary)
@@ -31,5 +31,5 @@ test-debian: $(BINARY) ## run the one-file program in an old and a new Debian (s
 
 .PHONY: bench
 bench: $(BINARY) ## measure the one-file program against node and python3
-	START=start_profiled build/freeze.sh "$$(build/toolchain.sh $(BIN)/python)" 0.0.0 .cache/profiled
-	$(BIN)/python build/bench.py $(BINARY) .cache/profiled
+	START=start_profiled build/binary/freeze.sh "$$(build/binary/toolchain.sh $(BIN)/python)" 0.0.0 .cache/profiled
+	$(BIN)/python build/binary/bench.py $(BINARY) .cache/profiled

@@ -6,8 +6,8 @@
 set -eu -o pipefail
 
 here=$(dirname "$(readlink -f "$0")")
-requirements=$here/../requirements/binary.txt
-macos_requirements=$here/../requirements/macos.txt
+requirements=$here/../../requirements/binary.txt
+macos_requirements=$here/../../requirements/macos.txt
 platform=${2:-}
 case $platform in
   '' | macos-arm64 | macos-x86_64) ;;

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { APICallError, RetryError } from "ai";
-import { endingFault, isWorthRetrying, modelFault, timeLimitFault } from "../../src/agents/faults.ts";
-import type { Source } from "../../src/agents/provider.ts";
+import {
+  endingFault,
+  isWorthRetrying,
+  modelFault,
+  type Source,
+  timeLimitFault,
+} from "../../src/agents/provider_errors.ts";
 import { WorkerError } from "../../src/errors.ts";
 
 const SECRET = "sk-or-v1-secret";

@@ -1,7 +1,27 @@
-import { APICallError, JSONParseError, RetryError, ToolChoiceViolationError, TypeValidationError } from "ai";
+import {
+  APICallError,
+  type FinishReason,
+  JSONParseError,
+  RetryError,
+  ToolChoiceViolationError,
+  TypeValidationError,
+} from "ai";
 import { type Fault, unreachable, WorkerError } from "../errors.ts";
-import type { Source } from "./provider.ts";
-import type { Ending } from "./relay.ts";
+
+/** Who the failures of a model are about, in the words that a message needs. */
+export interface Source {
+  /** The provider's name as people write it. */
+  readonly title: string;
+  readonly keyVar: "OPENROUTER_API_KEY" | "AI_GATEWAY_API_KEY";
+  readonly urlVar: "OPENROUTER_BASE_URL" | "AI_GATEWAY_BASE_URL";
+  readonly model: string;
+}
+
+/** How a model's last call ended. `raw` is the provider's own word; without one its stream broke off. */
+export interface Ending {
+  readonly reason: FinishReason;
+  readonly raw: string | undefined;
+}
 
 /** Whether the same call may succeed a moment later. A rate limit is not: its caller is told at once, and when to return. */
 export function isWorthRetrying(error: unknown): boolean {

@@ -16,7 +16,7 @@ from hatchling.builders.wheel import WheelBuilder
 from platforms import PROGRAM, Platform, named
 from project_page import project_page
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class BinaryWheelBuilder(WheelBuilder):

@@ -28,7 +28,7 @@ from packageurl import PackageURL
 
 NAME = "orch-executor-cf-worker"
 SOURCES = Path(__file__).parent / "toolchain/sources.tsv"
-MACOS_COMPILER = Path(__file__).parent.parent / "requirements/macos.txt"
+MACOS_COMPILER = Path(__file__).parents[2] / "requirements/macos.txt"
 
 # SPDX expressions; the sources carry their licences as prose only.
 LICENSES = {

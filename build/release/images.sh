@@ -8,8 +8,9 @@ here=$(dirname "$0")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-for pair in linux-x86_64=linux/amd64 linux-aarch64=linux/arm64; do
-  name=orch-executor-cf-worker-$version-${pair%=*}
+python3 "$here/platforms.py" --images > "$scratch/platforms"
+while read -r platform image_platform; do
+  name=orch-executor-cf-worker-$version-$platform
   tar -xzf "$folder/$name.tar.gz" -C "$scratch"
-  "$here/image.sh" "$scratch/$name/orch-executor-cf-worker" "${pair#*=}" "$version" "$folder/$name.oci.tar"
-done
+  "$here/image.sh" "$scratch/$name/orch-executor-cf-worker" "$image_platform" "$version" "$folder/$name.oci.tar"
+done <"$scratch/platforms"

@@ -14,7 +14,7 @@ from exec_cf.errors import Exit
 from exec_cf.settings import SETTINGS
 from exec_cf.usage import PROGRAM
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = "docs/contract.md"
 
 _ITEM = re.compile(r"^(\d+)\. (.*?)(?=^\d+\. |^#|\Z)", re.MULTILINE | re.DOTALL)
