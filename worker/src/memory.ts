@@ -15,8 +15,11 @@ export interface Activity {
   readonly streams: readonly string[];
 }
 
-/** What is left of an agent that was stopped, until it is forgotten altogether. */
-export interface Ended extends Stored {
+/** What is kept of a stopped agent for a day: who it was, and when and why it stopped. */
+export interface Ended {
+  readonly session: string;
+  /** Nested as in `Stored`: during a deployment, an older version may read what a newer one wrote. */
+  readonly settings: Pick<Settings, "owner" | "agent">;
   readonly cause: string;
   /** When it stopped, or a later stop found it so, in milliseconds since 1970. */
   readonly at: number;
@@ -66,10 +69,11 @@ export class Memory {
     this.#agent = agent;
   }
 
-  /** Forgets settings, conversation and alarm; what is kept goes after a day. */
-  async end(ended: Ended): Promise<void> {
+  /** Forgets settings, conversation and alarm. What `Ended` names is kept for a day. */
+  async end({ session, settings: { owner, agent } }: Stored, cause: string): Promise<void> {
     this.#agent = undefined;
     await this.erase();
+    const ended: Ended = { session, settings: { owner, agent }, cause, at: Date.now() };
     this.storage.kv.put("ended", ended);
     await this.storage.setAlarm(Date.now() + ENDED_MS);
   }

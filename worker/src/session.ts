@@ -13,7 +13,7 @@ import type { Env } from "./env.ts";
 import { type Fault, faultOf, WorkerError } from "./errors.ts";
 import { checkLimits, limit, limitOrDefault } from "./limits.ts";
 import { info, warn, whatFailed } from "./log.ts";
-import { Memory, type Stored } from "./memory.ts";
+import { type Ended, Memory, type Stored } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { presenceOf } from "./presence.ts";
 import { registryOf } from "./registry.ts";
@@ -75,6 +75,8 @@ export class AgentSession extends DurableObject<Env> {
   #stopping: Promise<void> | undefined;
   #cause: string | undefined;
   #noting: number | null = null;
+  /** When a prompt last came or a turn last ended, in milliseconds since 1970; on disk a moment later. */
+  #activeAt = this.#memory.activity.at;
 
   /** Starts the agent, or finds the one that runs with these settings. */
   start(session: string, settings: Settings): Promise<Outcome<Started>> {
@@ -154,6 +156,7 @@ export class AgentSession extends DurableObject<Env> {
       throw thrown;
     }
     this.#memory.begin(stored);
+    this.#activeAt = Date.now();
     await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, this.#idleLimit()));
     info("started", { session: stored.session, agent: stored.settings.agent });
   }
@@ -177,7 +180,7 @@ export class AgentSession extends DurableObject<Env> {
 
   async #leave(stored: Stored, cause: string): Promise<void> {
     this.#turns.stop();
-    await this.#memory.end({ ...stored, cause, at: Date.now() });
+    await this.#memory.end(stored, cause);
     // The callers of a turn that a crash cut off still wait, and only the bus can tell them.
     const connecting = this.#orphans.length > 0 ? this.#connect(stored) : this.#connecting;
     await connecting?.catch(() => undefined);
@@ -288,9 +291,10 @@ export class AgentSession extends DurableObject<Env> {
 
   /** Writes what a restart must know. */
   #noteActivity(): void {
+    this.#activeAt = Date.now();
     this.#noting ??= setTimeout(() => {
       this.#noting = null;
-      if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
+      if (this.#memory.agent) this.#memory.note({ at: this.#activeAt, streams: this.#turns.openStreams });
     }, NOTE_MS);
   }
 
@@ -305,7 +309,7 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   #idleFor(): number {
-    return this.#turns.busy ? 0 : Date.now() - this.#memory.activity.at;
+    return this.#turns.busy ? 0 : Date.now() - this.#activeAt;
   }
 
   /** Milliseconds; Infinity for never. */
@@ -314,7 +318,7 @@ export class AgentSession extends DurableObject<Env> {
     return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
   }
 
-  #view(state: State, { session, settings }: Stored, cause?: string): View {
+  #view(state: State, { session, settings }: Pick<Ended, "session" | "settings">, cause?: string): View {
     const { owner, agent } = settings;
     const instance = state === "stopped" ? undefined : this.#bus.link?.instanceId;
     return {
