@@ -105,7 +105,7 @@ def test_a_bus_that_is_full_is_a_cause(tmp_path: Path) -> None:
         assert client.post("/agent/a").status_code == 201
         response = client.post("/agent/b")
     assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
-    assert "takes no more connections" in response.json()["message"]
+    assert "accepts no more connections" in response.json()["message"]
 
 
 @pytest.mark.parametrize("subject", ["agents.prompt.>", "agents.status.>", "orch.signal.>", "$SRV.>"])

@@ -4,25 +4,25 @@ import re
 
 _WORD = re.compile(r"\S+")
 
-LONGEST = 120
+MAX_SHOWN_CHARS = 120
 """Characters of a value that are shown."""
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Return *text* as one printable line: what a terminal would obey is escaped, URL credentials are blotted out."""
     visible = text if text.isprintable() else "".join(map(_printable, text))
     return _WORD.sub(_without_credentials, visible) if "@" in visible else visible
 
 
-def short(text: str, most: int = LONGEST) -> str:
+def truncated(text: str, limit: int = MAX_SHOWN_CHARS) -> str:
     """Return *text* made plain, and then cut: a password that has lost its @ would be shown."""
-    visible = plain(text)
-    return visible if len(visible) <= most else visible[:most] + "…"
+    visible = printable(text)
+    return visible if len(visible) <= limit else visible[:limit] + "…"
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Return *text* in double quotes, escaped and short."""
-    return '"' + short(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+    return '"' + truncated(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def _without_credentials(word: re.Match[str]) -> str:

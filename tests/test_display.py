@@ -2,7 +2,7 @@
 
 import pytest
 
-from exec_cf.text import plain, short, shown
+from exec_cf.display import printable, quoted, truncated
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from exec_cf.text import plain, short, shown
     ],
 )
 def test_plain_text_is_one_printable_line_without_credentials(text: str, wanted: str) -> None:
-    assert plain(text) == wanted
+    assert printable(text) == wanted
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def test_plain_text_is_one_printable_line_without_credentials(text: str, wanted:
     ],
 )
 def test_shown_text_is_quoted_and_short(text: str, wanted: str) -> None:
-    assert shown(text) == wanted
+    assert quoted(text) == wanted
 
 
 def test_short_text_is_plain_before_it_is_cut() -> None:
-    assert short("\x1b" * 10, 8) == "\\x1b\\x1b…"
-    assert short("//ann:hush@h", 8) == "//***@h"
+    assert truncated("\x1b" * 10, 8) == "\\x1b\\x1b…"
+    assert truncated("//ann:hush@h", 8) == "//***@h"
