@@ -293,7 +293,11 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
   }
 
-  #view(state: State, { session, settings }: Pick<StoppedAgent, "session" | "settings">, cause?: string): View {
+  #view(
+    state: State,
+    { session, settings }: Pick<StoppedAgent, "session" | "settings">,
+    cause?: string,
+  ): View {
     const { owner, agent } = settings;
     const instance = state === "stopped" ? undefined : this.#outbox.connection?.instanceId;
     return {
