@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,71 @@ async def test_a_turn_is_not_idle(own_bus: NatsServer, tmp_path: Path) -> None:
                 while client.get("/agent/a").json()["state"] != "stopped":
                     assert time.monotonic() < deadline
                     await asyncio.sleep(0.2)
+
+
+@pytest.mark.anyio
+async def test_the_idle_limit_counts_from_the_end_of_a_turn(own_bus: NatsServer, tmp_path: Path) -> None:
+    """Whenever a long turn ends between two looks at the clock, the agent then has its whole limit."""
+    limit_s, agents = 2, 40
+    with openrouter() as provider:
+        variables = {
+            "NATS_WS_URL": own_bus.ws_url,
+            "AGENT_IDLE_LIMIT_S": str(limit_s),
+            "OPENROUTER_BASE_URL": provider.base_url,
+            "OPENROUTER_API_KEY": KEY,
+        }
+        releases = [threading.Event() for _ in range(agents)]
+        provider.will(*(say_when(released, "first", "last") for released in releases))
+        with Workerd(tmp_path / "idle", variables) as worker, worker.client() as client:
+            async with Caller.connected(own_bus.url) as caller:
+                streams = []
+                for n in range(agents):
+                    subject = client.post(f"/agent/s{n}", json={"agent": "pi"}).json()["subjects"]["prompt"]
+                    streams.append(await caller.send(subject, b"go"))
+                await asyncio.sleep(limit_s + 1)
+                ended: dict[int, float] = {}
+
+                async def read(n: int) -> None:
+                    assert text_of(await streams[n].rest()) == "firstlast"
+                    ended[n] = time.time()
+
+                readers = [asyncio.create_task(read(n)) for n in range(agents)]
+                # In another order than that of the starts, so that every phase of the alarms is met.
+                for released in reversed(releases):
+                    released.set()
+                    await asyncio.sleep(limit_s / agents)
+                await asyncio.gather(*readers)
+            for n in range(agents):
+                assert until_stopped(client, f"s{n}") - ended[n] > limit_s / 2
+
+
+def until_stopped(client: httpx.Client, session: str) -> float:
+    """Wait until an agent has stopped, and return when that was, in seconds since 1970."""
+    deadline = time.monotonic() + REVIVAL_LIMIT_S
+    while (seen := client.get(f"/agent/{session}").json())["state"] != "stopped":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return datetime.fromisoformat(seen["stopped_at"]).timestamp()
+
+
+def test_an_abort_erases_what_the_start_said(own_worker: Workerd) -> None:
+    """Labels, env, description and name are gone from the disk; who stopped, when and why stays for a day."""
+    texts = {"name": "erased-name", "description": "erased-description"}
+    body = {**texts, "labels": {"erased-key": "erased-label"}, "env": {"OPEN_AGENT_MODEL_ID": "erased-model"}}
+    with own_worker.client() as client:
+        assert client.post("/agent/a", json={**body, "owner": "someone"}).status_code == 201
+        assert own_worker.disk().count(b"erased-") > 0
+        client.post("/control/abort/a")
+        seen = client.get("/agent/a").json()
+        assert {k: seen[k] for k in ("state", "session", "owner", "agent", "cause")} == {
+            "state": "stopped",
+            "session": "a",
+            "owner": "someone",
+            "agent": "echo",
+            "cause": "it was aborted",
+        }
+        assert b"erased-" not in own_worker.disk()
+    assert "erased-" not in own_worker.log
 
 
 def test_the_disk_keeps_no_more_of_a_conversation_than_turns_are_given(own_bus: NatsServer, tmp_path: Path) -> None:

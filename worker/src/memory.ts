@@ -15,8 +15,11 @@ export interface Activity {
   readonly streams: readonly string[];
 }
 
-/** What remains of a stopped agent for a day. */
-export interface StoppedAgent extends StoredAgent {
+/** What is kept of a stopped agent for a day: who it was, and when and why it stopped. */
+export interface StoppedAgent {
+  readonly session: string;
+  /** Nested as in `StoredAgent`: during a deployment, an older version may read what a newer one wrote. */
+  readonly settings: Pick<Settings, "owner" | "agent">;
   readonly cause: string;
   /** When it was last stopped, in milliseconds since 1970. */
   readonly at: number;
@@ -66,10 +69,11 @@ export class Memory {
     this.#agent = agent;
   }
 
-  /** Forgets the agent and its conversation. The record that it stopped is erased after a day. */
-  async end(ended: StoppedAgent): Promise<void> {
+  /** Forgets the agent and its conversation. What `StoppedAgent` names is kept for a day. */
+  async end({ session, settings: { owner, agent } }: StoredAgent, cause: string): Promise<void> {
     this.#agent = undefined;
     await this.erase();
+    const ended: StoppedAgent = { session, settings: { owner, agent }, cause, at: Date.now() };
     this.storage.kv.put("ended", ended);
     await this.storage.setAlarm(Date.now() + STOPPED_MS);
   }

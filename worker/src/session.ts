@@ -14,7 +14,7 @@ import { type Env, registryOf } from "./env.ts";
 import { type Fault, faultOf, WorkerError } from "./errors.ts";
 import { checkLimits, limit, limitOrDefault } from "./limits.ts";
 import { errorDetail, info, warn } from "./log.ts";
-import { Memory, type StoredAgent } from "./memory.ts";
+import { Memory, type StoppedAgent, type StoredAgent } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { presenceOf } from "./presence.ts";
 import { type Settings, sameSettings } from "./settings.ts";
@@ -50,6 +50,8 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   #stopping: Promise<void> | undefined;
   #cause: string | undefined;
   #noting: number | null = null;
+  /** When a prompt last came or a turn last ended, in milliseconds since 1970; on disk a moment later. */
+  #activeAt = this.#memory.activity.at;
 
   start(session: string, settings: Settings): Promise<Outcome<Started>> {
     return outcomeOf(() => this.#start({ session, settings }));
@@ -127,6 +129,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       throw thrown;
     }
     this.#memory.begin(stored);
+    this.#activeAt = Date.now();
     await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, this.#idleLimit()));
     info("started", { session: stored.session, agent: stored.settings.agent });
   }
@@ -150,7 +153,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
 
   async #leave(stored: StoredAgent, cause: string): Promise<void> {
     this.#queue.stop();
-    await this.#memory.end({ ...stored, cause, at: Date.now() });
+    await this.#memory.end(stored, cause);
     // Callers of a turn that was cut off by a restart are still waiting; their streams can only end on the bus.
     const connecting = this.#orphans.length > 0 ? this.#connect(stored) : this.#connecting;
     await connecting?.catch(() => undefined);
@@ -263,9 +266,10 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
 
   /** Saves what is needed after a restart. */
   #noteActivity(): void {
+    this.#activeAt = Date.now();
     this.#noting ??= setTimeout(() => {
       this.#noting = null;
-      if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#queue.openStreams });
+      if (this.#memory.agent) this.#memory.note({ at: this.#activeAt, streams: this.#queue.openStreams });
     }, NOTE_MS);
   }
 
@@ -280,7 +284,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   }
 
   #idleFor(): number {
-    return this.#queue.busy ? 0 : Date.now() - this.#memory.activity.at;
+    return this.#queue.busy ? 0 : Date.now() - this.#activeAt;
   }
 
   /** Milliseconds; Infinity for never. */
@@ -289,7 +293,11 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
   }
 
-  #view(state: State, { session, settings }: StoredAgent, cause?: string): View {
+  #view(
+    state: State,
+    { session, settings }: Pick<StoppedAgent, "session" | "settings">,
+    cause?: string,
+  ): View {
     const { owner, agent } = settings;
     const instance = state === "stopped" ? undefined : this.#outbox.connection?.instanceId;
     return {
