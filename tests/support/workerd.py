@@ -25,12 +25,24 @@ const config :Workerd.Config = (
     (name = "worker", worker = .worker),
     (name = "disk", disk = (path = {disk}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = ({tls}))),{web}
+    (name = "cron", worker = .trigger),
   ],
-  sockets = [(name = "http", address = {address}, http = (), service = "worker")],
+  sockets = [
+    (name = "http", address = {address}, http = (), service = "worker"),
+    (name = "cron", address = {cron}, http = (), service = "cron"),
+  ],
+  v8Flags = [{flags}],
+);
+
+const trigger :Workerd.Worker = (
+  modules = [(name = "trigger", esModule = {trigger})],
+  compatibilityDate = {date},
+  compatibilityFlags = ["service_binding_extra_handlers"],
+  bindings = [(name = "WORKER", service = "worker")],
 );
 
 const worker :Workerd.Worker = (
-  modules = [(name = "worker", esModule = embed "index.js")],
+  modules = [{modules}],
   compatibilityDate = {date},
   bindings = [{bindings}],
   durableObjectNamespaces = [{namespaces}],
@@ -52,6 +64,14 @@ export default {
   fetch(request, env) {
     const { hostname } = new URL(request.url);
     return (hostname === "127.0.0.1" ? env.loopback : env.web).fetch(request);
+  },
+};
+"""
+# Cloudflare calls the Worker by the cron triggers of its deployment; here a request to this one does.
+_TRIGGER = """\
+export default {
+  async fetch(request, env) {
+    return Response.json(await env.WORKER.scheduled({ scheduledTime: new Date(), cron: "* * * * *" }));
   },
 };
 """
