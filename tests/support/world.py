@@ -65,8 +65,11 @@ class FakeWorld:
     def sleep(self, seconds: float, /) -> None:
         self.slept.append(seconds)
 
-    def now(self) -> datetime:
-        return NOW
+    def time(self) -> float:
+        return NOW.timestamp()
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
 
     def at_terminal(self) -> bool:
         return self.terminal
@@ -78,7 +81,7 @@ class FakeWorld:
             raise self._stdin
         return self._stdin[: limit + 1]
 
-    def writable(self) -> None:
+    def check_writable(self) -> None:
         self.order.append("writable")
         if self._closed:
             raise self._closed
