@@ -21,6 +21,6 @@ def run(arguments: Sequence[str], world: World) -> int:
             lost = error
         else:
             return 0
-    from exec_cf import commands  # msgspec, PyYAML and the rest of the program: four fifths of what `--version` takes
+    from exec_cf import commands  # noqa: PLC0415  msgspec, PyYAML and the rest of the program: four fifths of what `--version` takes
 
     return commands.report_lost(lost, world) if lost else commands.run(arguments, world)

@@ -1,5 +1,7 @@
 """The Worker's base URL, and where to POST to stop an agent."""
 
+from urllib.parse import unquote
+
 import httpx
 import idna
 import pytest
@@ -253,8 +255,6 @@ def test_an_abort_stays_at_its_worker_unless_it_is_a_whole_url(endpoint: str, ba
 
 @given(st.text(max_size=12))
 def test_a_segment_is_one_segment_and_reads_back(text: str) -> None:
-    from urllib.parse import unquote
-
     segment = urls.escaped(text)
     assert not set(segment) & set("/?#\\@: ")
     assert unquote(segment) == text

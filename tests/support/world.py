@@ -5,6 +5,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
+import msgspec
+
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.messages import BusBlock
 
@@ -107,6 +109,4 @@ FULL = os_error(errno.ENOSPC)
 
 def started(bus: BusBlock, status: int = 201, abort: str = "/control/abort/lead") -> Response:
     """Return the answer of a Worker that started the agent with *bus*."""
-    import msgspec
-
     return Response(status, msgspec.json.encode({"state": "ready", "subjects": bus, "abort": abort}))
