@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from exec_cf.http import Request, Response
+    from exec_cf.http import Network, Request, Response
 
 
 class Process:
@@ -28,12 +28,15 @@ class Process:
     writable = staticmethod(streams.stdout_writable)
     write = staticmethod(streams.write_stdout)
     error = staticmethod(streams.error_line)
+    _network: "Network | None" = None
 
     def exchange(self, request: "Request") -> "Response":
         """Return the answer to *request*, or raise `exec_cf.http.RequestError`."""
-        from exec_cf.http import exchange
+        if self._network is None:
+            from exec_cf.http import Network
 
-        return exchange(request, self.environ)
+            self._network = Network(self.environ)
+        return self._network.exchange(request)
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
