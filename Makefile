@@ -36,7 +36,7 @@ check: $(READY) check-worker check-workflows ## lint, type-check, check generate
 	$(BIN)/mypy
 	$(BIN)/python build/generate/schemas.py --check
 	$(BIN)/python build/generate/docs.py --check
-	$(BIN)/python build/generate/check_contract.py
+	$(BIN)/python build/generate/check_pages.py
 
 .PHONY: test
 test: $(READY) worker ## set everything up and run the tests

@@ -5,14 +5,14 @@ import re
 from tests.support.workerd import WORKER
 
 README = (WORKER / "README.md").read_text()
-ENV = (WORKER / "src" / "env.ts").read_text()
+VARS = (WORKER / "src" / "vars.ts").read_text()
 LIMITS = (WORKER / "src" / "limits.ts").read_text()
 
 
 def test_every_var_and_secret_is_listed() -> None:
     """The tables name what the Worker reads, and nothing else."""
     listed = {name for row in re.findall(r"^\| (`[A-Z_`, ]+`) \|", README, re.M) for name in row.split("`")[1::2]}
-    assert listed == set(re.findall(r"readonly ([A-Z_]+)\?: string", ENV))
+    assert listed == set(re.findall(r"readonly ([A-Z_]+)\?: string", VARS))
 
 
 def test_defaults_of_the_limits_are_those_of_the_sources() -> None:

@@ -1,4 +1,4 @@
-import type { Env } from "../env.ts";
+import type { Vars } from "../vars.ts";
 
 /** One prompt being answered. Everything an agent may do to the outside goes through it. */
 export interface Turn {
@@ -28,7 +28,7 @@ export interface Agent {
 }
 
 export interface AgentContext {
-  readonly env: Env;
+  readonly env: Vars;
   /** The `OPEN_AGENT_…` settings of the session's start; they win over the Worker's vars. */
   readonly settings: Readonly<Record<string, string>>;
   readonly fetch: typeof fetch;

@@ -10,7 +10,7 @@ import {
   MAX_TEXT_CHARS,
   TIMEOUT_MS,
 } from "../../src/agents/tools/web_fetch.ts";
-import { codesOf } from "../../src/errors.ts";
+import { CODES } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
 
 const text = readFileSync(new URL("../../MODELS.md", import.meta.url), "utf8").replaceAll(/\s+/g, " ");
@@ -51,6 +51,6 @@ test("MODELS.md states the code of each failure", () => {
     "bad_request",
   ] as const;
   for (const failure of [...failures, "internal"] as const) {
-    states(`| ${codesOf(failure).bus} | \`${failure}\` |`);
+    states(`| ${CODES[failure].bus} | \`${failure}\` |`);
   }
 });

@@ -9,84 +9,88 @@ import type { Frame } from "./frames.ts";
 
 /** Seconds between two heartbeats. */
 export const HEARTBEAT_S = 30;
-/** Milliseconds that the bus has to answer when it is asked for a sign of life. */
-const ALIVE_LIMIT_MS = 3_000;
-/** The queue group that the agent protocol fixes. */
+/** How long the bus has to answer a ping, in milliseconds. */
+const ALIVE_TIMEOUT_MS = 3_000;
+/** The queue group required by the agent protocol. */
 const QUEUE = "agents";
-/** Larger requests are not worth a Worker's memory; the bus's own limit may be lower. */
-const LARGEST_REQUEST = 1024 * 1024;
+/** Largest request in bytes; the limit of the bus may be lower. */
+const MAX_REQUEST_BYTES = 1024 * 1024;
 
 const encoder = new TextEncoder();
 
-/** How the agent shows itself on the bus. */
+/** How an agent appears on the bus. */
 export interface Presence {
   readonly identity: Identity;
   readonly description: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** What a link hands on. None of them may throw. */
+/** Callbacks of a connection. None of them may throw. */
 export interface Listener {
-  prompt(payload: Uint8Array, reply: string, link: Link): void;
+  prompt(payload: Uint8Array, reply: string, connection: Connection): void;
   signal(verb: string, payload: Uint8Array): void;
   /** The connection came back after it was lost. */
   restored(): void;
 }
 
-/** One connection with one registration on it: from `open` to `close` or `drop` under one instance id. */
-export class Link {
+/** A connection to the bus with one agent registered on it, from `open` to `close` or `drop`. */
+export class Connection {
   readonly subjects: Subjects;
   #up = true;
-  /** The bus does not let the agent listen where it must. */
+  /** The bus denied a subscription that the agent needs. */
   #denied = false;
   #beat: number | null = null;
 
   private constructor(
-    private readonly connection: NatsConnection,
+    private readonly nats: NatsConnection,
     private readonly service: Service,
     private readonly presence: Presence,
-    /** Largest request in bytes, as the endpoint's metadata says. */
+    /** Largest request in bytes, as announced in the endpoint's metadata. */
     readonly maxRequest: number,
   ) {
     this.subjects = subjectsOf(presence.identity);
   }
 
   /** Connects, registers and sends the first heartbeat. Throws WorkerError `bus_unavailable`. */
-  static async open(access: WsConnectionOptions, presence: Presence, listener: Listener): Promise<Link> {
-    const connection = await connect(access, presence.identity.session);
+  static async open(
+    access: WsConnectionOptions,
+    presence: Presence,
+    listener: Listener,
+  ): Promise<Connection> {
+    const nats = await connect(access, presence.identity.session);
     try {
-      const link = await Link.register(connection, presence, listener);
-      void link.watch(listener);
-      await link.requireAlive();
-      link.startBeating();
-      return link;
+      const connection = await Connection.register(nats, presence, listener);
+      void connection.watch(listener);
+      await connection.requireAlive();
+      connection.startBeating();
+      return connection;
     } catch (thrown) {
-      discard(connection);
+      discard(nats);
       throw thrown;
     }
   }
 
   private static async register(
-    connection: NatsConnection,
+    nats: NatsConnection,
     presence: Presence,
     listener: Listener,
-  ): Promise<Link> {
-    const service = await new Svcm(connection).add({
+  ): Promise<Connection> {
+    const service = await new Svcm(nats).add({
       name: "agents",
       version: VERSION,
       description: presence.description,
       metadata: { ...presence.metadata },
       queue: QUEUE,
     });
-    const maxRequest = Math.min(connection.info?.max_payload ?? LARGEST_REQUEST, LARGEST_REQUEST);
-    const link = new Link(connection, service, presence, maxRequest);
-    link.addEndpoints(listener);
-    connection.subscribe(signalFilter(presence.identity), {
+    const maxRequest = Math.min(nats.info?.max_payload ?? MAX_REQUEST_BYTES, MAX_REQUEST_BYTES);
+    const connection = new Connection(nats, service, presence, maxRequest);
+    connection.addEndpoints(listener);
+    nats.subscribe(signalFilter(presence.identity), {
       callback: (error, message) => {
         if (!error) listener.signal(message.subject.split(".")[2] ?? "", message.data);
       },
     });
-    return link;
+    return connection;
   }
 
   get instanceId(): string {
@@ -94,21 +98,21 @@ export class Link {
   }
 
   get up(): boolean {
-    return this.#up && !this.#denied && !this.connection.isClosed();
+    return this.#up && !this.#denied && !this.nats.isClosed();
   }
 
-  /** Largest message of the bus in bytes. */
+  /** Largest message that the bus accepts, in bytes. */
   get maxPayload(): number {
-    return this.connection.info?.max_payload ?? LARGEST_REQUEST;
+    return this.nats.info?.max_payload ?? MAX_REQUEST_BYTES;
   }
 
   publish({ subject, data, headers }: Frame): void {
-    this.connection.publish(subject, data, headers && { headers });
+    this.nats.publish(subject, data, headers && { headers });
   }
 
-  /** Delivers the one message that arrives on the subject; the function returned stops waiting. */
+  /** Delivers the first message on the subject; the returned function stops waiting for it. */
   expect(subject: string, deliver: (payload: Uint8Array) => void): () => void {
-    const subscription = this.connection.subscribe(subject, {
+    const subscription = this.nats.subscribe(subject, {
       max: 1,
       callback: (error, message) => {
         if (!error) deliver(message.data);
@@ -117,23 +121,23 @@ export class Link {
     return () => subscription.unsubscribe();
   }
 
-  /** Whether the bus answers now. A half-open socket looks healthy to everything but this question. */
+  /** Whether the bus answers a ping. Nothing else reveals a half-open socket. */
   async alive(): Promise<boolean> {
-    return this.up && (await within(ALIVE_LIMIT_MS, this.connection.flush())) && this.up;
+    return this.up && (await within(ALIVE_TIMEOUT_MS, this.nats.flush())) && this.up;
   }
 
-  /** Leaves the bus after what was published has been sent. */
+  /** Leaves the bus once everything published has been sent. */
   async close(): Promise<void> {
     this.stopBeating();
-    const left = this.service.stop().then(() => this.connection.flush());
-    await within(ALIVE_LIMIT_MS, left);
-    discard(this.connection);
+    const left = this.service.stop().then(() => this.nats.flush());
+    await within(ALIVE_TIMEOUT_MS, left);
+    discard(this.nats);
   }
 
-  /** Lets go of a connection that no longer answers; waiting for its close handshake could take for ever. */
+  /** Abandons a connection that no longer answers. */
   drop(): void {
     this.stopBeating();
-    discard(this.connection);
+    discard(this.nats);
   }
 
   private async requireAlive(): Promise<void> {
@@ -144,13 +148,13 @@ export class Link {
       });
     }
     const answered = await this.alive();
-    // What the bus said before its answer is still on its way through the status iterator.
+    // What the bus said before its answer arrives through an iterator, later.
     await scheduler.wait(0);
     if (answered && this.up) return;
     throw new WorkerError({
       code: "bus_unavailable",
       message:
-        "the bus did not take the registration; check that the Worker's user may subscribe to its subjects",
+        "the bus did not accept the registration; check that the Worker's NATS user may subscribe to the subjects in the README",
     });
   }
 
@@ -178,7 +182,7 @@ export class Link {
 
   private startBeating(): void {
     const beat = () => {
-      if (this.up) this.connection.publish(this.subjects.hb, this.heartbeat());
+      if (this.up) this.nats.publish(this.subjects.hb, this.heartbeat());
     };
     beat();
     this.#beat = setInterval(beat, HEARTBEAT_S * 1000);
@@ -204,12 +208,12 @@ export class Link {
     if (!(error instanceof errors.PermissionViolationError)) return;
     const { operation, subject } = error;
     warn("bus denied", { session: this.presence.identity.session, operation, subject });
-    // Without an inbox a question stays unanswered; without the rest there is no agent.
+    // Without inboxes, questions stay unanswered; without the rest there is no agent.
     this.#denied ||= operation === "subscription" && !subject.startsWith("_INBOX.");
   }
 
   private async watch(listener: Listener): Promise<void> {
-    for await (const status of this.connection.status()) {
+    for await (const status of this.nats.status()) {
       if (status.type === "disconnect") this.#up = false;
       if (status.type === "error") this.#onError(status.error);
       if (status.type !== "reconnect") continue;
@@ -236,7 +240,7 @@ async function within(milliseconds: number, work: Promise<unknown>): Promise<boo
   }
 }
 
-/** The protocol's notation of a size: `1MB`, `512KB`, `1000B`. */
+/** A size as the protocol writes it: `1MB`, `512KB`, `1000B`. */
 function humanBytes(bytes: number): string {
   if (bytes % (1024 * 1024) === 0) return `${bytes / (1024 * 1024)}MB`;
   return bytes % 1024 === 0 ? `${bytes / 1024}KB` : `${bytes}B`;

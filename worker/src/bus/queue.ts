@@ -2,7 +2,7 @@ import { faultOf, WorkerError } from "../errors.ts";
 import type { Envelope } from "./envelope.ts";
 import type { Reply } from "./reply.ts";
 
-/** Prompts that may wait behind the one being answered. */
+/** How many prompts may wait behind the one being answered. */
 export const QUEUE_LIMIT = 16;
 
 export interface Job {
@@ -10,7 +10,7 @@ export interface Job {
   readonly reply: Reply;
 }
 
-/** Answers one job; what it throws becomes the error frame of the stream. */
+/** Answers one job. What it throws becomes the error frame of its stream. */
 export type Answer = (job: Job, signal: AbortSignal) => Promise<void>;
 
 interface Running {
@@ -18,14 +18,14 @@ interface Running {
   readonly abort: AbortController;
 }
 
-/** Runs prompts one at a time, in the order in which they arrived. */
-export class Turns {
+/** Runs prompts one at a time, in order of arrival. */
+export class PromptQueue {
   #running: Running | undefined;
   #waiting: Job[] = [];
 
   constructor(
     private readonly answer: Answer,
-    /** Called when a stream was opened or ended. */
+    /** Called after a stream was opened or ended. */
     private readonly changed: () => void,
   ) {}
 
@@ -33,17 +33,17 @@ export class Turns {
     return this.#running !== undefined;
   }
 
-  /** Reply subjects of the streams that were acknowledged and not ended. */
+  /** Reply subjects of the streams that are acknowledged and not ended. */
   get openStreams(): string[] {
     return [...(this.#running ? [this.#running.job] : []), ...this.#waiting].map((job) => job.reply.subject);
   }
 
-  /** Acknowledges a job and runs it after those before it; refuses it when too many wait. */
+  /** Acknowledges a job and runs it in its turn; refuses it if too many are waiting. */
   submit(job: Job): void {
     if (this.#waiting.length >= QUEUE_LIMIT) {
       job.reply.fail({
         code: "overloaded",
-        message: `${QUEUE_LIMIT} prompts already wait for this agent; try again later`,
+        message: `${QUEUE_LIMIT} prompts are already waiting for this agent; try again later`,
       });
       return;
     }
@@ -53,7 +53,7 @@ export class Turns {
     this.changed();
   }
 
-  /** Ends the turn in flight; without one, does nothing. */
+  /** Ends the current turn, if there is one. */
   interrupt(): void {
     const running = this.#running;
     if (running === undefined) return;
@@ -62,9 +62,9 @@ export class Turns {
     this.changed();
   }
 
-  /** Ends the turn in flight and runs this job before those that wait. */
+  /** Ends the current turn and runs this job next. */
   redirect(job: Job): void {
-    // The old stream ends first: both may be on one subject.
+    // The old stream ends first: both may use the same subject.
     if (this.#running !== undefined) this.#cancel(this.#running);
     job.reply.ack();
     this.#waiting.unshift(job);
@@ -72,7 +72,7 @@ export class Turns {
     this.changed();
   }
 
-  /** Ends the turn in flight and the streams of all that wait. */
+  /** Ends the current turn and the streams of all waiting prompts. */
   stop(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -95,7 +95,7 @@ export class Turns {
     void this.#run(this.#running);
   }
 
-  /** A turn that was cancelled has ended its stream already, however long its agent takes to notice. */
+  /** The stream of a cancelled turn has already ended, however long its agent takes to notice. */
   async #run(running: Running): Promise<void> {
     try {
       await this.answer(running.job, running.abort.signal);
