@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from nats.errors import NoRespondersError
 
 from exec_cf.cli import run
-from exec_cf.http import Request, Response, exchange
+from exec_cf.http import Network, Request, Response
 from tests.support.nats import NatsServer
 from tests.support.workerd import Workerd
 
@@ -29,12 +29,13 @@ class World:
 
     def __init__(self, document: bytes, environ: Mapping[str, str]) -> None:
         self.environ = environ
+        self._network = Network(environ)
         self._document = document
         self.out = b""
         self.err: list[str] = []
 
     def exchange(self, request: Request) -> Response:
-        return exchange(request, self.environ)
+        return self._network.exchange(request)
 
     def sleep(self, seconds: float, /) -> None:
         sleep(seconds)
