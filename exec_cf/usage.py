@@ -27,7 +27,7 @@ class Verb:
 VERBS = {
     verb.name: verb
     for verb in (
-        Verb("spawn", "spec", "start an agent, print its handle"),
+        Verb("spawn", "spec", "start an agent, get its handle"),
         Verb("validate", "spec", "list all problems of a spec"),
         Verb("status", "handle", "print the handle, updated"),
         Verb("abort", "handle", "stop the agent"),

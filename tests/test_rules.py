@@ -80,7 +80,7 @@ def test_one_executor_block_and_it_is_ours() -> None:
     assert "there is no executor block" in next(iter(rules.broken({}))).message
     assert broken(cf_worker=None)[0] == "cf-worker: is empty; add script, the Worker's URL"
     assert broken(cf_worker=None, tmux={}) == [
-        "tmux: this program only handles cf-worker; send it to the tmux backend, or name a cf-worker block"
+        "tmux: this program only handles cf-worker; send it to the tmux backend, or use a cf-worker block"
     ]
 
 
