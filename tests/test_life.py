@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep, time
 from typing import Any, ClassVar
 
 import httpx
@@ -41,8 +40,11 @@ class World:
     def sleep(self, seconds: float, /) -> None:
         sleep(seconds)
 
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+    def time(self) -> float:
+        return time()
+
+    def monotonic(self) -> float:
+        return monotonic()
 
     def at_terminal(self) -> bool:
         return False
@@ -51,7 +53,7 @@ class World:
         assert not file
         return self._document[: limit + 1]
 
-    def writable(self) -> None:
+    def check_writable(self) -> None:
         return
 
     def write(self, data: bytes) -> None:

@@ -45,7 +45,7 @@ class Network:
     def _loaded(self) -> Exchanger:
         if self._exchanger is None:
             try:
-                from exec_cf.http.exchange import Exchanger
+                from exec_cf.http.exchange import Exchanger  # noqa: PLC0415  httpx: half of a spawn
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001  a library that is broken in whatever way

@@ -41,7 +41,7 @@ def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a t
     """Return what is said of *error*, nothing when it has no words; the special before the general."""
     ssl = sys.modules.get("ssl")  # not loaded for plain http
     if ssl and isinstance(error, ssl.SSLError):
-        from exec_cf.http import trust  # loads ssl
+        from exec_cf.http import trust  # noqa: PLC0415  loads ssl
 
         return trust.cause(error)
     match error:

@@ -198,7 +198,7 @@ class Stream(httpcore.NetworkStream):
         name = (server_hostname or "").strip("[]").removesuffix(".")
         try:
             if self._is_encrypted:
-                from exec_cf.http.tunnel import Tunnel  # loads ssl, which plain http does without
+                from exec_cf.http.tunnel import Tunnel  # noqa: PLC0415  loads ssl, as in transport
 
                 return Tunnel(self, ssl_context, name)
             self._socket.settimeout(self._attempt.remaining())

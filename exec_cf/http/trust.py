@@ -103,7 +103,7 @@ def _is_hashed(folder: str) -> bool:
 
 
 def _bundled() -> str:
-    import certifi  # the store is 300 kB of the program, and hardly ever needed
+    import certifi  # noqa: PLC0415  the store is 300 kB of the program, and hardly ever needed
 
     return certifi.contents()
 
