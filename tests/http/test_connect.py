@@ -30,12 +30,26 @@ def listening(address: str = "127.0.0.1", port: int = 0) -> Iterator[socket.sock
         yield server
 
 
+WAITING = 2
+"""Connections that fill a queue for none."""
+
+
+def arrived_at(hole: socket.socket) -> int:
+    """Return how many connections come to an address that answers again."""
+    hole.settimeout(1.5)  # the first packet of a connection is sent again after a second
+    with contextlib.suppress(TimeoutError):
+        for count in range(100):
+            with contextlib.closing(hole.accept()[0]):
+                arrived = count + 1
+    return arrived
+
+
 @contextlib.contextmanager
 def swallowing(address: str, port: int) -> Iterator[socket.socket]:
     """An address that answers no connection: its queue is full."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.create_server((address, port), family=family, backlog=0) as server, contextlib.ExitStack() as waiting:
-        for _ in range(2):
+        for _ in range(WAITING):
             full = waiting.enter_context(socket.socket(family))
             full.setblocking(False)
             full.connect_ex((address, port))
@@ -76,20 +90,14 @@ class TestRace:
                 began = time.monotonic()
                 assert race(port) == "127.0.0.1"
                 assert time.monotonic() - began >= connect.CONNECTION_ATTEMPT_DELAY_S
-                hole.settimeout(0)
-                for _ in range(2):
-                    with contextlib.suppress(BlockingIOError):
-                        hole.accept()[0].close()
-                time.sleep(1.5)  # the first packet of a connection is sent again after a second
-                with pytest.raises(BlockingIOError):
-                    hole.accept()
+                assert arrived_at(hole) == WAITING
 
     def test_a_slow_one_still_wins_over_one_that_never_answers(self, addresses: list[str]) -> None:
         with listening() as unused:
             port = unused.getsockname()[1]
         with swallowing("127.0.0.8", port), swallowing("127.0.0.9", port) as slow:
             addresses += ["127.0.0.9", "127.0.0.8"]
-            timer = threading.Timer(0.6, lambda: [slow.accept()[0].close() for _ in range(2)])
+            timer = threading.Timer(0.6, arrived_at, [slow])
             timer.start()
             assert race(port) == "127.0.0.9"
             timer.join()
@@ -180,7 +188,7 @@ class TestStream:
         monkeypatch.setattr(connect, "is_loopback", lambda _: False)
         known = attempt()
         known.confidential = True
-        with pytest.raises(RequestError, match="in the clear to 127.0.0.1"):
+        with pytest.raises(RequestError, match="in the clear to 127"):
             Stream(pair[0], known).write(b"secret")
         pair[1].setblocking(False)
         with pytest.raises(BlockingIOError):
@@ -207,5 +215,5 @@ class TestStream:
 
     def test_a_backend_opens_streams_that_do_not_wait_to_send(self) -> None:
         with listening() as server:
-            stream = Backend(attempt()).connect_tcp("[127.0.0.1]".strip("[]"), server.getsockname()[1])
+            stream = Backend(attempt()).connect_tcp("[127.0.0.1]", server.getsockname()[1])
             stream.close()
