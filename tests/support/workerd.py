@@ -95,6 +95,13 @@ class Workerd(Server):
                 rows += [list(row) for row in database.execute(query)]
         return rows
 
+    def alter(self, kind: str, statement: str) -> None:
+        """Run a statement on the disk of the Durable Objects of one class, while the Worker is stopped."""
+        for file in sorted((self._home / "state" / kind).glob("*.sqlite")):
+            with closing(sqlite3.connect(file)) as database, suppress(sqlite3.OperationalError):
+                database.execute(statement)
+                database.commit()
+
     def disk(self) -> bytes:
         """Return all that the Durable Objects have on disk, the pages that a database no longer uses included."""
         return b"".join(file.read_bytes() for file in sorted((self._home / "state").rglob("*")) if file.is_file())
