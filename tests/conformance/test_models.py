@@ -236,7 +236,7 @@ class TestTools:
         scene.request()
         assert scene.request().texts(ToolResult) == ["blue"]
 
-    async def test_a_question_without_an_answer_is_told_to_the_model(self, scene: Scene) -> None:
+    async def test_the_model_learns_that_a_question_was_not_answered(self, scene: Scene) -> None:
         """A caller that stays silent costs the answer, not the turn."""
         scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("Then without."))
         frames = await scene.answer(scene.start(AGENT_QUERY_LIMIT_S="1"))

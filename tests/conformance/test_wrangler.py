@@ -18,7 +18,7 @@ TOOLS = WORKER / "node_modules" / ".bin"
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which wrangler calls nobody and finds the Node it wants."""
+    """Return an environment in which wrangler makes no network call and finds a suitable Node."""
     return {
         "PATH": f"{TOOLS}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
