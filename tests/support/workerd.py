@@ -32,6 +32,7 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "index.js")],
   compatibilityDate = {date},
+  compatibilityFlags = [{flags}],
   bindings = [{bindings}],
   durableObjectNamespaces = [{namespaces}],
   durableObjectStorage = (localDisk = "disk"),
@@ -142,6 +143,7 @@ class Workerd(Server):
             tls=f"trustBrowserCas = true{trusted}",
             address=_q(f"127.0.0.1:{self.port}"),
             date=_q(deployment["compatibility_date"]),
+            flags=", ".join(map(_q, deployment["compatibility_flags"])),
             web="" if self._web is None else self._web_services(self._web, deployment["compatibility_date"]),
             outbound=_q("internet" if self._web is None else "outbound"),
             bindings=", ".join(texts + bound),
