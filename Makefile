@@ -34,9 +34,9 @@ check: $(READY) check-worker check-workflows ## lint, type-check, check generate
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
-	$(BIN)/python build/schemas.py --check
-	$(BIN)/python build/docs.py --check
-	$(BIN)/python build/check_contract.py
+	$(BIN)/python build/generate/schemas.py --check
+	$(BIN)/python build/generate/docs.py --check
+	$(BIN)/python build/generate/check_pages.py
 
 .PHONY: test
 test: $(READY) worker ## set everything up and run the tests
@@ -49,19 +49,19 @@ fuzz: $(READY) ## 100,000 mutated specs: an exit code of the contract, or it is 
 
 .PHONY: schemas
 schemas: $(READY) ## generate schemas/ from the message structs
-	$(BIN)/python build/schemas.py
+	$(BIN)/python build/generate/schemas.py
 
 .PHONY: docs
 docs: $(READY) ## generate docs/errors.md and the tables of README.md
-	$(BIN)/python build/docs.py
+	$(BIN)/python build/generate/docs.py
 
 .PHONY: clean
 clean: ## remove everything that was built or installed here
 	rm -rf $(VENV) .cache dist worker/dist worker/node_modules
 
 include worker/worker.mk
-include build/binary.mk
-include build/release.mk
+include build/binary/binary.mk
+include build/release/release.mk
 
 .PHONY: lock
 lock: ## pin the newest versions of requirements/*.in into requirements/*.txt

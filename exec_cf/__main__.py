@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from exec_cf.http import Answer, Request
+    from exec_cf.http import Request, Response
 
 
 class Process:
@@ -29,8 +29,8 @@ class Process:
     write = staticmethod(streams.write_stdout)
     error = staticmethod(streams.error_line)
 
-    def exchange(self, request: "Request") -> "Answer":
-        """Return the answer to *request*, or raise `exec_cf.http.Failed`."""
+    def exchange(self, request: "Request") -> "Response":
+        """Return the answer to *request*, or raise `exec_cf.http.RequestError`."""
         from exec_cf.http import exchange
 
         return exchange(request, self.environ)

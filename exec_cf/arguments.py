@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import msgspec
 
-from exec_cf.errors import Code, Problem, Refused
-from exec_cf.text import shown
+from exec_cf.display import quoted
+from exec_cf.errors import Code, Diagnostic, Refused
 from exec_cf.usage import PRINTED, VERBS, Verb
 
 FORMATS = ("yaml", "json")
-LONGEST_WAIT_S = 3600.0
+MAX_WAIT_S = 3600.0
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ def parse(arguments: Sequence[str]) -> Call:
         elif not argument and verbs:
             raise _wrong("the file's name is empty", "name a file, or - for stdin")
         elif argument.startswith("-") and argument != "-":
-            raise _wrong(f"unknown argument {shown(argument)}", _nearest(flag))
+            raise _wrong(f"unknown argument {quoted(argument)}", _nearest(flag))
         else:
             files.append(argument)
     return _call(verbs, files, options)
@@ -70,9 +70,9 @@ def _call(verbs: list[Verb], files: list[str], options: dict[str, str]) -> Call:
     if len(set(verbs)) > 1:
         raise _wrong(f"{verbs[0].flag} and {verbs[1].flag} exclude each other", "make two calls")
     if files and not verb.flag:
-        raise _wrong(f"unknown argument {shown(files[0])}", "see --help; the SpawnSpec goes to stdin")
+        raise _wrong(f"unknown argument {quoted(files[0])}", "see --help; the SpawnSpec goes to stdin")
     if len(files) > (1 if verb.reads else 0):
-        raise _wrong(f"unexpected argument {shown(files[-1])}", f"write `{verb.example}`")
+        raise _wrong(f"unexpected argument {quoted(files[-1])}", f"write `{verb.example}`")
     if "--wait" in options and verb.name != "status":
         raise _wrong("--wait goes with --status only", "remove it")
     file = "" if files == ["-"] else "".join(files)
@@ -82,14 +82,14 @@ def _call(verbs: list[Verb], files: list[str], options: dict[str, str]) -> Call:
 def _format(options: dict[str, str]) -> str:
     chosen = options.get("--format", FORMATS[0])
     if chosen not in FORMATS:
-        raise _wrong(f"--format: {shown(chosen)} is unknown", f"write {' or '.join(FORMATS)}")
+        raise _wrong(f"--format: {quoted(chosen)} is unknown", f"write {' or '.join(FORMATS)}")
     return chosen
 
 
 def _seconds(options: dict[str, str]) -> float:
     text = options.get("--wait", "0")
-    if not _DECIMAL.fullmatch(text) or float(text) > LONGEST_WAIT_S:
-        raise _wrong(f"--wait: {shown(text)} is not in range", f"write seconds, 0 to {LONGEST_WAIT_S:.0f}")
+    if not _DECIMAL.fullmatch(text) or float(text) > MAX_WAIT_S:
+        raise _wrong(f"--wait: {quoted(text)} is not in range", f"write seconds, 0 to {MAX_WAIT_S:.0f}")
     return float(text)
 
 
@@ -102,4 +102,4 @@ def _nearest(flag: str) -> str:
 
 
 def _wrong(message: str, hint: str) -> Refused:
-    return Refused([Problem(Code.ARGUMENT, message, hint=hint)])
+    return Refused([Diagnostic(Code.ARGUMENT, message, hint=hint)])

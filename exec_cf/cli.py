@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exec_cf.arguments import Call
-    from exec_cf.errors import Problem, Refused
+    from exec_cf.errors import Diagnostic, Refused
     from exec_cf.messages import WorkerHandle
     from exec_cf.report import Reporter
     from exec_cf.worker import Line
@@ -65,13 +65,13 @@ def _act(call: Call, world: World, reporter: Reporter) -> None:
         case "validate":
             verbs.validate(_input(call, world, reporter))
         case "status":
-            case = verbs.recognise(_input(call, world, reporter), world.environ, reporter)
+            target = verbs.parse_handle(_input(call, world, reporter), world.environ, reporter)
             _check_writable(world)
-            _deliver(verbs.status(case, line, world.now, call.wait_s), call, world)
+            _deliver(verbs.status(target, line, world.now, call.wait_s), call, world)
         case "abort":
-            verbs.abort(verbs.recognise(_input(call, world, reporter), world.environ, reporter), line)
+            verbs.abort(verbs.parse_handle(_input(call, world, reporter), world.environ, reporter), line)
         case "teardown":
-            verbs.teardown(verbs.recognise(_input(call, world, reporter), world.environ, reporter), line)
+            verbs.teardown(verbs.parse_handle(_input(call, world, reporter), world.environ, reporter), line)
         case _:
             _write(verbs.spoken(call.as_json), world)
 
@@ -79,29 +79,29 @@ def _act(call: Call, world: World, reporter: Reporter) -> None:
 def _spawn(call: Call, world: World, line: Line) -> None:
     from exec_cf import spawn
 
-    order = spawn.prepare(_input(call, world, line.note), world.environ, line.note)
+    prepared = spawn.prepare(_input(call, world, line.note), world.environ, line.note)
     _check_writable(world)
-    spawned = spawn.spawn(order, line, world.now)
+    spawned = spawn.spawn(prepared, line, world.now)
     try:
         _deliver(spawned.handle, call, world)
     except Exception:
-        spawn.take_back(spawned, order, line)
+        spawn.roll_back(spawned, prepared, line)
         raise
 
 
-def _input(call: Call, world: World, note: Callable[[Problem], None]) -> bytes:
+def _input(call: Call, world: World, note: Callable[[Diagnostic], None]) -> bytes:
+    from exec_cf.display import truncated
     from exec_cf.document import LIMITS
-    from exec_cf.errors import Code, Problem, Refused
-    from exec_cf.text import short
+    from exec_cf.errors import Code, Diagnostic, Refused
 
     if not call.file and world.at_terminal():
-        note(Problem(Code.TERMINAL, f"reading the {call.verb.reads} from the terminal; end it with Ctrl-D"))
+        note(Diagnostic(Code.TERMINAL, f"reading the {call.verb.reads} from the terminal; end it with Ctrl-D"))
     try:
         return world.read(call.file, LIMITS.size)
     except OSError as error:
-        name = short(call.file) or "stdin"
+        name = truncated(call.file) or "stdin"
         message = f"{name} cannot be read: {(error.strerror or str(error)).lower()}"
-        raise Refused([Problem(Code.UNREADABLE, message, hint=f"pass a {call.verb.reads}")]) from None
+        raise Refused([Diagnostic(Code.UNREADABLE, message, hint=f"pass a {call.verb.reads}")]) from None
 
 
 def _check_writable(world: World) -> None:
@@ -125,18 +125,18 @@ def _write(data: bytes, world: World) -> None:
 
 
 def _lost(error: OSError) -> Refused:
-    from exec_cf.errors import Code, Problem, Refused
+    from exec_cf.errors import Code, Diagnostic, Refused
 
     reason = (error.strerror or str(error)).lower()
-    return Refused([Problem(Code.STDOUT, f"stdout cannot be written: {reason}", hint="nothing was delivered")])
+    return Refused([Diagnostic(Code.STDOUT, f"stdout cannot be written: {reason}", hint="nothing was delivered")])
 
 
-_LONGEST_ERROR = 500
+_MAX_ERROR_CHARS = 500
 
 
-def _internal(error: Exception) -> Problem:
-    from exec_cf.errors import Code, Problem
-    from exec_cf.text import short
+def _internal(error: Exception) -> Diagnostic:
+    from exec_cf.display import truncated
+    from exec_cf.errors import Code, Diagnostic
 
-    message = short(f"the program failed: {type(error).__name__}: {error}", _LONGEST_ERROR)
-    return Problem(Code.INTERNAL, message, hint="please report this with the input that led to it")
+    message = truncated(f"the program failed: {type(error).__name__}: {error}", _MAX_ERROR_CHARS)
+    return Diagnostic(Code.INTERNAL, message, hint="please report this with the input that led to it")

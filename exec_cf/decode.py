@@ -5,15 +5,15 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from exec_cf.display import MAX_SHOWN_CHARS, quoted, truncated
 from exec_cf.document import Document, Value, describe
-from exec_cf.errors import Code, Path, Problem
+from exec_cf.errors import Code, Diagnostic, Path
 from exec_cf.messages import SPECS
-from exec_cf.text import LONGEST, short, shown
 
 Message = TypeVar("Message", bound=msgspec.Struct)
 
 
-def decode(document: Document, message: type[Message]) -> tuple[Message | None, list[Problem]]:
+def decode(document: Document, message: type[Message]) -> tuple[Message | None, list[Diagnostic]]:
     """Return *document* as *message*, or None and every reason why it is none, each in its place.
 
     Null for an optional field counts as absent, and so does an empty `spec_version`.
@@ -22,8 +22,8 @@ def decode(document: Document, message: type[Message]) -> tuple[Message | None, 
     try:
         return msgspec.convert(value, message), []
     except msgspec.ValidationError as error:
-        found = [document.place(_in_words(problem, document)) for problem in _explain(value, message)]
-        return None, found or [document.place(Problem(Code.TYPE, short(str(error))))]
+        found = [document.locate(_in_words(problem, document)) for problem in _explain(value, message)]
+        return None, found or [document.locate(Diagnostic(Code.TYPE, truncated(str(error))))]
 
 
 def _present(value: Any, message: type[msgspec.Struct]) -> Any:
@@ -57,17 +57,19 @@ def _options(kind: Any) -> Iterator[Any]:
         yield from _options(part)
 
 
-def _in_words(problem: Problem, document: Document) -> Problem:
+def _in_words(problem: Diagnostic, document: Document) -> Diagnostic:
     """Return a type problem in words that quote the document's own spelling, with the cure for a bare number."""
     if problem.code is not Code.TYPE:
         return problem
-    spot = document.spot(problem.path)
+    position = document.position(problem.path)
     value = _at(document.value, problem.path)
     hint = problem.hint
-    if problem.message == "text" and spot.spelling is not None:
-        hint = f'write "{spot.spelling}"' if len(spot.spelling) <= LONGEST else "put it in double quotes"
+    if problem.message == "text" and position.spelling is not None:
+        hint = (
+            f'write "{position.spelling}"' if len(position.spelling) <= MAX_SHOWN_CHARS else "put it in double quotes"
+        )
     secret = problem.path[:1] == ("env",) and isinstance(value, str)
-    got = "text" if secret else describe(value, spot.spelling)
+    got = "text" if secret else describe(value, position.spelling)
     message = f"expected {problem.message}, got {got}"
     return msgspec.structs.replace(problem, message=message, hint=hint)
 
@@ -78,7 +80,7 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _explain(value: Value, message: type[msgspec.Struct]) -> Iterator[Problem]:
+def _explain(value: Value, message: type[msgspec.Struct]) -> Iterator[Diagnostic]:
     from msgspec import inspect  # slow to import, and a good document never needs it
 
     yield from _Explainer(inspect).walk(value, inspect.type_info(message), ())
@@ -90,7 +92,7 @@ class _Explainer:
     def __init__(self, inspect: Any) -> None:
         self._inspect = inspect
 
-    def walk(self, value: Value, kind: Any, path: Path) -> Iterator[Problem]:
+    def walk(self, value: Value, kind: Any, path: Path) -> Iterator[Diagnostic]:
         inspect = self._inspect
         while isinstance(kind, inspect.Metadata):
             kind = kind.type
@@ -108,41 +110,41 @@ class _Explainer:
         else:
             yield from self._simple(value, kind, path)
 
-    def _struct(self, value: Value, kind: Any, path: Path) -> Iterator[Problem]:
+    def _struct(self, value: Value, kind: Any, path: Path) -> Iterator[Diagnostic]:
         if not isinstance(value, dict):
-            yield Problem(
+            yield Diagnostic(
                 Code.TYPE, "a mapping", path, f"it takes {_names(field.encode_name for field in kind.fields)}"
             )
             return
         fields = {field.encode_name: field for field in kind.fields}
         for key, item in value.items():
             if key in fields and item is None:
-                yield Problem(Code.MISSING, "is required, got null", (*path, key), "give it a value")
+                yield Diagnostic(Code.MISSING, "is required, got null", (*path, key), "give it a value")
             elif key in fields:
                 yield from self.walk(item, fields[key].type, (*path, key))
             else:
-                yield Problem(Code.UNKNOWN, "unknown field", (*path, key), _nearest(key, fields))
+                yield Diagnostic(Code.UNKNOWN, "unknown field", (*path, key), _nearest(key, fields))
         for name, field in fields.items():
             if field.required and name not in value:
-                yield Problem(Code.MISSING, f"the field {name} is required", path, f"add {name}")
+                yield Diagnostic(Code.MISSING, f"the field {name} is required", path, f"add {name}")
 
-    def _each(self, value: Value, shape: type, words: str, kind: Any, path: Path) -> Iterator[Problem]:
+    def _each(self, value: Value, shape: type, words: str, kind: Any, path: Path) -> Iterator[Diagnostic]:
         if not isinstance(value, shape):
-            yield Problem(Code.TYPE, words, path)
+            yield Diagnostic(Code.TYPE, words, path)
             return
         pairs = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
         for key, item in pairs:
             yield from self.walk(item, kind, (*path, key))
 
-    def _literal(self, value: Value, values: tuple[Any, ...], path: Path) -> Iterator[Problem]:
+    def _literal(self, value: Value, values: tuple[Any, ...], path: Path) -> Iterator[Diagnostic]:
         known = tuple(SPECS) if path == ("spec_version",) else values
         hint = f"write {_names(known, 'or')}"
         if not isinstance(value, str):
-            yield Problem(Code.TYPE, "one of its values", path, hint)
+            yield Diagnostic(Code.TYPE, "one of its values", path, hint)
         elif value not in values:
-            yield Problem(Code.VALUE, f"{shown(value)} is not supported", path, hint)
+            yield Diagnostic(Code.VALUE, f"{quoted(value)} is not supported", path, hint)
 
-    def _simple(self, value: Value, kind: Any, path: Path) -> Iterator[Problem]:
+    def _simple(self, value: Value, kind: Any, path: Path) -> Iterator[Diagnostic]:
         inspect = self._inspect
         if isinstance(kind, inspect.StrType):
             fits, words = isinstance(value, str), "text"
@@ -153,7 +155,7 @@ class _Explainer:
         else:
             fits, words = _is_timestamp(value), "a timestamp like 2026-05-24T15:30:00.000Z"
         if not fits:
-            yield Problem(Code.TYPE, words, path)
+            yield Diagnostic(Code.TYPE, words, path)
 
 
 def _is_timestamp(value: Value) -> bool:

@@ -21,9 +21,9 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from exec_cf.errors import Code, Path, Problem, Refused
+from exec_cf.display import quoted, truncated
+from exec_cf.errors import Code, Diagnostic, Path, Refused
 from exec_cf.syntax import FORBIDDEN, Events, TooManyTokens
-from exec_cf.text import short, shown
 
 Value = str | int | float | bool | list[Any] | dict[str, Any] | None
 
@@ -46,7 +46,7 @@ class Limits(msgspec.Struct, frozen=True):
 LIMITS = Limits()
 
 
-class Spot(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, frozen=True):
     """Where a value stands, counted from 1, and how it is written there (a collection has no spelling)."""
 
     line: int
@@ -58,24 +58,24 @@ class Document(msgspec.Struct, frozen=True):
     """A document's value, the spot of each of its parts, and the problems that left it readable."""
 
     value: Value
-    spots: Mapping[Path, Spot]
-    keys: Mapping[Path, Spot] = {}
+    positions: Mapping[Path, Position]
+    keys: Mapping[Path, Position] = {}
     """Where the key of each field stands."""
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Diagnostic, ...] = ()
 
-    def spot(self, path: Path) -> Spot:
+    def position(self, path: Path) -> Position:
         """Return where *path* stands, or the nearest part above it that has a place of its own."""
         for length in range(len(path), -1, -1):
-            found = self.spots.get(path[:length])
+            found = self.positions.get(path[:length])
             if found is not None:
-                return found if length == len(path) else Spot(found.line, found.column)
-        return Spot(1, 1)
+                return found if length == len(path) else Position(found.line, found.column)
+        return Position(1, 1)
 
-    def place(self, problem: Problem) -> Problem:
+    def locate(self, problem: Diagnostic) -> Diagnostic:
         """Return *problem* with the line and column of its path, of the key where the key is what is wrong."""
         key = self.keys.get(problem.path) if problem.code in _OF_KEYS else None
-        spot = key or self.spot(problem.path)
-        return msgspec.structs.replace(problem, line=spot.line, column=spot.column)
+        position = key or self.position(problem.path)
+        return msgspec.structs.replace(problem, line=position.line, column=position.column)
 
 
 _OF_KEYS = frozenset({Code.KEY, Code.UNKNOWN})
@@ -88,10 +88,10 @@ def read(data: bytes, limits: Limits = LIMITS) -> Document:
     a foreign tag and the like leave the rest readable: they stand in the document's `problems`.
     """
     if not data.strip():
-        raise Refused([Problem(Code.EMPTY, "the input is empty", hint="pipe the document in, see --help")])
+        raise Refused([Diagnostic(Code.EMPTY, "the input is empty", hint="pipe the document in, see --help")])
     if len(data) > limits.size:
         hint = "it should name things, not carry them"
-        raise Refused([Problem(Code.LIMIT, f"the input is larger than {limits.size // 1024} KiB", hint=hint)])
+        raise Refused([Diagnostic(Code.LIMIT, f"the input is larger than {limits.size // 1024} KiB", hint=hint)])
     text = _decode(data)
     composer = _Composer(text, limits)
     try:
@@ -103,13 +103,13 @@ def read(data: bytes, limits: Limits = LIMITS) -> Document:
     except TooManyTokens:
         raise Refused((*composer.problems, composer.here(_excess(f"{limits.tokens} tokens")))) from None
     except (YAMLError, ValueError, OverflowError) as error:
-        problem = composer.here(Problem(Code.SYNTAX, f"not YAML: {short(str(error))}"))
+        problem = composer.here(Diagnostic(Code.SYNTAX, f"not YAML: {truncated(str(error))}"))
         raise Refused((*composer.problems, problem)) from None
 
 
 def _decode(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Refused([Problem(Code.ENCODING, "the input is UTF-16", hint="save it as UTF-8", line=1, column=1)])
+        raise Refused([Diagnostic(Code.ENCODING, "the input is UTF-16", hint="save it as UTF-8", line=1, column=1)])
     try:
         text = data.decode().removeprefix(_MARK)
     except UnicodeDecodeError as error:
@@ -123,25 +123,25 @@ def _decode(data: bytes) -> str:
     return text
 
 
-def _misprint(before: str, message: str, hint: str) -> Problem:
+def _misprint(before: str, message: str, hint: str) -> Diagnostic:
     lines = _BREAK.split(before)
-    return Problem(Code.ENCODING, message, hint=hint, line=len(lines), column=len(lines[-1]) + 1)
+    return Diagnostic(Code.ENCODING, message, hint=hint, line=len(lines), column=len(lines[-1]) + 1)
 
 
 _MARK = "\ufeff"
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 
-def _syntax_problem(error: MarkedYAMLError) -> Problem:
+def _syntax_problem(error: MarkedYAMLError) -> Diagnostic:
     mark: Mark | None = error.problem_mark or error.context_mark
-    message = ": ".join(short(part) for part in ("not YAML", error.context, error.problem) if part)
+    message = ": ".join(truncated(part) for part in ("not YAML", error.context, error.problem) if part)
     said = error.problem or ""
     hint = next((cure for words, cure in _CURES if words in said), "")
     if "%d" in hint and error.context_mark:
         hint %= error.context_mark.line + 1
     if mark is None:
-        return Problem(Code.SYNTAX, message, hint=hint)
-    return Problem(Code.SYNTAX, message, hint=hint, line=mark.line + 1, column=mark.column + 1)
+        return Diagnostic(Code.SYNTAX, message, hint=hint)
+    return Diagnostic(Code.SYNTAX, message, hint=hint, line=mark.line + 1, column=mark.column + 1)
 
 
 _CURES = (
@@ -162,10 +162,10 @@ class _Composer:
 
     def __init__(self, text: str, limits: Limits) -> None:
         self._events = Events(text, limits.tokens)
-        self.problems: list[Problem] = []
+        self.problems: list[Diagnostic] = []
         self._limits = limits
-        self._spots: dict[Path, Spot] = {}
-        self._keys: dict[Path, Spot] = {}
+        self._positions: dict[Path, Position] = {}
+        self._keys: dict[Path, Position] = {}
         self._anchors: dict[str, Value] = {}
         self._open: set[str] = set()
         self._nodes = 0
@@ -174,17 +174,17 @@ class _Composer:
     def document(self) -> Document:
         self._events.take()
         if isinstance(self._events.ahead(), StreamEndEvent):
-            raise Refused([Problem(Code.DOCUMENTS, "the input holds no document", hint="pipe one in, see --help")])
+            raise Refused([Diagnostic(Code.DOCUMENTS, "the input holds no document", hint="pipe one in, see --help")])
         self._events.take()
         value = self._node((), 0)
         self._events.take()
         if isinstance(self._events.ahead(), DocumentStartEvent):
             mark = self._events.ahead().start_mark
-            problem = Problem(Code.DOCUMENTS, "a second document begins here", hint="send one document a call")
+            problem = Diagnostic(Code.DOCUMENTS, "a second document begins here", hint="send one document a call")
             raise Refused([_at(mark, problem)])
-        return Document(value, self._spots, self._keys, tuple(self.problems))
+        return Document(value, self._positions, self._keys, tuple(self.problems))
 
-    def here(self, problem: Problem) -> Problem:
+    def here(self, problem: Diagnostic) -> Diagnostic:
         """Return *problem* with the place that the reading has come to."""
         return msgspec.structs.replace(problem, line=self._events.line + 1, column=self._events.column + 1)
 
@@ -192,7 +192,7 @@ class _Composer:
         event: Any = self._events.take()
         self._count(event, depth)
         if isinstance(event, AliasEvent):
-            self._spots[path] = _spot(event)
+            self._positions[path] = _position(event)
             return self._alias(event)
         if event.anchor is not None:
             self._open.add(event.anchor)
@@ -217,24 +217,26 @@ class _Composer:
 
     def _alias(self, event: Any) -> Value:
         if event.anchor in self._open:
-            problem = Problem(Code.SYNTAX, f"the alias *{short(event.anchor)} stands inside the value that it names")
+            problem = Diagnostic(
+                Code.SYNTAX, f"the alias *{truncated(event.anchor)} stands inside the value that it names"
+            )
             raise Refused([_at(event.start_mark, problem)])
         if event.anchor not in self._anchors:
-            name = short(event.anchor)
+            name = truncated(event.anchor)
             hint = f"define &{name} further up, or quote the value"
-            raise Refused([_at(event.start_mark, Problem(Code.SYNTAX, f"unknown alias *{name}", hint=hint))])
+            raise Refused([_at(event.start_mark, Diagnostic(Code.SYNTAX, f"unknown alias *{name}", hint=hint))])
         return self._anchors[event.anchor]
 
     def _scalar(self, event: Any, path: Path) -> Value:
-        self._spots[path] = _spot(event)
+        self._positions[path] = _position(event)
         kind = self._core_tag(event, path)
         if kind is None:
             return _typed(event.value) if event.implicit[0] else self._text(event, path)
         if kind not in _FORMS:
             return self._text(event, path)
         if not _FORMS[kind].fullmatch(event.value):
-            message = f"{shown(event.value)} is not what the tag !!{kind} says"
-            self._note(event.start_mark, Problem(Code.TAG, message, path, "remove the tag"))
+            message = f"{quoted(event.value)} is not what the tag !!{kind} says"
+            self._note(event.start_mark, Diagnostic(Code.TAG, message, path, "remove the tag"))
         return _typed(event.value)
 
     def _text(self, event: Any, path: Path) -> str:
@@ -245,14 +247,14 @@ class _Composer:
         try:
             return text.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
-            problem = Problem(
+            problem = Diagnostic(
                 Code.ENCODING, "half a surrogate pair is no character", path, "escape the whole character"
             )
             self._note(event.start_mark, problem)
             return ""
 
     def _collection(self, event: Any, path: Path, depth: int) -> Value:
-        self._spots[path] = _spot(event)
+        self._positions[path] = _position(event)
         self._core_tag(event, path)
         if isinstance(event, MappingStartEvent):
             return self._mapping(path, depth)
@@ -273,11 +275,11 @@ class _Composer:
                 continue
             if key in seen:
                 hint = "keep one of them"
-                self._note(mark, Problem(Code.DUPLICATE, "stands twice in the same mapping", (*path, key), hint))
+                self._note(mark, Diagnostic(Code.DUPLICATE, "stands twice in the same mapping", (*path, key), hint))
                 self._node((*path, "?"), depth + 1)
                 continue
             seen.add(key)
-            self._keys[(*path, key)] = Spot(mark.line + 1, mark.column + 1)
+            self._keys[(*path, key)] = Position(mark.line + 1, mark.column + 1)
             value = self._node((*path, key), depth + 1)
             if not merge:
                 result[key] = value
@@ -304,7 +306,7 @@ class _Composer:
             return mark, key, False
         self._note(
             mark,
-            Problem(Code.TYPE, f"expected text as a key, got {describe(key)}", path, "write a plain name"),
+            Diagnostic(Code.TYPE, f"expected text as a key, got {describe(key)}", path, "write a plain name"),
         )
         return mark, None, False
 
@@ -314,7 +316,7 @@ class _Composer:
                 yield source
             else:
                 message = f"expected a mapping to merge, got {describe(source)}"
-                self._note(mark, Problem(Code.TYPE, message, path, "name a mapping, or remove the key"))
+                self._note(mark, Diagnostic(Code.TYPE, message, path, "name a mapping, or remove the key"))
 
     def _core_tag(self, event: Any, path: Path) -> str | None:
         """Return the core kind that the event's tag names, None for no tag; a foreign tag becomes a problem."""
@@ -327,11 +329,11 @@ class _Composer:
         if tag.startswith(_CORE) and kind in _CORE_KINDS:
             return kind
         shorthand = f"!!{kind}" if tag.startswith(_CORE) else tag
-        message = f"the tag {shown(shorthand)} is not of YAML's core schema"
-        self._note(event.start_mark, Problem(Code.TAG, message, path, "remove it; text is text without a tag"))
+        message = f"the tag {quoted(shorthand)} is not of YAML's core schema"
+        self._note(event.start_mark, Diagnostic(Code.TAG, message, path, "remove it; text is text without a tag"))
         return None
 
-    def _note(self, mark: Mark, problem: Problem) -> None:
+    def _note(self, mark: Mark, problem: Diagnostic) -> None:
         self.problems.append(_at(mark, problem))
 
 
@@ -370,20 +372,20 @@ def describe(value: Value, spelling: str | None = None) -> str:
     if isinstance(value, bool):
         return "the boolean " + (spelling or str(value).lower())
     if isinstance(value, int | float):
-        return "the number " + short(spelling or str(value))
+        return "the number " + truncated(spelling or str(value))
     if isinstance(value, str):
-        return f"the text {shown(value)}"
+        return f"the text {quoted(value)}"
     return "a mapping" if isinstance(value, dict) else "a list"
 
 
-def _spot(event: Any) -> Spot:
+def _position(event: Any) -> Position:
     mark = event.start_mark
-    return Spot(mark.line + 1, mark.column + 1, event.value if isinstance(event, ScalarEvent) else None)
+    return Position(mark.line + 1, mark.column + 1, event.value if isinstance(event, ScalarEvent) else None)
 
 
-def _at(mark: Mark, problem: Problem) -> Problem:
+def _at(mark: Mark, problem: Diagnostic) -> Diagnostic:
     return msgspec.structs.replace(problem, line=mark.line + 1, column=mark.column + 1)
 
 
-def _excess(what: str) -> Problem:
-    return Problem(Code.LIMIT, f"the document has more than {what}", hint="make it smaller")
+def _excess(what: str) -> Diagnostic:
+    return Diagnostic(Code.LIMIT, f"the document has more than {what}", hint="make it smaller")

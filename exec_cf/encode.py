@@ -9,8 +9,8 @@ from yaml import SafeDumper, ScalarNode, dump
 from yaml.emitter import ScalarAnalysis
 
 from exec_cf.document import read
-from exec_cf.errors import Code, Problem, Refused
-from exec_cf.handles import recognised
+from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.handles import parse
 from exec_cf.messages import WorkerHandle
 
 _BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
@@ -48,7 +48,7 @@ def checked(handle: WorkerHandle, as_json: bool) -> bytes:
     write = render_json if as_json else render
     data = write(handle)
     try:
-        back, _ = recognised(read(data))
+        back, _ = parse(read(data))
     except Refused as refused:
         raise _no_handle(str(refused)) from None
     if write(back) != data:
@@ -57,7 +57,7 @@ def checked(handle: WorkerHandle, as_json: bool) -> bytes:
 
 
 def _no_handle(said: str) -> Refused:
-    return Refused([Problem(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
+    return Refused([Diagnostic(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
 
 
 def timestamp(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from exec_cf.text import plain, short
+from exec_cf.display import printable, truncated
 
 Path = tuple[str | int, ...]
 
@@ -63,16 +63,16 @@ class Code(enum.Enum):
     INTERNAL = ("internal", Exit.RUNTIME, "the program itself failed; please report it")
     SETTING = ("setting", Exit.OK, "a variable is no number in range, its default or cap is taken")
     LOCAL = ("local", Exit.OK, "the script is a path, so the Worker is expected on this machine")
-    KEPT = ("kept", Exit.OK, "variables of the spec that stay on this machine")
+    NOT_SENT = ("kept", Exit.OK, "variables of the spec that stay on this machine")
     ATTEMPT = ("attempt", Exit.OK, "one attempt at the Worker failed")
     NO_ROUTE = ("no-route", Exit.OK, "the Worker lacks a route, its health has to do")
     NOT_READY = ("not-ready", Exit.OK, "the handle says `failed` or `pending`, and why")
-    TAKEN_BACK = ("taken-back", Exit.OK, "an agent was stopped again, its handle could not be delivered")
+    ROLLED_BACK = ("taken-back", Exit.OK, "an agent was stopped again, its handle could not be delivered")
     TERMINAL = ("terminal", Exit.OK, "the input is read from a terminal")
     SUMMARY = ("summary", Exit.OK, "how many problems there were")
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Diagnostic(msgspec.Struct, frozen=True):
     """One thing that is wrong, or one that the user should know.
 
     *line* and *column* count from 1; 0 means that the problem has no place in a document. *path* leads to the
@@ -91,13 +91,13 @@ class Problem(msgspec.Struct, frozen=True):
         place = f"line {self.line}, column {self.column}: " if self.line else ""
         field = f"{dotted(self.path)}: " if self.path else ""
         hint = f"; {self.hint}" if self.hint else ""
-        return plain(f"{place}{field}{self.message}{hint}")
+        return printable(f"{place}{field}{self.message}{hint}")
 
 
 class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
     """The call ends without a handle; *problems* says why, at least once."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Diagnostic]) -> None:
         self.problems = tuple(sorted(set(problems), key=_reading_order))
         super().__init__("; ".join(map(str, self.problems)))
 
@@ -108,7 +108,7 @@ class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
         return Exit.INPUT if Exit.INPUT in codes else max(codes)
 
 
-class Unfit(Exception):  # noqa: N818  reads as a sentence at every raise
+class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
     """A value cannot serve; *message* says why, *hint* what to write."""
 
     def __init__(self, message: str, hint: str) -> None:
@@ -125,11 +125,11 @@ def dotted(path: Path) -> str:
 
 def _key(text: str) -> str:
     bare = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
-    return text if bare and len(text) <= _LONGEST_KEY else f'"{short(text, _LONGEST_KEY)}"'
+    return text if bare and len(text) <= _MAX_KEY_CHARS else f'"{truncated(text, _MAX_KEY_CHARS)}"'
 
 
-_LONGEST_KEY = 80
+_MAX_KEY_CHARS = 80
 
 
-def _reading_order(problem: Problem) -> tuple[int, int, str]:
+def _reading_order(problem: Diagnostic) -> tuple[int, int, str]:
     return problem.line, problem.column, str(problem)

@@ -8,7 +8,7 @@ import msgspec
 from exec_cf import rules, subjects, urls
 from exec_cf.decode import decode
 from exec_cf.document import Document
-from exec_cf.errors import Code, Path, Problem, Refused, Unfit
+from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused
 from exec_cf.messages import EXECUTOR, HANDLES, BusBlock, WorkerHandle, version_of
 from exec_cf.plan import Plan
 
@@ -17,7 +17,7 @@ STATUSES = ("pending", "ready", "failed")
 _PROMPT = ("agents", "prompt", "open-agent")
 
 
-def recognised(document: Document) -> tuple[WorkerHandle, Plan]:
+def parse(document: Document) -> tuple[WorkerHandle, Plan]:
     """Return the handle that *document* holds, and the plan that it is the outcome of.
 
     A handle carries neither labels nor env, so the plan has none. Raises `Refused` with everything about the handle
@@ -27,33 +27,33 @@ def recognised(document: Document) -> tuple[WorkerHandle, Plan]:
     problems = [*document.problems, *problems]
     fields = document.value if isinstance(document.value, dict) else {}
     if fields.get("executor", EXECUTOR) != EXECUTOR:
-        raise Refused([*problems, document.place(_foreign(("executor",), f"this program serves {EXECUTOR} only"))])
+        raise Refused([*problems, document.locate(_foreign(("executor",), f"this program serves {EXECUTOR} only"))])
     if handle is None or problems:
         raise Refused(problems)
-    found = [document.place(problem) for problem in _strange(handle)]
+    found = [document.locate(problem) for problem in _strange(handle)]
     if found:
         raise Refused(found)
     return handle, _plan(handle)
 
 
-def _strange(handle: WorkerHandle) -> list[Problem]:
+def _strange(handle: WorkerHandle) -> list[Diagnostic]:
     problems = list(rules.broken_name({"name": handle.name}))
     if handle.status not in STATUSES:
         problems.append(_foreign(("status",), f"is none of {', '.join(STATUSES)}"))
     bus = handle.bus
     if bus is msgspec.UNSET or bus != subjects.bus(_owner(bus), handle.session or handle.name):
         problems.append(_foreign(("bus",), "are not the subjects of this session"))
-    problems += _unfit(("session",), lambda: subjects.check_token(handle.session or handle.name))
-    problems += _unfit(("bus", "prompt"), lambda: subjects.check_token(_owner(bus)))
-    problems += _unfit(("created_at",), lambda: _in_range(handle.created_at))
+    problems += _invalid(("session",), lambda: subjects.check_token(handle.session or handle.name))
+    problems += _invalid(("bus", "prompt"), lambda: subjects.check_token(_owner(bus)))
+    problems += _invalid(("created_at",), lambda: _in_range(handle.created_at))
     base = handle.id or ""
-    problems += _unfit(("id",), lambda: _same(base, urls.base_url(base)))
+    problems += _invalid(("id",), lambda: _same(base, urls.base_url(base)))
     if handle.abort:
         problems += _strange_abort(handle)
     return problems
 
 
-def _strange_abort(handle: WorkerHandle) -> list[Problem]:
+def _strange_abort(handle: WorkerHandle) -> list[Diagnostic]:
     abort = handle.abort
     if abort is msgspec.UNSET:
         return []
@@ -61,31 +61,31 @@ def _strange_abort(handle: WorkerHandle) -> list[Problem]:
         return [_foreign(("abort", "kind"), f"is not {ABORT_KIND}")]
     if not urls.is_http_url(abort.target):
         return [_foreign(("abort", "target"), "is not an http(s) URL")]
-    return _unfit(("abort", "target"), lambda: urls.target(abort.target))
+    return _invalid(("abort", "target"), lambda: urls.target(abort.target))
 
 
 def _in_range(moment: datetime) -> None:
     try:
         moment.astimezone(UTC)
     except OverflowError:
-        raise Unfit("is out of range", "take the handle as it was printed") from None
+        raise InvalidValue("is out of range", "take the handle as it was printed") from None
 
 
 def _same(text: str, derived: str) -> None:
     if text != derived:
-        raise Unfit("is not written as this program writes it", "take the handle as it was printed")
+        raise InvalidValue("is not written as this program writes it", "take the handle as it was printed")
 
 
-def _unfit(path: Path, check: Callable[[], object]) -> list[Problem]:
+def _invalid(path: Path, check: Callable[[], object]) -> list[Diagnostic]:
     try:
         check()
-    except Unfit as unfit:
-        return [Problem(Code.FOREIGN, unfit.message, path, unfit.hint)]
+    except InvalidValue as invalid:
+        return [Diagnostic(Code.FOREIGN, invalid.message, path, invalid.hint)]
     return []
 
 
-def _foreign(path: Path, message: str) -> Problem:
-    return Problem(Code.FOREIGN, message, path, "pass a handle that this program printed")
+def _foreign(path: Path, message: str) -> Diagnostic:
+    return Diagnostic(Code.FOREIGN, message, path, "pass a handle that this program printed")
 
 
 def _owner(bus: BusBlock | msgspec.UnsetType) -> str:

@@ -11,15 +11,15 @@ import msgspec
 
 from exec_cf import urls
 from exec_cf._version import version
-from exec_cf.errors import Unfit
+from exec_cf.errors import InvalidValue
 
 if TYPE_CHECKING:
     import ssl
 
     import httpx
 
-MOST_REDIRECTS = 10
-MOST_BODY = 64 * 1024
+MAX_REDIRECTS = 10
+MAX_BODY_BYTES = 64 * 1024
 """Bytes of an answer's body that are read where the body is wanted; the rest is left unread."""
 
 USER_AGENT = f"orch-executor-cf-worker/{version}"
@@ -30,69 +30,69 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     method: str
     url: str
-    limit_ms: int
+    timeout_ms: int
     headers: Mapping[str, str] = {}
     body: bytes = b""
-    wants_body: bool = False
+    read_body: bool = False
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True):
     """A final answer; *body* is empty unless it was wanted."""
 
     status: int
     body: bytes = b""
 
 
-class Failed(Exception):  # noqa: N818  reads as a sentence at every raise
+class RequestError(Exception):
     """There was no answer; the text says why, in words for people."""
 
 
-def exchange(request: Request, environ: Mapping[str, str]) -> Answer:
+def exchange(request: Request, environ: Mapping[str, str]) -> Response:
     """Return the final answer to *request*.
 
-    Raises `Failed` when there is none, and in any case when the request's limit has passed: the exchange runs on a
-    thread that is left behind then, since neither name resolution nor a peer that drips bytes can be interrupted.
+    Raises `RequestError` when there is none, and in any case when the request's limit has passed: the exchange runs
+    on a thread that is left behind then, since neither name resolution nor a peer that drips bytes can be interrupted.
     """
-    outcome: SimpleQueue[Answer | Failed] = SimpleQueue()
+    outcome: SimpleQueue[Response | RequestError] = SimpleQueue()
     threading.Thread(target=lambda: outcome.put(_outcome(request, environ)), daemon=True).start()
     try:
-        result = outcome.get(timeout=request.limit_ms / 1000)
+        result = outcome.get(timeout=request.timeout_ms / 1000)
     except Empty:
-        raise Failed(f"timed out after {request.limit_ms} ms") from None
-    if isinstance(result, Failed):
+        raise RequestError(f"timed out after {request.timeout_ms} ms") from None
+    if isinstance(result, RequestError):
         raise result
     return result
 
 
-def _outcome(request: Request, environ: Mapping[str, str]) -> Answer | Failed:
+def _outcome(request: Request, environ: Mapping[str, str]) -> Response | RequestError:
     try:
         return _perform(request, environ)
-    except Failed as failed:
-        return failed
+    except RequestError as error:
+        return error
     except Exception as error:  # noqa: BLE001  whatever is wrong with a URL or a library is a failed exchange
-        return Failed(_cause(error, urls.host_of(request.url), request.limit_ms))
+        return RequestError(_cause(error, urls.host_of(request.url), request.timeout_ms))
 
 
-def _perform(request: Request, environ: Mapping[str, str]) -> Answer:
+def _perform(request: Request, environ: Mapping[str, str]) -> Response:
     import httpx
 
     own = {"user-agent": USER_AGENT, "accept": "application/json", "accept-encoding": "identity"}
     headers = {**own, **request.headers}
-    limits = {"timeout": httpx.Timeout(request.limit_ms / 1000).as_dict()}
+    limits = {"timeout": httpx.Timeout(request.timeout_ms / 1000).as_dict()}
     content = request.body or None
     outgoing = httpx.Request(request.method, request.url, headers=headers, content=content, extensions=limits)
-    for _ in range(MOST_REDIRECTS + 1):
+    for _ in range(MAX_REDIRECTS + 1):
         if outgoing.url.scheme not in {"http", "https"}:
-            raise Failed(f"redirected to {outgoing.url.scheme}:, which is not followed")
+            raise RequestError(f"redirected to {outgoing.url.scheme}:, which is not followed")
         came = _hop(outgoing, request, environ)
-        if isinstance(came, Answer):
+        if isinstance(came, Response):
             return came
         outgoing = came  # which carries no authorization to another host
-    raise Failed(f"more than {MOST_REDIRECTS} redirects")
+    raise RequestError(f"more than {MAX_REDIRECTS} redirects")
 
 
-def _hop(outgoing: httpx.Request, request: Request, environ: Mapping[str, str]) -> Answer | httpx.Request:
-    """Return the answer to *outgoing*, or the request that it redirects to. Raises `Failed`."""
+def _hop(outgoing: httpx.Request, request: Request, environ: Mapping[str, str]) -> Response | httpx.Request:
+    """Return the answer to *outgoing*, or the request that it redirects to. Raises `RequestError`."""
     import httpx
 
     proxy = _proxy(outgoing.url, environ)
@@ -102,17 +102,17 @@ def _hop(outgoing: httpx.Request, request: Request, environ: Mapping[str, str]) 
     try:
         with client:
             answer = client.send(outgoing, stream=True)
-            follow = None if request.wants_body else answer.next_request
-            body = _body(answer) if request.wants_body else b""
+            follow = None if request.read_body else answer.next_request
+            body = _body(answer) if request.read_body else b""
     except Exception as error:  # noqa: BLE001  whatever a peer provokes in the stack below is a failed exchange
         looked_up = proxy.url.host if proxy else outgoing.url.host
         via = " (through the proxy of the environment)" if proxy else ""
-        raise Failed(_cause(error, looked_up, request.limit_ms) + via) from None
-    return follow or Answer(answer.status_code, body)
+        raise RequestError(_cause(error, looked_up, request.timeout_ms) + via) from None
+    return follow or Response(answer.status_code, body)
 
 
 def _proxy(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
-    """Return the proxy that leads to *url*, None for none and for loopback. Raises `Failed`."""
+    """Return the proxy that leads to *url*, None for none and for loopback. Raises `RequestError`."""
     named = any(name.lower().endswith("_proxy") for name in environ)
     if not named or urls.is_loopback(f"{url.scheme}://{url.netloc.decode()}"):
         return None
@@ -120,8 +120,8 @@ def _proxy(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
 
     try:
         proxy = proxies.chosen(url, environ)
-    except Unfit as unfit:
-        raise Failed(f"{unfit.message}; {unfit.hint}") from None
+    except InvalidValue as invalid:
+        raise RequestError(f"{invalid.message}; {invalid.hint}") from None
     if proxy:
         proxy.ssl_context = _tls(proxy.url, environ)
     return proxy
@@ -142,11 +142,11 @@ def _tls(url: httpx.URL, environ: Mapping[str, str]) -> ssl.SSLContext | None:
         raise _no_trust_store(environ, (error.strerror or str(error)).lower()) from None
 
 
-def _no_trust_store(environ: Mapping[str, str], reason: str) -> Failed:
+def _no_trust_store(environ: Mapping[str, str], reason: str) -> RequestError:
     from exec_cf import trust
 
     named = " and ".join(name for name in trust.VARIABLES if environ.get(name)) or "the system's"
-    return Failed(f"the trust store cannot be read ({named}): {reason}")
+    return RequestError(f"the trust store cannot be read ({named}): {reason}")
 
 
 def _body(answer: httpx.Response) -> bytes:
@@ -156,14 +156,14 @@ def _body(answer: httpx.Response) -> bytes:
     read = bytearray()
     for chunk in answer.iter_raw():
         read += chunk
-        if len(read) > MOST_BODY:
+        if len(read) > MAX_BODY_BYTES:
             break
-    return bytes(read[:MOST_BODY])
+    return bytes(read[:MAX_BODY_BYTES])
 
 
-def _cause(error: BaseException, host: str, limit_ms: int) -> str:
+def _cause(error: BaseException, host: str, timeout_ms: int) -> str:
     """Return why *error* happened, in the words of the innermost exception that has some; *host* was looked up."""
-    known = _words(host, limit_ms)
+    known = _words(host, timeout_ms)
     for inner in reversed(list(_chain(error))):
         for kind, words in known:
             if isinstance(inner, kind):
@@ -171,14 +171,14 @@ def _cause(error: BaseException, host: str, limit_ms: int) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _words(host: str, limit_ms: int) -> list[tuple[type[BaseException], Callable[[Any], str]]]:
+def _words(host: str, timeout_ms: int) -> list[tuple[type[BaseException], Callable[[Any], str]]]:
     """Return what is said of each kind of exception, the special before the general."""
     import socket
     import ssl
 
     import httpx
 
-    late = f"timed out after {limit_ms} ms"
+    late = f"timed out after {timeout_ms} ms"
     other_store = "SSL_CERT_FILE names another trust store"
     return [
         (ssl.SSLCertVerificationError, lambda e: f"the certificate is not trusted: {e.verify_message}; {other_store}"),

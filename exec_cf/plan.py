@@ -8,9 +8,9 @@ import msgspec
 from exec_cf import rules, subjects, urls
 from exec_cf.decode import decode
 from exec_cf.document import Document
-from exec_cf.errors import Code, Path, Problem, Refused, Unfit
+from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused
 from exec_cf.messages import EXECUTOR, SPECS, Agent, BusBlock, SpawnSpec, Version, version_of
-from exec_cf.settings import Settings, exposed
+from exec_cf.settings import Settings, check_token_destination
 
 DEFAULT_OWNER = "worker"
 SHARED_ENV_PREFIX = "OPEN_AGENT_"
@@ -37,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str]
 
 
-def plan(document: Document, settings: Settings) -> tuple[Plan, list[Problem]]:
+def plan(document: Document, settings: Settings) -> tuple[Plan, list[Diagnostic]]:
     """Return the plan of *document* under *settings*, and what its user should be told.
 
     Raises `Refused` with every problem of the document.
@@ -56,26 +56,26 @@ class _Checks:
     def __init__(self, document: Document, settings: Settings) -> None:
         self._document = document
         self._settings = settings
-        self.notes: list[Problem] = []
+        self.notes: list[Diagnostic] = []
         fields: dict[str, Any] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[Diagnostic] = []
         if isinstance(document.value, dict):
             fields = document.value
-            self.problems += map(document.place, rules.broken(fields))
+            self.problems += map(document.locate, rules.broken(fields))
         self.session = self._session(fields)
         self.owner = self._owner(fields)
         self.base = self._base(fields)
         self.abort = self._abort(fields)
         self.abort_is_default = urls.stops_all(self.base, self.abort)
-        self.problems += exposed(self.base, settings)
+        self.problems += check_token_destination(self.base, settings)
 
     def plan(self, spec: SpawnSpec) -> Plan:
         env = spec.env or {}
-        kept = {key: value for key, value in env.items() if key.startswith(SHARED_ENV_PREFIX)}
-        if len(kept) < len(env):
-            left = _listed([key for key in env if key not in kept])
+        shared = {key: value for key, value in env.items() if key.startswith(SHARED_ENV_PREFIX)}
+        if len(shared) < len(env):
+            left = _listed([key for key in env if key not in shared])
             message = f"only {SHARED_ENV_PREFIX}* goes to the Worker, not {left}"
-            self.notes.append(self._document.place(Problem(Code.KEPT, message, ("env",))))
+            self.notes.append(self._document.locate(Diagnostic(Code.NOT_SENT, message, ("env",))))
         return Plan(
             version=version_of(self._document.value),
             name=spec.name,
@@ -88,7 +88,7 @@ class _Checks:
             abort_is_default=self.abort_is_default,
             description=spec.description or "",
             labels=spec.labels or {},
-            env=kept,
+            env=shared,
         )
 
     def _session(self, fields: dict[str, Any]) -> str:
@@ -114,7 +114,7 @@ class _Checks:
             self._try(path, lambda: urls.check_script_path(script))
             message = f"is a path, so the Worker is taken to be {urls.LOCAL_BASE}, where wrangler dev listens"
             hint = "set CF_WORKER_URL for another"
-            self.notes.append(self._document.place(Problem(Code.LOCAL, message, path, hint)))
+            self.notes.append(self._document.locate(Diagnostic(Code.LOCAL, message, path, hint)))
         return urls.LOCAL_BASE
 
     def _names_abort(self, fields: dict[str, Any]) -> bool:
@@ -133,14 +133,14 @@ class _Checks:
     def _try(self, path: Path, derive: Callable[[], str | None]) -> str | None:
         try:
             return derive()
-        except Unfit as unfit:
-            self.problems.append(self._document.place(Problem(Code.VALUE, unfit.message, path, unfit.hint)))
+        except InvalidValue as invalid:
+            self.problems.append(self._document.locate(Diagnostic(Code.VALUE, invalid.message, path, invalid.hint)))
             return None
 
 
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more

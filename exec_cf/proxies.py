@@ -7,14 +7,14 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 
 import httpx
 
-from exec_cf.errors import Unfit
+from exec_cf.errors import InvalidValue
 
 
 def chosen(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
     """Return the proxy that leads to *url*, None where none does.
 
-    Raises `Unfit` when the variable that names it holds no URL of a proxy; its text, which may hold a password, is not
-    repeated.
+    Raises `InvalidValue` when the variable that names it holds no URL of a proxy; its text, which may hold a password,
+    is not repeated.
     """
     name = _variable(url.scheme, environ) or _variable("all", environ)
     if not name or _bypassed(url, environ):
@@ -23,9 +23,9 @@ def chosen(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
     try:
         proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
     except (httpx.InvalidURL, ValueError):
-        raise _unfit(name) from None
+        raise _invalid(name) from None
     if _is_misread(text, proxy):
-        raise _unfit(name)
+        raise _invalid(name)
     return proxy
 
 
@@ -48,5 +48,5 @@ def _bypassed(url: httpx.URL, environ: Mapping[str, str]) -> bool:
     return any(proxy_bypass_environment(host, listed) for host in (url.netloc.decode(), url.host))
 
 
-def _unfit(name: str) -> Unfit:
-    return Unfit(f"{name} holds no URL of a proxy", "write it like http://proxy.example:3128")
+def _invalid(name: str) -> InvalidValue:
+    return InvalidValue(f"{name} holds no URL of a proxy", "write it like http://proxy.example:3128")

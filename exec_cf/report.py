@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from exec_cf.errors import Code, Problem, Refused, dotted
-from exec_cf.text import plain
+from exec_cf.display import printable
+from exec_cf.errors import Code, Diagnostic, Refused, dotted
 from exec_cf.usage import PROGRAM
 
-MOST_SHOWN = 100
+MAX_SHOWN = 100
 """Problems of one document that are written out."""
 
 
@@ -19,27 +19,27 @@ class Reporter:
         self._write = write
         self._as_json = as_json
 
-    def __call__(self, problem: Problem) -> None:
+    def __call__(self, problem: Diagnostic) -> None:
         """Write *problem* as one line."""
         self._write(_json(problem) if self._as_json else f"{PROGRAM}: {problem}")
 
     def refusal(self, refused: Refused) -> None:
         """Write every problem of *refused*, and a last line that sums up where there are several."""
-        for problem in refused.problems[:MOST_SHOWN]:
+        for problem in refused.problems[:MAX_SHOWN]:
             self(problem)
         count = len(refused.problems)
         if count > 1:
-            shown = f", the first {MOST_SHOWN} are shown" if count > MOST_SHOWN else ""
-            self(Problem(Code.SUMMARY, f"{count} problems{shown}; nothing was done"))
+            shown = f", the first {MAX_SHOWN} are shown" if count > MAX_SHOWN else ""
+            self(Diagnostic(Code.SUMMARY, f"{count} problems{shown}; nothing was done"))
 
 
-def _json(problem: Problem) -> str:
+def _json(problem: Diagnostic) -> str:
     fields = {
         "code": problem.code.slug,
-        "message": plain(problem.message),
+        "message": printable(problem.message),
         "path": dotted(problem.path),
         "line": problem.line or None,
         "column": problem.column or None,
-        "hint": plain(problem.hint),
+        "hint": printable(problem.hint),
     }
     return msgspec.json.encode(fields).decode()

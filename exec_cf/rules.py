@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exec_cf.errors import Code, Problem
+from exec_cf.display import quoted
+from exec_cf.errors import Code, Diagnostic
 from exec_cf.messages import EXECUTOR, EXECUTOR_BLOCKS, Version, version_of
-from exec_cf.text import shown
 
 Fields = Mapping[str, Any]
 
@@ -36,7 +36,7 @@ CHOICES: dict[Version, dict[tuple[str, ...], tuple[str, ...]]] = {
 """Fields that the schema leaves open and the contract does not; empty leaves the choice to the dispatcher."""
 
 
-def broken(spec: Fields) -> Iterator[Problem]:
+def broken(spec: Fields) -> Iterator[Diagnostic]:
     """Yield every rule of the contract that *spec*, the document's value, breaks."""
     yield from broken_name(spec)
     yield from _env(spec)
@@ -53,14 +53,14 @@ def text(fields: Any, *path: str) -> str:
     return fields if isinstance(fields, str) else ""
 
 
-def broken_name(spec: Fields) -> Iterator[Problem]:
+def broken_name(spec: Fields) -> Iterator[Diagnostic]:
     """Yield what is wrong with the name."""
     name = spec.get("name")
     if not isinstance(name, str):
         return
     if len(name) > DNS_LABEL_LENGTH:
         hint = f"shorten it to {DNS_LABEL_LENGTH}"
-        yield Problem(
+        yield Diagnostic(
             Code.VALUE,
             f"is {len(name)} characters long, a DNS label at most {DNS_LABEL_LENGTH}",
             ("name",),
@@ -68,18 +68,18 @@ def broken_name(spec: Fields) -> Iterator[Problem]:
         )
     elif not DNS_LABEL.fullmatch(name):
         hint = "use a-z, 0-9 and -, beginning and ending with a letter or digit"
-        yield Problem(Code.VALUE, f"{shown(name)} is not a DNS label", ("name",), hint)
+        yield Diagnostic(Code.VALUE, f"{quoted(name)} is not a DNS label", ("name",), hint)
 
 
-def _env(spec: Fields) -> Iterator[Problem]:
+def _env(spec: Fields) -> Iterator[Diagnostic]:
     env = spec.get("env")
     for key in env if isinstance(env, dict) else ():
         if not ENV_KEY.fullmatch(key):
             hint = "use A-Z, 0-9 and _, not beginning with a digit"
-            yield Problem(Code.KEY, f"{shown(key)} is not the name of a variable", ("env", key), hint)
+            yield Diagnostic(Code.KEY, f"{quoted(key)} is not the name of a variable", ("env", key), hint)
 
 
-def _outfit(spec: Fields) -> Iterator[Problem]:
+def _outfit(spec: Fields) -> Iterator[Diagnostic]:
     outfit = spec.get("outfit")
     if not isinstance(outfit, dict):
         return
@@ -87,39 +87,41 @@ def _outfit(spec: Fields) -> Iterator[Problem]:
     explicit = present & {"name", "cut", "accessories"}
     if "bundle" in present and explicit:
         hint = f"remove bundle, or {' and '.join(sorted(explicit))}"
-        yield Problem(Code.VALUE, "has both forms, the bundle and the explicit one", ("outfit",), hint)
+        yield Diagnostic(Code.VALUE, "has both forms, the bundle and the explicit one", ("outfit",), hint)
     elif not present:
-        yield Problem(Code.VALUE, "says nothing to wear", ("outfit",), "set bundle, or name; or remove the block")
+        yield Diagnostic(Code.VALUE, "says nothing to wear", ("outfit",), "set bundle, or name; or remove the block")
 
 
-def _choices(spec: Fields) -> Iterator[Problem]:
+def _choices(spec: Fields) -> Iterator[Diagnostic]:
     for path, allowed in CHOICES[version_of(spec)].items():
         value = text(spec, *path)
         if value and value not in allowed:
             hint = f"write {', '.join(allowed[:-1])} or {allowed[-1]}"
-            yield Problem(Code.VALUE, f"{shown(value)} is none of its values", path, hint)
+            yield Diagnostic(Code.VALUE, f"{quoted(value)} is none of its values", path, hint)
 
 
-def _blocks(spec: Fields) -> Iterator[Problem]:
+def _blocks(spec: Fields) -> Iterator[Diagnostic]:
     present = [block for block in EXECUTOR_BLOCKS[version_of(spec)] if spec.get(block) is not None]
     if len(present) > 1:
         hint = f"keep {EXECUTOR} alone" if EXECUTOR in present else "keep one"
-        yield Problem(Code.BLOCKS, f"exactly one executor block is allowed, got {' and '.join(present)}", hint=hint)
+        yield Diagnostic(Code.BLOCKS, f"exactly one executor block is allowed, got {' and '.join(present)}", hint=hint)
     elif present and present != [EXECUTOR]:
         hint = f"send it to the {present[0]} backend, or name a {EXECUTOR} block"
-        yield Problem(Code.BLOCKS, f"this program serves {EXECUTOR} only", (present[0],), hint)
+        yield Diagnostic(Code.BLOCKS, f"this program serves {EXECUTOR} only", (present[0],), hint)
     elif not present and EXECUTOR in spec:
-        yield Problem(Code.BLOCKS, "is empty", (EXECUTOR,), "add script, the Worker's URL")
+        yield Diagnostic(Code.BLOCKS, "is empty", (EXECUTOR,), "add script, the Worker's URL")
     elif not present:
         hint = f"add {EXECUTOR} with its script, the Worker's URL"
-        yield Problem(Code.BLOCKS, "no executor block is present", hint=hint)
+        yield Diagnostic(Code.BLOCKS, "no executor block is present", hint=hint)
 
 
-def _required_text(spec: Fields) -> Iterator[Problem]:
+def _required_text(spec: Fields) -> Iterator[Diagnostic]:
     block = spec.get(EXECUTOR)
     if isinstance(block, dict) and block.get("script") == "":
-        yield Problem(Code.VALUE, "is empty", (EXECUTOR, "script"), "write the Worker's URL, or a path to its script")
+        yield Diagnostic(
+            Code.VALUE, "is empty", (EXECUTOR, "script"), "write the Worker's URL, or a path to its script"
+        )
     durable = spec.get("cf-durable-object")
     for key in ("do_namespace", "do_id"):
         if isinstance(durable, dict) and durable.get(key) == "":
-            yield Problem(Code.VALUE, "is empty", ("cf-durable-object", key), "write a name")
+            yield Diagnostic(Code.VALUE, "is empty", ("cf-durable-object", key), "write a name")

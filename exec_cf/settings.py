@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from exec_cf.errors import Code, Problem, Refused, Unfit
+from exec_cf.display import quoted, truncated
+from exec_cf.errors import Code, Diagnostic, InvalidValue, Refused
 from exec_cf.subjects import check_token
-from exec_cf.text import short, shown
 from exec_cf.urls import base_url, is_loopback, origin_of
 
 
@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One variable. *parse* takes its text, which is not empty, and returns its value or raises `Unfit`.
+    """One variable. *parse* takes its text, which is not empty, and returns its value or raises `InvalidValue`.
 
     A *cap* makes it a number: what is no positive integer means the default, what exceeds the cap means the cap, each
     with a diagnostic.
@@ -51,7 +51,7 @@ def _token(text: str) -> str:
 
 def _bearer(text: str) -> str:
     if not all("!" <= char <= "~" for char in text):
-        raise Unfit("holds a character that no header can carry", "set it to printable ASCII without blanks")
+        raise InvalidValue("holds a character that no header can carry", "set it to printable ASCII without blanks")
     return text
 
 
@@ -109,21 +109,21 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 _POSITIVE = re.compile("0*[1-9][0-9]*")
-_LONGEST_NUMBER = 18
+_MAX_DIGITS = 18
 
 
-def read(environ: Mapping[str, str]) -> tuple[Settings, list[Problem], list[Problem]]:
+def read(environ: Mapping[str, str]) -> tuple[Settings, list[Diagnostic], list[Diagnostic]]:
     """Return the settings that *environ* asks for, the diagnostics, and the problems; empty counts as unset."""
     values: dict[str, Any] = {}
-    notes: list[Problem] = []
-    problems: list[Problem] = []
+    notes: list[Diagnostic] = []
+    problems: list[Diagnostic] = []
     for setting in SETTINGS:
         text = environ.get(setting.name, "")
         try:
             values[setting.field] = _value(setting, text, notes) if text else setting.default
-        except Unfit as unfit:
+        except InvalidValue as invalid:
             values[setting.field] = setting.default
-            problems.append(Problem(Code.ENVIRONMENT, f"{setting.name}: {unfit.message}", hint=unfit.hint))
+            problems.append(Diagnostic(Code.ENVIRONMENT, f"{setting.name}: {invalid.message}", hint=invalid.hint))
     return Settings(**values), notes, problems
 
 
@@ -131,7 +131,9 @@ T = TypeVar("T")
 
 
 def under(
-    environ: Mapping[str, str], note: Callable[[Problem], None], judge: Callable[[Settings], tuple[T, list[Problem]]]
+    environ: Mapping[str, str],
+    note: Callable[[Diagnostic], None],
+    judge: Callable[[Settings], tuple[T, list[Diagnostic]]],
 ) -> T:
     """Return what *judge* makes of its document under the settings of *environ*; *note* gets its diagnostics too.
 
@@ -149,29 +151,29 @@ def under(
     return made
 
 
-def _value(setting: Setting, text: str, notes: list[Problem]) -> Any:
+def _value(setting: Setting, text: str, notes: list[Diagnostic]) -> Any:
     if not setting.cap:
         return setting.parse(text)
     digits = text.strip()
     if not _POSITIVE.fullmatch(digits):
-        message = f"{setting.name}: {shown(text)} is no positive integer"
-        notes.append(Problem(Code.SETTING, message, hint=f"taking the default, {setting.default}"))
+        message = f"{setting.name}: {quoted(text)} is no positive integer"
+        notes.append(Diagnostic(Code.SETTING, message, hint=f"taking the default, {setting.default}"))
         return setting.default
-    number = int(digits[-_LONGEST_NUMBER:]) if len(digits.lstrip("0")) <= _LONGEST_NUMBER else setting.cap + 1
+    number = int(digits[-_MAX_DIGITS:]) if len(digits.lstrip("0")) <= _MAX_DIGITS else setting.cap + 1
     if number > setting.cap:
-        message = f"{setting.name}: {shown(text)} is more than is ever taken"
-        notes.append(Problem(Code.SETTING, message, hint=f"taking {setting.cap}"))
+        message = f"{setting.name}: {quoted(text)} is more than is ever taken"
+        notes.append(Diagnostic(Code.SETTING, message, hint=f"taking {setting.cap}"))
     return min(number, setting.cap)
 
 
-def exposed(base: str, settings: Settings) -> list[Problem]:
+def check_token_destination(base: str, settings: Settings) -> list[Diagnostic]:
     """Return the problem of a token that would go to *base*, which it is not for, or would cross the network bare."""
     if not settings.token:
         return []
     if settings.url and origin_of(settings.url) != origin_of(base):
-        message = f"CF_WORKER_TOKEN belongs to the Worker of CF_WORKER_URL, and this is {short(base)}"
-        return [Problem(Code.ENVIRONMENT, message, hint="set both for the Worker of the handle")]
+        message = f"CF_WORKER_TOKEN belongs to the Worker of CF_WORKER_URL, and this is {truncated(base)}"
+        return [Diagnostic(Code.ENVIRONMENT, message, hint="set both for the Worker of the handle")]
     if not base.startswith("http:") or is_loopback(base):
         return []
-    message = f"CF_WORKER_TOKEN would cross the network in the clear to {short(base)}"
-    return [Problem(Code.ENVIRONMENT, message, hint="use https, or unset CF_WORKER_TOKEN")]
+    message = f"CF_WORKER_TOKEN would cross the network in the clear to {truncated(base)}"
+    return [Diagnostic(Code.ENVIRONMENT, message, hint="use https, or unset CF_WORKER_TOKEN")]

@@ -25,33 +25,33 @@ def at_terminal() -> bool:
     return os.isatty(STDIN)
 
 
-def read(file: str, most: int) -> bytes:
-    """Return *file*, or stdin when it is empty, to its end or one byte more than *most*.
+def read(file: str, limit: int) -> bytes:
+    """Return *file*, or stdin when it is empty, to its end or one byte more than *limit*.
 
     A closed stdin is an empty one. Raises `OSError`.
     """
     if not file:
-        return _read_all(STDIN, most)
+        return _read_all(STDIN, limit)
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return _read_all(descriptor, most)
+        return _read_all(descriptor, limit)
     finally:
         os.close(descriptor)
 
 
-def _read_all(descriptor: int, most: int) -> bytes:
+def _read_all(descriptor: int, limit: int) -> bytes:
     data = bytearray()
-    while len(data) <= most and (chunk := _available(descriptor, min(_CHUNK, most + 1 - len(data)))):
+    while len(data) <= limit and (chunk := _available(descriptor, min(_CHUNK, limit + 1 - len(data)))):
         data += chunk
     return bytes(data)
 
 
-def _available(descriptor: int, most: int) -> bytes:
+def _available(descriptor: int, limit: int) -> bytes:
     import errno
 
     while True:
         try:
-            return os.read(descriptor, most)
+            return os.read(descriptor, limit)
         except BlockingIOError:
             _wait([descriptor], [])
         except OSError as error:

@@ -1,35 +1,37 @@
 """The worker's NATS subjects, and what may stand in them as one token."""
 
 from exec_cf import urls
-from exec_cf.errors import Unfit
+from exec_cf.display import quoted
+from exec_cf.errors import InvalidValue
 from exec_cf.messages import BusBlock
-from exec_cf.text import shown
 
-LONGEST = 5120
+MAX_TOKEN_CHARS = 5120
 """Characters of a token as a segment of a URL, where it stands as well."""
 
 
 def check_token(text: str) -> None:
-    """Raise `Unfit` unless *text* can stand as one token of a subject that people and servers read alike.
+    """Raise `InvalidValue` unless *text* can stand as one token of a subject that people and servers read alike.
 
     NATS forbids white space and separates tokens by `.`; `*` and `>` are wildcards; a leading `$` is the server's own.
     What is not printable is refused too, since it would show one subject and be another.
     """
     if not text:
-        raise Unfit("is empty, where a NATS subject needs a token", "write a name")
+        raise InvalidValue("is empty, where a NATS subject needs a token", "write a name")
     for char in text:
         if char in ".*>" or char == " " or not char.isprintable():
-            what = shown(char) if char.isprintable() else f"the character U+{ord(char):04X}"
-            raise Unfit(f"{shown(text)} cannot be one NATS subject token, it holds {what}", f"write {_mended(text)}")
+            what = quoted(char) if char.isprintable() else f"the character U+{ord(char):04X}"
+            raise InvalidValue(
+                f"{quoted(text)} cannot be one NATS subject token, it holds {what}", f"write {_mended(text)}"
+            )
     if text.startswith("$"):
-        raise Unfit(f"{shown(text)} cannot be a NATS subject token, it begins with $", f"write {_mended(text)}")
-    if len(text) > LONGEST or len(urls.escaped(text)) > LONGEST:
-        raise Unfit(f"{shown(text)} is longer than {LONGEST} characters in a URL", "shorten it")
+        raise InvalidValue(f"{quoted(text)} cannot be a NATS subject token, it begins with $", f"write {_mended(text)}")
+    if len(text) > MAX_TOKEN_CHARS or len(urls.escaped(text)) > MAX_TOKEN_CHARS:
+        raise InvalidValue(f"{quoted(text)} is longer than {MAX_TOKEN_CHARS} characters in a URL", "shorten it")
 
 
 def _mended(text: str) -> str:
     mended = "".join(char if char.isprintable() and char not in ".*> $" else "-" for char in text).strip("-")
-    return shown(mended or "worker")
+    return quoted(mended or "worker")
 
 
 def bus(owner: str, session: str) -> BusBlock:

@@ -22,12 +22,12 @@ class Events(Reader, Scanner, Parser):
     PyYAML raises `yaml.YAMLError`, and `ValueError` or `OverflowError` for an escape that is no character.
     """
 
-    def __init__(self, text: str, most_tokens: int) -> None:
+    def __init__(self, text: str, token_limit: int) -> None:
         disguised, self._disguised = _disguise(text)
         Reader.__init__(self, disguised)
         Scanner.__init__(self)
         Parser.__init__(self)
-        self._tokens_left = most_tokens
+        self._tokens_left = token_limit
 
     def take(self) -> Any:
         """Return the next event and move past it."""

@@ -5,8 +5,8 @@ What two programs could read as two places is refused, never repaired.
 
 import re
 
-from exec_cf.errors import Unfit
-from exec_cf.text import plain
+from exec_cf.display import printable
+from exec_cf.errors import InvalidValue
 
 LOCAL_BASE = "http://127.0.0.1:8787"
 """Where `wrangler dev` listens."""
@@ -14,10 +14,10 @@ LOCAL_BASE = "http://127.0.0.1:8787"
 DEFAULT_ABORT = "/control/abort"
 """Stops all agents of a Worker."""
 
-LONGEST = 8192
+MAX_URL_BYTES = 8192
 """Bytes of a base URL or of an endpoint; servers refuse longer ones."""
 
-_LONGEST_TARGET = 3 * LONGEST
+_MAX_TARGET_BYTES = 3 * MAX_URL_BYTES
 """Bytes of a base and what is put behind it."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -39,21 +39,21 @@ def is_url(text: str) -> bool:
 def base_url(text: str) -> str:
     """Return *text* as a Worker's base: an http(s) URL without a trailing slash, its scheme in lower case.
 
-    Raises `Unfit` when it is no http(s) URL, or has credentials, a query, a fragment or a bad host or port.
+    Raises `InvalidValue` when it is no http(s) URL, or has credentials, a query, a fragment or a bad host or port.
     """
     parts = _http_url(text)
     for name in ("query", "fragment"):
         if parts[name]:
-            raise Unfit(f"the base URL has a {name}", "remove it")
+            raise InvalidValue(f"the base URL has a {name}", "remove it")
     _check_segments(parts["path"])
     return f"{parts['scheme'].lower()}://{parts['authority']}{parts['path'].rstrip('/')}"
 
 
 def check_script_path(text: str) -> None:
-    """Raise `Unfit` unless *text* can be the path of a script."""
+    """Raise `InvalidValue` unless *text* can be the path of a script."""
     if not text.strip() or not all(map(str.isprintable, text)):
-        raise Unfit(
-            f"{shown_url(text)} is neither a URL nor a path",
+        raise InvalidValue(
+            f"{quoted_url(text)} is neither a URL nor a path",
             "write the Worker's URL, like https://…workers.dev",
         )
 
@@ -62,30 +62,32 @@ def abort_url(base: str, endpoint: str, session: str) -> str:
     """Return where to POST to stop *session*: *endpoint* when it is a URL, else *endpoint* below *base*.
 
     `{session}` in *endpoint* is replaced; a fragment goes, since none is ever sent, and the segments `.` and `..` are
-    resolved as every client resolves them. Raises `Unfit` when *endpoint* could be read to lead elsewhere.
+    resolved as every client resolves them. Raises `InvalidValue` when *endpoint* could be read to lead elsewhere.
     """
     endpoint = _filled(endpoint.partition("#")[0], session)
     if _SCHEME.match(endpoint):
         return target(_resolved(endpoint))
     _check_characters(endpoint)
     if endpoint.startswith("//"):
-        raise Unfit(f"{shown_url(endpoint)} names a host without a scheme", "write the whole URL, or one leading slash")
+        raise InvalidValue(
+            f"{quoted_url(endpoint)} names a host without a scheme", "write the whole URL, or one leading slash"
+        )
     separator = "" if endpoint.startswith(("/", "?")) or not endpoint else "/"
     return target(_resolved(base + separator + endpoint))
 
 
 def below(base: str, path: str) -> str:
-    """Return *path*, which begins with a slash, below *base*, as it stands. Raises `Unfit`."""
+    """Return *path*, which begins with a slash, below *base*, as it stands. Raises `InvalidValue`."""
     if path.startswith("//"):
-        raise Unfit(f"{shown_url(path)} names a host without a scheme", "write one leading slash")
+        raise InvalidValue(f"{quoted_url(path)} names a host without a scheme", "write one leading slash")
     return target(base + path)
 
 
 def target(text: str) -> str:
-    """Return *text*, an absolute http(s) URL that can be posted to as it stands. Raises `Unfit`."""
-    parts = _http_url(text, _LONGEST_TARGET)
+    """Return *text*, an absolute http(s) URL that can be posted to as it stands. Raises `InvalidValue`."""
+    parts = _http_url(text, _MAX_TARGET_BYTES)
     if parts["fragment"]:
-        raise Unfit("the URL has a fragment", "remove it")
+        raise InvalidValue("the URL has a fragment", "remove it")
     _check_segments(parts["path"])
     return text
 
@@ -97,8 +99,8 @@ def session_abort_url(base: str, session: str) -> str:
 
 def _filled(endpoint: str, session: str) -> str:
     marks = endpoint.count(_SESSION)
-    if len(endpoint.encode(errors="surrogatepass")) + marks * len(escaped(session)) > LONGEST:
-        raise Unfit(f"the URL is longer than {LONGEST} bytes", "shorten it")
+    if len(endpoint.encode(errors="surrogatepass")) + marks * len(escaped(session)) > MAX_URL_BYTES:
+        raise InvalidValue(f"the URL is longer than {MAX_URL_BYTES} bytes", "shorten it")
     return endpoint.replace(_SESSION, escaped(session))
 
 
@@ -131,7 +133,7 @@ def _dots(segment: str) -> str:
 def _check_segments(path: str) -> None:
     for segment in path.split("/"):
         if _dots(segment):
-            raise Unfit(f"the path has the segment {segment}", "write the path that it leads to")
+            raise InvalidValue(f"the path has the segment {segment}", "write the path that it leads to")
 
 
 def is_loopback(url: str) -> bool:
@@ -179,10 +181,10 @@ def stops_all(base: str, url: str) -> bool:
 
 def same_place(one: str, other: str) -> bool:
     """Say whether two http(s) URLs are spellings of one, as RFC 3986 (section 6.2) compares them."""
-    return _place(one) == _place(other)
+    return _normalized(one) == _normalized(other)
 
 
-def _place(url: str) -> tuple[str, str, str]:
+def _normalized(url: str) -> tuple[str, str, str]:
     parts = _HTTP.fullmatch(url)
     path = _ESCAPE.sub(_without_need, parts["path"]) if parts else ""
     return origin_of(url), path or "/", (parts and parts["query"]) or ""
@@ -206,23 +208,25 @@ def escaped(text: str) -> str:
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
-def _http_url(text: str, most: int = LONGEST) -> re.Match[str]:
-    if len(text.encode(errors="surrogatepass")) > most:
-        raise Unfit(f"the URL is longer than {most} bytes", "shorten it")
+def _http_url(text: str, limit: int = MAX_URL_BYTES) -> re.Match[str]:
+    if len(text.encode(errors="surrogatepass")) > limit:
+        raise InvalidValue(f"the URL is longer than {limit} bytes", "shorten it")
     _check_characters(text)
     parts = _HTTP.fullmatch(text)
     if not parts:
         like = f"http://{text}" if _HOST_AND_PORT.fullmatch(text) else "https://worker.example.workers.dev"
-        raise Unfit(f"{shown_url(text)} is not an http(s) URL", f"write it like {like}")
+        raise InvalidValue(f"{quoted_url(text)} is not an http(s) URL", f"write it like {like}")
     if "@" in parts["authority"]:
-        raise Unfit("the URL holds credentials", "remove what stands before the @; a token goes into CF_WORKER_TOKEN")
+        raise InvalidValue(
+            "the URL holds credentials", "remove what stands before the @; a token goes into CF_WORKER_TOKEN"
+        )
     authority = _AUTHORITY.fullmatch(parts["authority"])
     if not authority:
-        raise Unfit(f"{shown_url(text)} has no usable host and port", "write it like https://host:8443/path")
+        raise InvalidValue(f"{quoted_url(text)} has no usable host and port", "write it like https://host:8443/path")
     _check_host(authority["host"])
     port = authority["port"]
     if port is not None and not (len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise Unfit(f"{shown_url(port)} is no port", "write a number from 1 to 65535")
+        raise InvalidValue(f"{quoted_url(port)} is no port", "write a number from 1 to 65535")
     return parts
 
 
@@ -230,7 +234,9 @@ def _check_characters(text: str) -> None:
     for char in text:
         if char in "\\ " or not char.isprintable():
             what = "a backslash" if char == "\\" else "a blank" if char == " " else f"U+{ord(char):04X}"
-            raise Unfit(f"{shown_url(text)} holds {what}, which a URL cannot", "remove it, or percent-encode it")
+            raise InvalidValue(
+                f"{quoted_url(text)} holds {what}, which a URL cannot", "remove it, or percent-encode it"
+            )
 
 
 def _check_host(host: str) -> None:
@@ -238,7 +244,7 @@ def _check_host(host: str) -> None:
         _check_ipv6(host)
     elif host.isascii() and not host.lower().startswith("xn--") and ".xn--" not in host.lower():
         if not _ASCII_HOST.fullmatch(host):
-            raise Unfit(f"{shown_url(host)} is no host name", "write a name or an address")
+            raise InvalidValue(f"{quoted_url(host)} is no host name", "write a name or an address")
     else:
         _check_idn(host)
 
@@ -249,7 +255,7 @@ def _check_ipv6(host: str) -> None:
     try:
         socket.inet_pton(socket.AF_INET6, host[1:-1])
     except OSError:
-        raise Unfit(f"{shown_url(host)} is no IPv6 address", "write it like [::1]") from None
+        raise InvalidValue(f"{quoted_url(host)} is no IPv6 address", "write it like [::1]") from None
 
 
 _IDEOGRAPHIC_STOP = "\u3002"
@@ -264,13 +270,13 @@ def _check_idn(host: str) -> None:
     try:
         idna.encode(host.lower())
     except UnicodeError as error:
-        raise Unfit(f"{shown_url(host)} is no host name: {error}", "write it as DNS knows it") from None
+        raise InvalidValue(f"{quoted_url(host)} is no host name: {error}", "write it as DNS knows it") from None
     if _IDEOGRAPHIC_STOP in host or unicodedata.normalize("NFKC", host) != host:
-        raise Unfit(f"{shown_url(host)} is another host to other programs", "write it as DNS knows it")
+        raise InvalidValue(f"{quoted_url(host)} is another host to other programs", "write it as DNS knows it")
 
 
-def shown_url(text: str) -> str:
+def quoted_url(text: str) -> str:
     """Return *text* in quotes for a message, without what could be a password."""
     visible = "***" + text[text.rindex("@") :] if "@" in text else text
     visible = visible if len(visible) <= 120 else visible[:120] + "…"
-    return f'"{plain(visible)}"'
+    return f'"{printable(visible)}"'

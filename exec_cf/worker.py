@@ -7,12 +7,12 @@ from typing import Annotated, NoReturn, TypeVar
 import msgspec
 
 from exec_cf import urls
-from exec_cf.errors import Code, Problem, Unfit
-from exec_cf.http import Answer, Failed, Request
+from exec_cf.display import truncated
+from exec_cf.errors import Code, Diagnostic, InvalidValue
+from exec_cf.http import Request, RequestError, Response
 from exec_cf.messages import BusBlock
 from exec_cf.plan import Plan
 from exec_cf.settings import Settings
-from exec_cf.text import short
 
 PAUSE_S = 0.25
 """Seconds between two attempts."""
@@ -20,9 +20,9 @@ PAUSE_S = 0.25
 UP = frozenset({"ready", "busy"})
 """States of an agent that listens."""
 
-TAKEN = "the session runs already with other settings"
+CONFLICT = "the session runs already with other settings"
 
-_LONGEST_CAUSE = 300
+_MAX_CAUSE_CHARS = 300
 
 
 Told = TypeVar("Told", bound=msgspec.Struct)
@@ -31,22 +31,22 @@ Told = TypeVar("Told", bound=msgspec.Struct)
 class Unavailable(Exception):  # noqa: N818  reads as a sentence at every raise
     """The Worker does not do what it is asked; the text is the cause, fit for a handle's `message`.
 
-    *taken* says that another's agent runs in the session, which is not ours to stop; *unsure* that what was asked for
-    may have been done all the same.
+    *conflict* says that another's agent runs in the session, which is not ours to stop; *maybe_started* that what was
+    asked for may have been done all the same.
     """
 
-    def __init__(self, cause: str, *, taken: bool = False, unsure: bool = False) -> None:
+    def __init__(self, cause: str, *, conflict: bool = False, maybe_started: bool = False) -> None:
         super().__init__(cause)
-        self.taken = taken
-        self.unsure = unsure
+        self.conflict = conflict
+        self.maybe_started = maybe_started
 
 
 class Line(msgspec.Struct, frozen=True):
     """What a conversation needs of the world: a way to ask, to wait some seconds, and to tell the user at once."""
 
-    exchange: Callable[[Request], Answer]
+    exchange: Callable[[Request], Response]
     sleep: Callable[[float], None]
-    note: Callable[[Problem], None]
+    note: Callable[[Diagnostic], None]
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -55,11 +55,11 @@ class Started(msgspec.Struct, frozen=True):
     abort: str = ""
     created: bool = False
     """Whether this start made it; otherwise it ran already."""
-    unsure: bool = False
+    maybe_started: bool = False
     """Whether an attempt before it had no answer, and may have made it."""
 
 
-class Seen(msgspec.Struct, frozen=True):
+class SessionState(msgspec.Struct, frozen=True):
     """What the Worker says of a session: `starting`, `ready`, `busy`, `stopped`, or `unknown`."""
 
     state: str
@@ -108,7 +108,7 @@ def probe(plan: Plan, settings: Settings, line: Line) -> None:
 
     Raises `Unavailable` with the last cause when no attempt does.
     """
-    request = Request(method="GET", url=f"{plan.base}/health", limit_ms=settings.timeout_ms)
+    request = Request(method="GET", url=f"{plan.base}/health", timeout_ms=settings.timeout_ms)
     _attempts(lambda: _healthy(line.exchange(request)), settings.retries, "healthcheck", line)
 
 
@@ -121,24 +121,24 @@ def start(plan: Plan, settings: Settings, line: Line) -> Started:
     request = Request(
         method="POST",
         url=_session_url(plan),
-        limit_ms=settings.bootstrap_timeout_ms,
+        timeout_ms=settings.bootstrap_timeout_ms,
         headers={"content-type": "application/json", **_bearer(plan.base, plan.base, settings)},
         body=msgspec.json.encode(_start_body(plan)),
-        wants_body=True,
+        read_body=True,
     )
     try:
         answer, attempts = _ask(request, "start", settings, line)
     except Unavailable as cause:
-        raise Unavailable(str(cause), unsure=True) from None
+        raise Unavailable(str(cause), maybe_started=True) from None
     if answer.status in {404, 405}:
         line.note(no_route("POST /agent/<session>", answer.status))
         return Started()
     if not 200 <= answer.status < 300:
         _refuse("start", answer, settings)
-    return _started(answer, plan, settings, unsure=attempts > 1)
+    return _started(answer, plan, settings, maybe_started=attempts > 1)
 
 
-def look(plan: Plan, settings: Settings, line: Line) -> Seen:
+def look(plan: Plan, settings: Settings, line: Line) -> SessionState:
     """Return what the session is doing.
 
     Raises `NoRoute` when the Worker cannot say, `Unavailable` when it cannot be asked or runs another's agent there.
@@ -146,13 +146,13 @@ def look(plan: Plan, settings: Settings, line: Line) -> Seen:
     request = Request(
         method="GET",
         url=_session_url(plan),
-        limit_ms=settings.timeout_ms,
+        timeout_ms=settings.timeout_ms,
         headers=_bearer(plan.base, plan.base, settings),
-        wants_body=True,
+        read_body=True,
     )
     answer, _ = _ask(request, "status", settings, line)
     if answer.status == 404 and _error_of(answer).error:
-        return Seen("unknown")
+        return SessionState("unknown")
     if answer.status in {404, 405}:
         raise NoRoute(answer.status)
     if not 200 <= answer.status < 300:
@@ -165,9 +165,9 @@ def look(plan: Plan, settings: Settings, line: Line) -> Seen:
     _check_agent("status", plan, told.agent, settings)
     try:
         abort = _named_abort(plan, told.abort or "")
-    except Unfit:
+    except InvalidValue:
         abort = ""
-    return Seen(_said(told.state, settings), _said(told.cause or "", settings), told.stopped_at, abort)
+    return SessionState(_redacted(told.state, settings), _redacted(told.cause or "", settings), told.stopped_at, abort)
 
 
 def stop(target: str, base: str, settings: Settings, line: Line) -> None:
@@ -177,7 +177,7 @@ def stop(target: str, base: str, settings: Settings, line: Line) -> None:
     be reached or refuses, `NoRoute` when it does not serve *target*.
     """
     headers = _bearer(target, base, settings)
-    request = Request(method="POST", url=target, limit_ms=settings.timeout_ms, headers=headers, wants_body=True)
+    request = Request(method="POST", url=target, timeout_ms=settings.timeout_ms, headers=headers, read_body=True)
     answer, _ = _ask(request, "abort", settings, line)
     if answer.status in {404, 405}:
         raise NoRoute(answer.status)
@@ -185,10 +185,10 @@ def stop(target: str, base: str, settings: Settings, line: Line) -> None:
         _refuse("abort", answer, settings)
 
 
-def no_route(route: str, status: object) -> Problem:
+def no_route(route: str, status: object) -> Diagnostic:
     """Return what is told of a Worker without *route*."""
     message = f"the Worker has no {route} (HTTP {status}); ready means a healthy Worker only"
-    return Problem(Code.NO_ROUTE, message)
+    return Diagnostic(Code.NO_ROUTE, message)
 
 
 def _session_url(plan: Plan) -> str:
@@ -202,34 +202,34 @@ def _bearer(target: str, base: str, settings: Settings) -> dict[str, str]:
     return {"authorization": f"Bearer {settings.token}"}
 
 
-def _ask(request: Request, what: str, settings: Settings, line: Line) -> tuple[Answer, int]:
+def _ask(request: Request, what: str, settings: Settings, line: Line) -> tuple[Response, int]:
     """Return the answer that another attempt would not change, and which attempt had it."""
     return _attempts(lambda: _decided(line.exchange(request), settings), settings.retries, what, line)
 
 
-def _attempts(attempt: Callable[[], Answer], most: int, what: str, line: Line) -> tuple[Answer, int]:
+def _attempts(attempt: Callable[[], Response], limit: int, what: str, line: Line) -> tuple[Response, int]:
     cause = ""
-    for number in range(1, most + 1):
+    for number in range(1, limit + 1):
         if number > 1:
             line.sleep(PAUSE_S)
         try:
             return attempt(), number
-        except Failed as failed:
-            cause = short(str(failed), _LONGEST_CAUSE)
-            line.note(Problem(Code.ATTEMPT, f"{what} attempt {number}/{most}: {cause}"))
-    raise Unavailable(f"{what}: {cause}" if most == 1 else f"{what}: {cause} (after {most} attempts)")
+        except RequestError as failed:
+            cause = truncated(str(failed), _MAX_CAUSE_CHARS)
+            line.note(Diagnostic(Code.ATTEMPT, f"{what} attempt {number}/{limit}: {cause}"))
+    raise Unavailable(f"{what}: {cause}" if limit == 1 else f"{what}: {cause} (after {limit} attempts)")
 
 
-def _healthy(answer: Answer) -> Answer:
+def _healthy(answer: Response) -> Response:
     if 200 <= answer.status < 300:
         return answer
-    raise Failed(f"HTTP {answer.status}")
+    raise RequestError(f"HTTP {answer.status}")
 
 
-def _decided(answer: Answer, settings: Settings) -> Answer:
+def _decided(answer: Response, settings: Settings) -> Response:
     """Return an answer that another attempt would not change."""
     if answer.status == 429 or answer.status >= 500:
-        raise Failed(_with_cause(f"HTTP {answer.status}", answer, settings))
+        raise RequestError(_with_cause(f"HTTP {answer.status}", answer, settings))
     return answer
 
 
@@ -239,7 +239,7 @@ def _start_body(plan: Plan) -> dict[str, object]:
     return body | {key: value for key, value in optional.items() if value}
 
 
-def _refuse(what: str, answer: Answer, settings: Settings) -> NoReturn:
+def _refuse(what: str, answer: Response, settings: Settings) -> NoReturn:
     status = answer.status
     cure = "set CF_WORKER_TOKEN to its CONTROL_TOKEN"
     if status == 401 and not settings.token:
@@ -247,18 +247,18 @@ def _refuse(what: str, answer: Answer, settings: Settings) -> NoReturn:
     if status in {401, 403}:
         raise Unavailable(f"{what}: the Worker refuses the token (HTTP {status}); {cure}")
     if status == 409:
-        text = f"{what}: {TAKEN} (HTTP 409)"
-        raise Unavailable(_with_cause(text, answer, settings), taken=True)
+        text = f"{what}: {CONFLICT} (HTTP 409)"
+        raise Unavailable(_with_cause(text, answer, settings), conflict=True)
     if 300 <= status < 400:
         raise Unavailable(f"{what}: the Worker redirects (HTTP {status}); name its final URL")
     raise Unavailable(_with_cause(f"{what}: HTTP {status}", answer, settings))
 
 
-def _error_of(answer: Answer) -> _ErrorAnswer:
+def _error_of(answer: Response) -> _ErrorAnswer:
     return _decoded(answer, _ErrorAnswer) or _ErrorAnswer()
 
 
-def _decoded(answer: Answer, kind: type[Told]) -> Told | None:
+def _decoded(answer: Response, kind: type[Told]) -> Told | None:
     """Return what the answer's body tells, None when it is no JSON of that kind."""
     try:
         return msgspec.json.decode(answer.body, type=kind)
@@ -266,32 +266,36 @@ def _decoded(answer: Answer, kind: type[Told]) -> Told | None:
         return None
 
 
-def _with_cause(text: str, answer: Answer, settings: Settings) -> str:
+def _with_cause(text: str, answer: Response, settings: Settings) -> str:
     """Return *text* with the Worker's own sentence, which is shown without anything secret or unprintable."""
-    message = _said(_error_of(answer).message, settings)
+    message = _redacted(_error_of(answer).message, settings)
     return f"{text}: {message}" if message else text
 
 
-def _said(text: str, settings: Settings) -> str:
+def _redacted(text: str, settings: Settings) -> str:
     """Return *text* of the Worker's, cut, without anything secret or unprintable."""
     if settings.token:
         text = text.replace(settings.token, "***")
-    return short(text, _LONGEST_CAUSE)
+    return truncated(text, _MAX_CAUSE_CHARS)
 
 
-def _started(answer: Answer, plan: Plan, settings: Settings, *, unsure: bool) -> Started:
+def _started(answer: Response, plan: Plan, settings: Settings, *, maybe_started: bool) -> Started:
     told = _decoded(answer, _StartAnswer)
     if told is None:
         raise Unavailable("start: the Worker's answer does not name the agent's subjects; is it this program's Worker?")
     _check_subjects("start", plan.bus, told.subjects, settings)
     _check_agent("start", plan, told.agent, settings)
     if told.state not in {None, *UP}:
-        raise Unavailable(f"start: the Worker says that the agent is {_said(str(told.state), settings)}", unsure=True)
+        raise Unavailable(
+            f"start: the Worker says that the agent is {_redacted(str(told.state), settings)}", maybe_started=True
+        )
     try:
         abort = _named_abort(plan, told.abort)
-    except Unfit as unfit:
-        raise Unavailable(f"start: the Worker names an unusable abort path: {unfit.message}", unsure=True) from None
-    return Started(abort, created=answer.status == 201, unsure=unsure)
+    except InvalidValue as invalid:
+        raise Unavailable(
+            f"start: the Worker names an unusable abort path: {invalid.message}", maybe_started=True
+        ) from None
+    return Started(abort, created=answer.status == 201, maybe_started=maybe_started)
 
 
 def _named_abort(plan: Plan, path: str) -> str:
@@ -300,11 +304,11 @@ def _named_abort(plan: Plan, path: str) -> str:
 
 def _check_agent(what: str, plan: Plan, told: str | None, settings: Settings) -> None:
     if told not in {None, plan.agent}:
-        raise Unavailable(f"{what}: the session runs {_said(str(told), settings)}, not {plan.agent}")
+        raise Unavailable(f"{what}: the session runs {_redacted(str(told), settings)}, not {plan.agent}")
 
 
 def _check_subjects(what: str, ours: BusBlock, theirs: _Subjects, settings: Settings) -> None:
     for field in ours.__struct_fields__:
         mine, told = getattr(ours, field), getattr(theirs, field)
         if mine != told:
-            raise Unavailable(f"{what}: the agent listens on {_said(told, settings)}, not on {mine}")
+            raise Unavailable(f"{what}: the agent listens on {_redacted(told, settings)}, not on {mine}")

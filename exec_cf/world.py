@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from exec_cf.http import Answer, Request
+    from exec_cf.http import Request, Response
 
 
 class World(Protocol):
@@ -19,8 +19,8 @@ class World(Protocol):
         """The environment variables."""
         ...
 
-    def exchange(self, request: Request) -> Answer:
-        """Return the answer to *request*, or raise `exec_cf.http.Failed`."""
+    def exchange(self, request: Request) -> Response:
+        """Return the answer to *request*, or raise `exec_cf.http.RequestError`."""
         ...
 
     def sleep(self, seconds: float, /) -> None:
@@ -35,8 +35,8 @@ class World(Protocol):
         """Say whether stdin is a terminal."""
         ...
 
-    def read(self, file: str, most: int) -> bytes:
-        """Return *file*, or stdin when it is empty, to its end or one byte more than *most*; raise `OSError`."""
+    def read(self, file: str, limit: int) -> bytes:
+        """Return *file*, or stdin when it is empty, to its end or one byte more than *limit*; raise `OSError`."""
         ...
 
     def writable(self) -> None:

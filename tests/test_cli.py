@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exec_cf import cli
 from exec_cf.errors import Exit
-from exec_cf.http import Answer, Failed, Request
+from exec_cf.http import Request, RequestError, Response
 from exec_cf.usage import HELP, PRINTED, VERSION
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC, spec
 from tests.support.world import FULL, OFFLINE, FakeWorld, Script, os_error, started
@@ -23,7 +23,7 @@ def run(world: FakeWorld, *arguments: str) -> int:
 
 
 def test_the_worked_example_to_the_byte() -> None:
-    world = FakeWorld(EXAMPLE_SPEC, {}, Script(Answer(200), Answer(404)))
+    world = FakeWorld(EXAMPLE_SPEC, {}, Script(Response(200), Response(404)))
     assert run(world) == Exit.OK
     assert world.written == EXAMPLE_HANDLE
 
@@ -120,15 +120,15 @@ def test_bad_input_is_told_before_a_closed_stdout() -> None:
     assert run(FakeWorld(b"name: x", closed=os_error(errno.EBADF))) == Exit.INPUT
 
 
-def start_of(data: bytes, *more: Answer | Failed, status: int = 201) -> Script:
+def start_of(data: bytes, *more: Response | RequestError, status: int = 201) -> Script:
     from exec_cf import spawn
 
     bus = spawn.prepare(data, {}, lambda _: None).plan.bus
-    return Script(Answer(200), started(bus, status), *more)
+    return Script(Response(200), started(bus, status), *more)
 
 
 def test_an_agent_whose_handle_is_lost_is_stopped_again() -> None:
-    script = start_of(EXAMPLE_SPEC, Answer(200))
+    script = start_of(EXAMPLE_SPEC, Response(200))
     world = FakeWorld(EXAMPLE_SPEC, {}, script, broken_write=FULL)
     assert run(world) == Exit.RUNTIME
     assert script.requests[-1].url.endswith("/control/abort/lead")
@@ -142,7 +142,7 @@ def test_an_agent_that_ran_before_stays() -> None:
 
 
 def test_what_nobody_foresaw_is_one_line_and_70() -> None:
-    def broken(_: Request) -> Answer:
+    def broken(_: Request) -> Response:
         raise RuntimeError("out of\nluck")
 
     world = FakeWorld(EXAMPLE_SPEC, {}, broken)
@@ -231,7 +231,7 @@ def test_any_arguments_end_in_an_exit_code(arguments: list[str]) -> None:
     ).map(msgspec.json.encode),
 )
 def test_any_answer_of_a_worker_makes_a_handle(status: int, body: bytes) -> None:
-    script = Script(Answer(200), *[Answer(status, body)] * 3)
+    script = Script(Response(200), *[Response(status, body)] * 3)
     world = FakeWorld(EXAMPLE_SPEC, {}, script)
     assert run(world) == Exit.OK
     handle = yaml.safe_load(world.written)

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from exec_cf.document import LIMITS, Document, Limits, Spot, describe, read
-from exec_cf.errors import Code, Exit, Problem, Refused
+from exec_cf.document import LIMITS, Document, Limits, Position, describe, read
+from exec_cf.errors import Code, Diagnostic, Exit, Refused
 from tests.support.hostile import KIB, SHAPES
 
 
@@ -15,7 +15,7 @@ def value(text: str) -> object:
     return document.value
 
 
-def refusal(data: str | bytes, limits: Limits = LIMITS) -> list[Problem]:
+def refusal(data: str | bytes, limits: Limits = LIMITS) -> list[Diagnostic]:
     with pytest.raises(Refused) as refused:
         read(data.encode() if isinstance(data, str) else data, limits)
     return list(refused.value.problems)
@@ -292,16 +292,16 @@ def test_hostile_input_is_read_or_refused(shape: str) -> None:
 
 def test_every_part_has_its_place_and_spelling() -> None:
     document = read(b"a: 0x10\nb:\n  - 'x'\n  - {c: ~}\n")
-    assert document.spot(("a",)) == Spot(1, 4, "0x10")
-    assert document.spot(("b", 0)) == Spot(3, 5, "x")
-    assert document.spot(("b", 1, "c")) == Spot(4, 9, "~")
-    assert document.spot(("b", 1)) == Spot(4, 5, None)
+    assert document.position(("a",)) == Position(1, 4, "0x10")
+    assert document.position(("b", 0)) == Position(3, 5, "x")
+    assert document.position(("b", 1, "c")) == Position(4, 9, "~")
+    assert document.position(("b", 1)) == Position(4, 5, None)
 
 
 def test_what_has_no_place_gets_the_nearest_above() -> None:
     document = read(b"a:\n  b: c\n")
-    assert document.spot(("a", "absent", 3)) == Spot(2, 3)
-    assert Document(None, {}).spot(("x",)) == Spot(1, 1)
+    assert document.position(("a", "absent", 3)) == Position(2, 3)
+    assert Document(None, {}).position(("x",)) == Position(1, 1)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from exec_cf.errors import EXIT_MEANING, Code, Exit, Path, Problem, Refused, dotted
+from exec_cf.errors import EXIT_MEANING, Code, Diagnostic, Exit, Path, Refused, dotted
 
 
 def test_the_exit_codes() -> None:
@@ -36,15 +36,15 @@ def test_paths_read_as_people_write_them(path: Path, wanted: str) -> None:
 
 
 def test_a_problem_is_place_field_message_and_cure_in_one_line() -> None:
-    problem = Problem(Code.TYPE, "expected text", ("env", "A"), "write it\nso", line=3, column=7)
+    problem = Diagnostic(Code.TYPE, "expected text", ("env", "A"), "write it\nso", line=3, column=7)
     assert str(problem) == "line 3, column 7: env.A: expected text; write it\\x0aso"
-    assert str(Problem(Code.EMPTY, "stdin is empty")) == "stdin is empty"
+    assert str(Diagnostic(Code.EMPTY, "stdin is empty")) == "stdin is empty"
 
 
 def test_problems_stand_in_reading_order_and_once() -> None:
-    late = Problem(Code.TYPE, "late", line=9, column=1)
-    early = Problem(Code.TYPE, "early", line=2, column=5)
-    nowhere = Problem(Code.ENVIRONMENT, "nowhere")
+    late = Diagnostic(Code.TYPE, "late", line=9, column=1)
+    early = Diagnostic(Code.TYPE, "early", line=2, column=5)
+    nowhere = Diagnostic(Code.ENVIRONMENT, "nowhere")
     assert Refused([late, early, nowhere, late]).problems == (nowhere, early, late)
 
 
@@ -59,4 +59,4 @@ def test_problems_stand_in_reading_order_and_once() -> None:
     ],
 )
 def test_the_documents_fault_decides_the_exit_code(codes: list[Code], wanted: Exit) -> None:
-    assert Refused([Problem(code, code.slug) for code in codes]).exit_code is wanted
+    assert Refused([Diagnostic(code, code.slug) for code in codes]).exit_code is wanted

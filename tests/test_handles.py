@@ -4,7 +4,7 @@ import pytest
 
 from exec_cf.document import read
 from exec_cf.errors import Code, Exit, Refused
-from exec_cf.handles import recognised
+from exec_cf.handles import parse
 from tests.support.specs import EXAMPLE_HANDLE
 
 
@@ -15,7 +15,7 @@ def handle(old: str = "", new: str = "") -> bytes:
 
 
 def test_what_was_printed_is_recognised() -> None:
-    found, plan = recognised(read(EXAMPLE_HANDLE))
+    found, plan = parse(read(EXAMPLE_HANDLE))
     assert found.status == "ready"
     assert (plan.owner, plan.session, plan.agent) == ("dmestas", "lead-engineer", "claude-code")
     assert plan.base == "https://orch-cf-agent.example.workers.dev"
@@ -24,14 +24,14 @@ def test_what_was_printed_is_recognised() -> None:
 
 
 def test_a_v2_handle_stays_one() -> None:
-    found, plan = recognised(read(handle("spec_version: v1", "spec_version: v2")))
+    found, plan = parse(read(handle("spec_version: v1", "spec_version: v2")))
     assert (found.spec_version, plan.version) == ("v2", "v2")
 
 
 def test_a_handle_without_abort_is_one() -> None:
     text = EXAMPLE_HANDLE.decode()
     start, end = text.index("abort:"), text.index("status: ready")
-    _, plan = recognised(read((text[:start] + text[end:]).encode()))
+    _, plan = parse(read((text[:start] + text[end:]).encode()))
     assert plan.abort == ""
 
 
@@ -61,7 +61,7 @@ def test_a_handle_without_abort_is_one() -> None:
 )
 def test_what_it_would_not_have_printed_is_refused(old: str, new: str, path: str) -> None:
     with pytest.raises(Refused) as refused:
-        recognised(read(handle(old, new)))
+        parse(read(handle(old, new)))
     assert refused.value.exit_code == Exit.INPUT
     assert path in {".".join(map(str, problem.path)) for problem in refused.value.problems}
     assert "pw" not in str(refused.value)
@@ -69,22 +69,22 @@ def test_what_it_would_not_have_printed_is_refused(old: str, new: str, path: str
 
 def test_a_field_that_stands_twice_is_refused() -> None:
     with pytest.raises(Refused, match="status"):
-        recognised(read(handle("status: ready", "status: ready\nstatus: ready")))
+        parse(read(handle("status: ready", "status: ready\nstatus: ready")))
 
 
 def test_braces_in_a_base_are_no_mark() -> None:
     text = handle().replace(b"workers.dev", b"workers.dev/{session}")
-    assert recognised(read(text))[1].abort_is_default
+    assert parse(read(text))[1].abort_is_default
 
 
 def test_every_strangeness_shows_in_one_run() -> None:
     text = handle("kind: http-post", "kind: smoke").replace(b"status: ready", b"status: x")
     with pytest.raises(Refused) as refused:
-        recognised(read(text))
+        parse(read(text))
     assert [problem.code for problem in refused.value.problems] == [Code.FOREIGN, Code.FOREIGN]
 
 
 def test_the_schema_holds_for_handles_too() -> None:
     with pytest.raises(Refused) as refused:
-        recognised(read(handle("status: ready", "status: ready\nbogus: 1")))
+        parse(read(handle("status: ready", "status: ready\nbogus: 1")))
     assert refused.value.problems[0].code is Code.UNKNOWN

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exec_cf.http import MOST_BODY, USER_AGENT, Answer, Failed, Request, exchange
+from exec_cf.http import MAX_BODY_BYTES, USER_AGENT, Request, RequestError, Response, exchange
 from tests.support import manners
 from tests.support.certificates import Authority
 from tests.support.http_proxy import Proxy
@@ -16,8 +16,8 @@ SOON_MS = 300
 LONG_MS = 30_000
 
 
-def get(url: str, limit_ms: int = LONG_MS, **environ: str) -> Answer:
-    return exchange(Request(method="GET", url=url, limit_ms=limit_ms), environ)
+def get(url: str, timeout_ms: int = LONG_MS, **environ: str) -> Response:
+    return exchange(Request(method="GET", url=url, timeout_ms=timeout_ms), environ)
 
 
 def free_port() -> int:
@@ -25,8 +25,8 @@ def free_port() -> int:
         return int(unused.getsockname()[1])
 
 
-def post(url: str, body: bytes = b"{}", limit_ms: int = LONG_MS, **headers: str) -> Answer:
-    asked = Request(method="POST", url=url, limit_ms=limit_ms, headers=headers, body=body, wants_body=True)
+def post(url: str, body: bytes = b"{}", timeout_ms: int = LONG_MS, **headers: str) -> Response:
+    asked = Request(method="POST", url=url, timeout_ms=timeout_ms, headers=headers, body=body, read_body=True)
     return exchange(asked, {})
 
 
@@ -42,28 +42,31 @@ def test_what_is_no_answer_is_told_in_words(manner: Manner, words: str) -> None:
         if words.startswith("HTTP "):
             assert f"HTTP {get(f'{server.url}/health').status}" == words
         else:
-            with pytest.raises(Failed, match=words):
+            with pytest.raises(RequestError, match=words):
                 get(f"{server.url}/health")
 
 
 @pytest.mark.parametrize("manner", STALLED.values(), ids=STALLED)
 def test_an_attempt_ends_at_its_limit_whatever_the_peer_does(manner: Manner) -> None:
-    with Server(manner) as server, pytest.raises(Failed, match=f"timed out after {SOON_MS} ms"):
+    with Server(manner) as server, pytest.raises(RequestError, match=f"timed out after {SOON_MS} ms"):
         get(f"{server.url}/health", SOON_MS)
 
 
 def test_a_server_that_never_accepts_ends_at_the_limit() -> None:
-    with Server(manners.ok, accepts=False) as server, pytest.raises(Failed, match=f"timed out after {SOON_MS} ms"):
+    with (
+        Server(manners.ok, accepts=False) as server,
+        pytest.raises(RequestError, match=f"timed out after {SOON_MS} ms"),
+    ):
         get(f"{server.url}/health", SOON_MS)
 
 
 def test_nobody_listens() -> None:
-    with pytest.raises(Failed, match=r"^connection refused$"):
+    with pytest.raises(RequestError, match=r"^connection refused$"):
         get(f"http://127.0.0.1:{free_port()}/health")
 
 
 def test_a_name_that_nobody_has() -> None:
-    with pytest.raises(Failed, match=r"^the name nobody\.invalid was not found"):
+    with pytest.raises(RequestError, match=r"^the name nobody\.invalid was not found"):
         get("http://nobody.invalid/health")
 
 
@@ -76,7 +79,7 @@ def test_who_asks_is_told() -> None:
 
 def test_a_redirect_across_hosts_loses_the_authorization() -> None:
     with Server(manners.ok) as other, Server(manners.redirect(f"http://localhost:{other.port}/")) as server:
-        request = Request(method="GET", url=server.url, limit_ms=LONG_MS, headers={"authorization": "Bearer hush"})
+        request = Request(method="GET", url=server.url, timeout_ms=LONG_MS, headers={"authorization": "Bearer hush"})
         assert exchange(request, {}).status == 200
     assert server.heads[0].headers["authorization"] == "Bearer hush"
     assert "authorization" not in other.heads[0].headers
@@ -84,7 +87,7 @@ def test_a_redirect_across_hosts_loses_the_authorization() -> None:
 
 def test_a_request_sends_its_body_and_reads_the_answer() -> None:
     with Server(manners.status(201, body=b'{"a":1}')) as server:
-        assert post(f"{server.url}/agent/x", b'{"name":"x"}') == Answer(201, b'{"a":1}')
+        assert post(f"{server.url}/agent/x", b'{"name":"x"}') == Response(201, b'{"a":1}')
     assert server.heads[0].headers["content-length"] == "12"
 
 
@@ -97,14 +100,14 @@ def test_a_request_that_wants_the_body_follows_no_redirect(code: int) -> None:
 
 def test_an_answer_without_end_is_read_to_a_bound() -> None:
     with Server(manners.endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536)) as server:
-        assert len(post(server.url).body) == MOST_BODY
+        assert len(post(server.url).body) == MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "GZIP", "zstd", "deflate"])
 def test_an_encoded_answer_is_not_unpacked(encoding: str) -> None:
     bomb = gzip.compress(gzip.compress(bytes(10_000_000)))
     with Server(manners.status(201, f"content-encoding: {encoding}", body=bomb)) as server:
-        assert post(server.url) == Answer(201, b"")
+        assert post(server.url) == Response(201, b"")
     assert server.heads[0].headers["accept-encoding"] == "identity"
 
 
@@ -116,29 +119,29 @@ def test_an_answer_that_says_that_it_is_not_encoded_is_read() -> None:
 def test_an_answer_that_stalls_ends_at_the_limit() -> None:
     with (
         Server(manners.silent(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{")) as server,
-        pytest.raises(Failed, match="timed out"),
+        pytest.raises(RequestError, match="timed out"),
     ):
-        post(server.url, limit_ms=SOON_MS)
+        post(server.url, timeout_ms=SOON_MS)
 
 
 class TestProxy:
     def test_what_fails_there_is_told_as_the_proxys(self) -> None:
-        with pytest.raises(Failed, match=r"^connection refused \(through the proxy of the environment\)$"):
+        with pytest.raises(RequestError, match=r"^connection refused \(through the proxy of the environment\)$"):
             get("http://worker.example/health", http_proxy=f"http://127.0.0.1:{free_port()}")
 
     def test_the_name_that_is_not_found_is_the_proxys(self) -> None:
-        with pytest.raises(Failed, match=r"^the name proxy\.invalid was not found: .* \(through the proxy"):
+        with pytest.raises(RequestError, match=r"^the name proxy\.invalid was not found: .* \(through the proxy"):
             get("http://worker.example/health", http_proxy="http://proxy.invalid:3128")
 
     def test_what_fails_beside_it_is_not(self) -> None:
-        with pytest.raises(Failed, match=r"^the name nobody\.invalid was not found: [^()]*$"):
+        with pytest.raises(RequestError, match=r"^the name nobody\.invalid was not found: [^()]*$"):
             get("http://nobody.invalid/health", http_proxy="http://127.0.0.1:1", no_proxy="invalid")
 
     def test_the_hop_that_failed_decides(self) -> None:
         port = free_port()
         with (
             Proxy(manner=manners.redirect(f"http://127.0.0.1:{port}/")) as proxy,
-            pytest.raises(Failed, match=r"^connection refused$"),
+            pytest.raises(RequestError, match=r"^connection refused$"),
         ):
             get("http://worker.example/health", http_proxy=proxy.url)
 
@@ -146,7 +149,7 @@ class TestProxy:
         "host", ["127.0.0.1", "127.1.2.3", "localhost.", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]"]
     )
     def test_loopback_is_asked_directly(self, host: str) -> None:
-        with Proxy() as proxy, pytest.raises(Failed, match=r"^[^()]*$"):
+        with Proxy() as proxy, pytest.raises(RequestError, match=r"^[^()]*$"):
             get(f"http://{host}:{free_port()}/health", http_proxy=proxy.url, all_proxy=proxy.url)
         assert proxy.heads == []
 
@@ -157,7 +160,7 @@ class TestProxy:
         assert manners.targets(proxy.heads) == ["GET http://worker.example/health"]
 
     def test_a_variable_that_holds_none_is_named_without_its_text(self) -> None:
-        with pytest.raises(Failed, match=r"^HTTP_PROXY holds no URL of a proxy; write it like http://") as failed:
+        with pytest.raises(RequestError, match=r"^HTTP_PROXY holds no URL of a proxy; write it like http://") as failed:
             get("http://worker.example/health", HTTP_PROXY="http://user:pa/ss@127.0.0.1:1")
         assert "pa" not in str(failed.value).partition(";")[0].replace("HTTP_PROXY", "")
 
@@ -169,7 +172,7 @@ class TestProxy:
         assert (len(proxy.heads), len(server.heads)) == (0, 1)
 
     def test_socks_is_told_not_to_be_spoken(self) -> None:
-        with pytest.raises(Failed, match=r"^a SOCKS proxy is not supported; name an http:// one$"):
+        with pytest.raises(RequestError, match=r"^a SOCKS proxy is not supported; name an http:// one$"):
             get("http://worker.example/health", ALL_PROXY="socks5://127.0.0.1:1")
 
     def test_one_for_the_other_scheme_is_not_looked_at(self) -> None:
@@ -183,7 +186,7 @@ class TestProxy:
         authority = Authority(tmp_path)
         with Server(manners.ok, authority.server("127.0.0.1")) as proxy:
             assert get("http://worker.example/", http_proxy=proxy.url, SSL_CERT_FILE=str(authority.file)).status == 200
-            with pytest.raises(Failed, match="the certificate is not trusted"):
+            with pytest.raises(RequestError, match="the certificate is not trusted"):
                 get("http://worker.example/", http_proxy=proxy.url)
         assert manners.targets(proxy.heads) == ["GET http://worker.example/"]
 
@@ -191,5 +194,7 @@ class TestProxy:
 @pytest.mark.parametrize("junk", ["", "junk", "-----BEGIN CERTIFICATE-----\njunk\n-----END CERTIFICATE-----\n"])
 def test_a_trust_store_without_a_certificate_is_told_in_words(junk: str, tmp_path: Path) -> None:
     (tmp_path / "junk.pem").write_text(junk)
-    with pytest.raises(Failed, match=r"^the trust store cannot be read \(SSL_CERT_FILE\): it holds no certificate$"):
+    with pytest.raises(
+        RequestError, match=r"^the trust store cannot be read \(SSL_CERT_FILE\): it holds no certificate$"
+    ):
         get("https://127.0.0.1/", SSL_CERT_FILE=str(tmp_path / "junk.pem"))

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from nats.errors import NoRespondersError
 
 from exec_cf.cli import run
-from exec_cf.http import Answer, Request, exchange
+from exec_cf.http import Request, Response, exchange
 from tests.support.nats import NatsServer
 from tests.support.workerd import Workerd
 
@@ -34,7 +34,7 @@ class World:
         self.out = b""
         self.err: list[str] = []
 
-    def exchange(self, request: Request) -> Answer:
+    def exchange(self, request: Request) -> Response:
         return exchange(request, self.environ)
 
     def sleep(self, seconds: float, /) -> None:
@@ -46,9 +46,9 @@ class World:
     def at_terminal(self) -> bool:
         return False
 
-    def read(self, file: str, most: int) -> bytes:
+    def read(self, file: str, limit: int) -> bytes:
         assert not file
-        return self._document[: most + 1]
+        return self._document[: limit + 1]
 
     def writable(self) -> None:
         return

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import pytest
 
 from exec_cf import document, settings
-from exec_cf.errors import Exit, Problem, Refused
+from exec_cf.errors import Diagnostic, Exit, Refused
 from exec_cf.plan import Plan, plan
 from tests.support.specs import spec
 
 
 def planned(data: bytes, environ: Mapping[str, str] | None = None) -> tuple[Plan, list[str]]:
-    told: list[Problem] = []
+    told: list[Diagnostic] = []
     made = settings.under(environ or {}, told.append, lambda read: plan(document.read(data), read))
     return made, [str(note) for note in told]
 

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from exec_cf.errors import Unfit
+from exec_cf.errors import InvalidValue
 from exec_cf.proxies import chosen
 
 HTTP = "http://worker.example/health"
@@ -75,7 +75,7 @@ def test_no_proxy_lists_hosts_and_domains(url: str, listed: str, bypassed: bool,
     ],
 )
 def test_what_is_no_url_of_a_proxy_is_named_and_not_repeated(text: str) -> None:
-    with pytest.raises(Unfit) as unfit:
+    with pytest.raises(InvalidValue) as invalid:
         proxy(HTTP, ALL_PROXY=text)
-    assert unfit.value.message == "ALL_PROXY holds no URL of a proxy"
-    assert "hush" not in unfit.value.hint
+    assert invalid.value.message == "ALL_PROXY holds no URL of a proxy"
+    assert "hush" not in invalid.value.hint

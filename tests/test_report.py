@@ -2,13 +2,13 @@
 
 import json
 
-from exec_cf.errors import Code, Problem, Refused
+from exec_cf.errors import Code, Diagnostic, Refused
 from exec_cf.report import Reporter
 
-PROBLEM = Problem(Code.TYPE, "expected text, got \x1b[31m", ("env", "PO\tRT"), 'write "8080"', 4, 9)
+PROBLEM = Diagnostic(Code.TYPE, "expected text, got \x1b[31m", ("env", "PO\tRT"), 'write "8080"', 4, 9)
 
 
-def lines(*problems: Problem, as_json: bool) -> list[str]:
+def lines(*problems: Diagnostic, as_json: bool) -> list[str]:
     written: list[str] = []
     Reporter(written.append, as_json).refusal(Refused(problems))
     return written
@@ -34,12 +34,12 @@ def test_json_has_the_same_in_fields() -> None:
 
 
 def test_a_problem_without_a_place_has_null_for_it() -> None:
-    [line] = lines(Problem(Code.EMPTY, "stdin is empty"), as_json=True)
+    [line] = lines(Diagnostic(Code.EMPTY, "stdin is empty"), as_json=True)
     assert (json.loads(line)["line"], json.loads(line)["column"]) == (None, None)
 
 
 def test_the_last_of_several_lines_sums_up() -> None:
-    problems = [Problem(Code.VALUE, "bad", (name,)) for name in ("a", "b")]
+    problems = [Diagnostic(Code.VALUE, "bad", (name,)) for name in ("a", "b")]
     assert lines(*problems, as_json=False)[-1] == "orch-executor-cf-worker: 2 problems; nothing was done"
     assert json.loads(lines(*problems, as_json=True)[-1])["code"] == "summary"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from exec_cf.errors import Code, Problem, Refused
-from exec_cf.settings import SETTINGS, Settings, exposed, read, under
+from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.settings import SETTINGS, Settings, check_token_destination, read, under
 
 NUMBERS = [setting for setting in SETTINGS if setting.cap]
 
@@ -114,29 +114,29 @@ def test_all_that_cannot_be_used_is_told_in_one_run() -> None:
 )
 def test_a_token_crosses_no_network_in_the_clear(base: str, token: str, refused: bool) -> None:
     settings, _, _ = read({"CF_WORKER_TOKEN": token})
-    assert bool(exposed(base, settings)) is refused
+    assert bool(check_token_destination(base, settings)) is refused
 
 
 def test_a_long_base_is_shown_in_part() -> None:
     settings, _, _ = read({"CF_WORKER_TOKEN": "t"})
-    (problem,) = exposed("http://h/" + "p" * 8000, settings)
+    (problem,) = check_token_destination("http://h/" + "p" * 8000, settings)
     assert len(str(problem)) < 500
 
 
 class TestUnder:
     def test_the_environments_diagnostics_come_first(self) -> None:
-        told: list[Problem] = []
-        more = [Problem(Code.KEPT, "of the document")]
+        told: list[Diagnostic] = []
+        more = [Diagnostic(Code.NOT_SENT, "of the document")]
         environ = {"CF_WORKER_HEALTHCHECK_RETRIES": "x"}
         assert under(environ, told.append, lambda settings: (settings.retries, more)) == 3
-        assert [note.code for note in told] == [Code.SETTING, Code.KEPT]
+        assert [note.code for note in told] == [Code.SETTING, Code.NOT_SENT]
 
     @pytest.mark.parametrize("token", ["", "a b"])
     def test_all_that_is_wrong_is_raised_at_once_and_nothing_noted(self, token: str) -> None:
-        def judge(_: Settings) -> tuple[None, list[Problem]]:
-            raise Refused([Problem(Code.VALUE, "of the document")])
+        def judge(_: Settings) -> tuple[None, list[Diagnostic]]:
+            raise Refused([Diagnostic(Code.VALUE, "of the document")])
 
-        told: list[Problem] = []
+        told: list[Diagnostic] = []
         with pytest.raises(Refused) as refused:
             under({"CF_WORKER_TOKEN": token, "CF_WORKER_HEALTHCHECK_RETRIES": "x"}, told.append, judge)
         codes = [problem.code for problem in refused.value.problems]
@@ -144,7 +144,7 @@ class TestUnder:
         assert told == []
 
     def test_a_good_document_does_not_excuse_the_environment(self) -> None:
-        told: list[Problem] = []
+        told: list[Diagnostic] = []
         with pytest.raises(Refused):
-            under({"CF_WORKER_TOKEN": "a b"}, told.append, lambda _: (None, [Problem(Code.KEPT, "x")]))
+            under({"CF_WORKER_TOKEN": "a b"}, told.append, lambda _: (None, [Diagnostic(Code.NOT_SENT, "x")]))
         assert told == []

@@ -7,28 +7,28 @@ from hypothesis import strategies as st
 
 from exec_cf import encode, spawn
 from exec_cf.document import read
-from exec_cf.errors import Problem, Refused
-from exec_cf.handles import recognised
-from exec_cf.http import Answer, Failed
+from exec_cf.errors import Diagnostic, Refused
+from exec_cf.handles import parse
+from exec_cf.http import RequestError, Response
 from exec_cf.messages import EXECUTOR, HANDLES, WorkerHandle
 from exec_cf.worker import Line
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC, spec
 from tests.support.world import NOW, OFFLINE, Script, started
 
-HEALTHY = Answer(200)
-NO_ROUTE = Answer(404)
+HEALTHY = Response(200)
+NO_ROUTE = Response(404)
 ONCE = {"CF_WORKER_HEALTHCHECK_RETRIES": "1"}
 
 
 class Spawn:
     """One spawn at a scripted Worker."""
 
-    def __init__(self, data: bytes, *answers: Answer | Failed, environ: dict[str, str] | None = None) -> None:
+    def __init__(self, data: bytes, *answers: Response | RequestError, environ: dict[str, str] | None = None) -> None:
         self.script = Script(*answers)
-        self.told: list[Problem] = []
+        self.told: list[Diagnostic] = []
         self.line = Line(self.script, lambda _: None, self.told.append)
-        self.order = spawn.prepare(data, environ or {}, self.told.append)
-        self.spawned = spawn.spawn(self.order, self.line, lambda: NOW)
+        self.prepared = spawn.prepare(data, environ or {}, self.told.append)
+        self.spawned = spawn.spawn(self.prepared, self.line, lambda: NOW)
         self.handle: WorkerHandle = self.spawned.handle
 
 
@@ -55,27 +55,27 @@ def test_pending_when_the_worker_is_not_called() -> None:
 
 
 def test_a_sick_worker_is_not_asked_to_start_anything() -> None:
-    one = Spawn(EXAMPLE_SPEC, Answer(500), environ=ONCE)
+    one = Spawn(EXAMPLE_SPEC, Response(500), environ=ONCE)
     assert (one.handle.status, one.handle.message) == ("failed", "healthcheck: HTTP 500")
     assert one.spawned.stop == ""
 
 
 def test_a_failed_handle_keeps_bus_and_an_abort_of_its_own() -> None:
-    one = Spawn(spec("https://h"), HEALTHY, Answer(403), environ=ONCE)
-    assert one.handle.bus == one.order.plan.bus
+    one = Spawn(spec("https://h"), HEALTHY, Response(403), environ=ONCE)
+    assert one.handle.bus == one.prepared.plan.bus
     assert one.handle.abort
     assert one.handle.abort.target == "https://h/control/abort/lead"
     assert one.told[-1].message.startswith("lead failed: start: ")
 
 
 def test_a_failed_handle_keeps_the_endpoint_of_the_spec() -> None:
-    one = Spawn(spec("https://h", block="abort_endpoint: /stop"), HEALTHY, Failed("reset"), environ=ONCE)
+    one = Spawn(spec("https://h", block="abort_endpoint: /stop"), HEALTHY, RequestError("reset"), environ=ONCE)
     assert one.handle.abort
     assert one.handle.abort.target == "https://h/stop"
 
 
 def test_a_handle_for_a_session_that_is_taken_cannot_stop_it() -> None:
-    one = Spawn(EXAMPLE_SPEC, HEALTHY, Answer(409), environ=ONCE)
+    one = Spawn(EXAMPLE_SPEC, HEALTHY, Response(409), environ=ONCE)
     assert (one.handle.status, one.handle.abort) == ("failed", msgspec.UNSET)
 
 
@@ -122,31 +122,31 @@ def test_an_empty_endpoint_means_no_abort() -> None:
 @pytest.mark.parametrize("block", ["", "abort_endpoint: ''", "abort_endpoint: https://i/stop"])
 def test_what_was_started_is_taken_back_at_the_worker(block: str) -> None:
     one = ready_at(block)
-    back = Script(Answer(200))
-    told: list[Problem] = []
-    spawn.take_back(one.spawned, one.order, Line(back, lambda _: None, told.append))
+    back = Script(Response(200))
+    told: list[Diagnostic] = []
+    spawn.roll_back(one.spawned, one.prepared, Line(back, lambda _: None, told.append))
     assert [(request.method, request.url) for request in back.requests] == [("POST", "https://h/control/abort/lead")]
     assert [problem.message for problem in told] == ["the agent was stopped again"]
 
 
 def test_an_agent_that_could_not_be_taken_back_is_told() -> None:
     one = ready_at("")
-    told: list[Problem] = []
-    refused = Line(Script(*[Failed("connection refused")] * 3), lambda _: None, told.append)
-    spawn.take_back(one.spawned, one.order, refused)
+    told: list[Diagnostic] = []
+    refused = Line(Script(*[RequestError("connection refused")] * 3), lambda _: None, told.append)
+    spawn.roll_back(one.spawned, one.prepared, refused)
     assert "could not be stopped again: abort: connection refused" in told[-1].message
 
 
 def test_an_agent_that_ran_before_is_not_taken_back() -> None:
     one = ready_at("", status=200)
-    spawn.take_back(one.spawned, one.order, one.line)
+    spawn.roll_back(one.spawned, one.prepared, one.line)
     assert len(one.script.requests) == 2
 
 
 def test_an_agent_without_an_abort_of_the_workers_is_taken_back_all_the_same() -> None:
     data = spec("https://h")
     bus = msgspec.to_builtins(spawn.prepare(data, {}, lambda _: None).plan.bus)
-    one = Spawn(data, HEALTHY, Answer(201, msgspec.json.encode({"subjects": bus})))
+    one = Spawn(data, HEALTHY, Response(201, msgspec.json.encode({"subjects": bus})))
     assert one.spawned.stop == "https://h/control/abort/lead"
 
 
@@ -154,18 +154,18 @@ def test_an_agent_without_an_abort_of_the_workers_is_taken_back_all_the_same() -
 def test_an_agent_that_may_have_been_started_is_told(last: int | None) -> None:
     data = spec("https://h")
     bus = spawn.prepare(data, {}, lambda _: None).plan.bus
-    answers = [started(bus, last)] if last else [Failed("reset")] * 2
-    one = Spawn(data, HEALTHY, Failed("timed out"), *answers)
-    told: list[Problem] = []
-    spawn.take_back(one.spawned, one.order, Line(Script(), lambda _: None, told.append))
+    answers = [started(bus, last)] if last else [RequestError("reset")] * 2
+    one = Spawn(data, HEALTHY, RequestError("timed out"), *answers)
+    told: list[Diagnostic] = []
+    spawn.roll_back(one.spawned, one.prepared, Line(Script(), lambda _: None, told.append))
     (problem,) = told
     assert "an agent may be running in session lead" in problem.message
 
 
 def test_an_agent_that_cannot_be_taken_back_for_want_of_a_route_is_told() -> None:
     one = ready_at("")
-    told: list[Problem] = []
-    spawn.take_back(one.spawned, one.order, Line(Script(Answer(404)), lambda _: None, told.append))
+    told: list[Diagnostic] = []
+    spawn.roll_back(one.spawned, one.prepared, Line(Script(Response(404)), lambda _: None, told.append))
     assert "could not be stopped again" in told[-1].message
 
 
@@ -186,9 +186,9 @@ def test_whatever_is_printed_is_what_the_verbs_take(session: str, owner: str, ba
     block = {"script": f"https://h/{base}", "abort_endpoint": endpoint}
     data = msgspec.json.encode({**fields, EXECUTOR: block})
     try:
-        order = spawn.prepare(data, OFFLINE, lambda _: None)
+        prepared = spawn.prepare(data, OFFLINE, lambda _: None)
     except Refused:
         return
-    handle = spawn.spawn(order, Line(Script(), lambda _: None, lambda _: None), lambda: NOW).handle
+    handle = spawn.spawn(prepared, Line(Script(), lambda _: None, lambda _: None), lambda: NOW).handle
     for as_json in (False, True):
-        assert recognised(read(encode.checked(handle, as_json)))[0] == handle
+        assert parse(read(encode.checked(handle, as_json)))[0] == handle

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from exec_cf import subjects
-from exec_cf.errors import Unfit
+from exec_cf.errors import InvalidValue
 from exec_cf.messages import BusBlock
 
 
@@ -40,10 +40,10 @@ def test_a_token(token: str) -> None:
     ],
 )
 def test_what_cannot_be_a_token_is_told_with_a_cure_that_can(text: str, says: str, cure: str) -> None:
-    with pytest.raises(Unfit) as unfit:
+    with pytest.raises(InvalidValue) as invalid:
         subjects.check_token(text)
-    assert says in unfit.value.message
-    assert unfit.value.hint == cure
+    assert says in invalid.value.message
+    assert invalid.value.hint == cure
 
 
 def test_the_subjects() -> None:
@@ -58,7 +58,7 @@ def test_the_subjects() -> None:
 def fits(text: str) -> bool:
     try:
         subjects.check_token(text)
-    except Unfit:
+    except InvalidValue:
         return False
     return True
 
@@ -85,6 +85,6 @@ def test_two_tokens_make_subjects_of_their_own_length(owner: str, session: str) 
 def test_the_cure_is_a_token(text: str) -> None:
     try:
         subjects.check_token(text)
-    except Unfit as unfit:
-        cure = unfit.hint.removeprefix("write ").removeprefix('"').removesuffix('"').replace('\\"', '"')
+    except InvalidValue as invalid:
+        cure = invalid.hint.removeprefix("write ").removeprefix('"').removesuffix('"').replace('\\"', '"')
         assert fits(cure.replace("\\\\", "\\"))

@@ -6,8 +6,8 @@ from yaml.events import ScalarEvent, StreamEndEvent
 from exec_cf.syntax import FORBIDDEN, Events, TooManyTokens
 
 
-def scalars(text: str, most_tokens: int = 1000) -> list[str]:
-    events = Events(text, most_tokens)
+def scalars(text: str, token_limit: int = 1000) -> list[str]:
+    events = Events(text, token_limit)
     found = []
     while not isinstance(event := events.take(), StreamEndEvent):
         if isinstance(event, ScalarEvent):

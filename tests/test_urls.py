@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exec_cf import urls
-from exec_cf.errors import Unfit
+from exec_cf.errors import InvalidValue
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_a_base(text: str, wanted: str) -> None:
     ],
 )
 def test_no_base(text: str, says: str) -> None:
-    with pytest.raises(Unfit) as unfit:
+    with pytest.raises(InvalidValue) as invalid:
         urls.base_url(text)
-    assert says in unfit.value.message
-    assert unfit.value.hint
-    assert "hush" not in unfit.value.message + unfit.value.hint
+    assert says in invalid.value.message
+    assert invalid.value.hint
+    assert "hush" not in invalid.value.message + invalid.value.hint
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_an_abort(endpoint: str, wanted: str) -> None:
     ],
 )
 def test_no_abort(endpoint: str, says: str) -> None:
-    with pytest.raises(Unfit) as unfit:
+    with pytest.raises(InvalidValue) as invalid:
         urls.abort_url("https://h/base", endpoint, "s1")
-    assert says in unfit.value.message
-    assert "hush" not in unfit.value.message + unfit.value.hint
+    assert says in invalid.value.message
+    assert "hush" not in invalid.value.message + invalid.value.hint
 
 
 @pytest.mark.parametrize("text", ["https://h", "HTTP:x", "ftp://h", "javascript:x", "//h", "\\\\h", "c:\\x"])
@@ -138,7 +138,7 @@ def test_what_is_meant_as_a_path(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "  ", "a\nb", "a\x00", "a\u202eb"])
 def test_what_is_neither(text: str) -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(InvalidValue):
         urls.check_script_path(text)
 
 
@@ -219,13 +219,13 @@ def test_another_path_query_or_origin_is_another_place(url: str) -> None:
 def test_a_target_is_taken_as_it_stands() -> None:
     for text in ("https://h/{session}/control/abort", "HTTP://h:1/x?cap=1"):
         assert urls.target(text) == text
-    with pytest.raises(Unfit, match="fragment"):
+    with pytest.raises(InvalidValue, match="fragment"):
         urls.target("https://h/x#y")
 
 
 def test_a_long_secret_does_not_show_when_a_url_is_cut() -> None:
-    assert "hush" not in urls.shown_url("https://ann:" + "hush" * 99 + "@h/" + "x" * 999)
-    assert len(urls.shown_url("https://h/" + "x" * 999)) < 130
+    assert "hush" not in urls.quoted_url("https://ann:" + "hush" * 99 + "@h/" + "x" * 999)
+    assert len(urls.quoted_url("https://h/" + "x" * 999)) < 130
 
 
 URLS = st.builds(
@@ -248,7 +248,7 @@ URLS = st.builds(
 def test_the_client_goes_to_the_host_that_was_checked(scheme: str, host: str, port: str, path: str) -> None:
     try:
         base = urls.base_url(f"{scheme}{host}{port}/{path}")
-    except Unfit:
+    except InvalidValue:
         return
     url = httpx.URL(f"{base}/health")
     checked = urls.host_of(base)
@@ -260,7 +260,7 @@ def test_the_client_goes_to_the_host_that_was_checked(scheme: str, host: str, po
 def test_an_accepted_base_is_a_fixed_point(text: str) -> None:
     try:
         base = urls.base_url(text)
-    except Unfit:
+    except InvalidValue:
         return
     assert urls.base_url(base) == base
     assert not base.endswith("/")
@@ -271,7 +271,7 @@ def test_an_accepted_base_is_a_fixed_point(text: str) -> None:
 def test_an_abort_stays_at_its_worker_unless_it_is_a_whole_url(endpoint: str, base: str) -> None:
     try:
         target = urls.abort_url(base, endpoint, "s")
-    except Unfit:
+    except InvalidValue:
         return
     assert urls.origin_of(target) == urls.origin_of(base)
     assert target.startswith(base) or ".." in endpoint

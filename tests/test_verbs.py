@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from exec_cf import verbs, worker
-from exec_cf.errors import Code, Exit, Problem, Refused
-from exec_cf.http import Answer, Failed
+from exec_cf.errors import Code, Diagnostic, Exit, Refused
+from exec_cf.http import RequestError, Response
 from exec_cf.messages import WorkerHandle
 from exec_cf.worker import Line
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC
@@ -45,27 +45,27 @@ class Asked:
     """One verb at a scripted Worker."""
 
     def __init__(
-        self, *answers: Answer | Failed, environ: Mapping[str, str] = ONE_TRY, handle: bytes = EXAMPLE_HANDLE
+        self, *answers: Response | RequestError, environ: Mapping[str, str] = ONE_TRY, handle: bytes = EXAMPLE_HANDLE
     ) -> None:
         self.script = Script(*answers)
         self.clock = Clock()
-        self.told: list[Problem] = []
+        self.told: list[Diagnostic] = []
         self.line = Line(self.script, self.clock.sleep, self.told.append)
-        self.case = verbs.recognise(handle, environ, self.told.append)
+        self.target = verbs.parse_handle(handle, environ, self.told.append)
 
     def status(self, wait_s: float = 0) -> WorkerHandle:
-        return verbs.status(self.case, self.line, self.clock.now, wait_s)
+        return verbs.status(self.target, self.line, self.clock.now, wait_s)
 
     @property
     def calls(self) -> list[str]:
         return [f"{request.method} {request.url.removeprefix(BASE)}" for request in self.script.requests]
 
 
-def seen(state: str, **more: object) -> Answer:
-    return Answer(200, msgspec.json.encode({"state": state, "subjects": SUBJECTS, **more}))
+def seen(state: str, **more: object) -> Response:
+    return Response(200, msgspec.json.encode({"state": state, "subjects": SUBJECTS, **more}))
 
 
-UNKNOWN = Answer(404, b'{"error":"not_found","message":"no agent was started in this session"}')
+UNKNOWN = Response(404, b'{"error":"not_found","message":"no agent was started in this session"}')
 PENDING = EXAMPLE_HANDLE.replace(b"status: ready", b"status: pending\nmessage: soon")
 
 
@@ -78,7 +78,7 @@ class TestStatus:
         assert asked.calls == ["GET /agent/lead-engineer"]
 
     def test_nothing_else_of_the_handle_changes(self) -> None:
-        before = Asked().case.handle
+        before = Asked().target.handle
         after = Asked(seen("ready")).status()
         assert after == before
 
@@ -101,23 +101,23 @@ class TestStatus:
         [
             (seen("stopped", cause="it was aborted"), "the agent is gone: it was aborted"),
             (UNKNOWN, "the agent is gone; spawn it again"),
-            (Failed("connection refused"), "status: connection refused"),
-            (Answer(503, b'{"message":"the bus is down"}'), "status: HTTP 503: the bus is down"),
-            (Answer(401), "set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
-            (Answer(200, b"hello"), "is it this program's Worker?"),
-            (Answer(302), "name its final URL"),
+            (RequestError("connection refused"), "status: connection refused"),
+            (Response(503, b'{"message":"the bus is down"}'), "status: HTTP 503: the bus is down"),
+            (Response(401), "set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
+            (Response(200, b"hello"), "is it this program's Worker?"),
+            (Response(302), "name its final URL"),
             (seen("paused"), "the Worker says that the agent is paused"),
             (seen("ready", agent="echo"), "the session runs echo, not claude-code"),
             (seen("ready", subjects={**SUBJECTS, "prompt": "agents.prompt.open-agent.eve.x"}), "listens on"),
         ],
     )
-    def test_what_is_gone_or_cannot_be_asked_is_failed(self, answer: Answer | Failed, words: str) -> None:
+    def test_what_is_gone_or_cannot_be_asked_is_failed(self, answer: Response | RequestError, words: str) -> None:
         handle = Asked(answer).status()
         assert handle.status == "failed"
         assert words in str(handle.message)
 
     def test_a_pending_handle_is_a_start_that_was_put_off(self) -> None:
-        started = Answer(201, msgspec.json.encode({"subjects": SUBJECTS, "abort": ABORT}))
+        started = Response(201, msgspec.json.encode({"subjects": SUBJECTS, "abort": ABORT}))
         asked = Asked(UNKNOWN, started, handle=PENDING)
         handle = asked.status()
         assert handle.status == "ready"
@@ -134,18 +134,18 @@ class TestStatus:
         ("stopped_at", "status"), [("2026-05-24T15:29:59Z", "ready"), ("2026-05-24T15:30:01Z", "failed")]
     )
     def test_a_start_that_was_put_off_does_not_undo_a_later_abort(self, stopped_at: str, status: str) -> None:
-        started = Answer(201, msgspec.json.encode({"subjects": SUBJECTS}))
+        started = Response(201, msgspec.json.encode({"subjects": SUBJECTS}))
         assert Asked(seen("stopped", stopped_at=stopped_at), started, handle=PENDING).status().status == status
 
     def test_a_worker_without_the_route_is_judged_by_its_health(self) -> None:
-        asked = Asked(Answer(404, b"not here"), Answer(200))
+        asked = Asked(Response(404, b"not here"), Response(200))
         assert asked.status().status == "ready"
         assert asked.calls == ["GET /agent/lead-engineer", "GET /health"]
         assert asked.told[0].code is Code.NO_ROUTE
 
-    @pytest.mark.parametrize("answer", [UNKNOWN, Answer(404, b"not here")])
-    def test_without_bootstrap_health_counts_where_nothing_is_known(self, answer: Answer) -> None:
-        asked = Asked(answer, Answer(200), environ={"CF_WORKER_BOOTSTRAP": "0"}, handle=PENDING)
+    @pytest.mark.parametrize("answer", [UNKNOWN, Response(404, b"not here")])
+    def test_without_bootstrap_health_counts_where_nothing_is_known(self, answer: Response) -> None:
+        asked = Asked(answer, Response(200), environ={"CF_WORKER_BOOTSTRAP": "0"}, handle=PENDING)
         assert asked.status().status == "ready"
         assert asked.calls == ["GET /agent/lead-engineer", "GET /health"]
 
@@ -171,13 +171,13 @@ class TestStatus:
 
     def test_an_agent_that_is_gone_names_no_other_abort(self) -> None:
         asked = Asked(seen("stopped", abort=ABORT))
-        assert asked.status().abort == asked.case.handle.abort
+        assert asked.status().abort == asked.target.handle.abort
 
     def test_anothers_agent_does_not_make_a_handle_ready(self) -> None:
         text = EXAMPLE_HANDLE.decode()
-        message = f'status: failed\nmessage: "start: {worker.TAKEN} (HTTP 409)"\n'
+        message = f'status: failed\nmessage: "start: {worker.CONFLICT} (HTTP 409)"\n'
         asked = Asked(handle=(text[: text.index("abort:")] + message).encode())
-        assert asked.status() == asked.case.handle
+        assert asked.status() == asked.target.handle
         assert asked.calls == []
 
     def test_what_never_ran_without_a_time_is_not_started_again(self) -> None:
@@ -187,91 +187,91 @@ class TestStatus:
 class TestAbort:
     @pytest.mark.parametrize("code", [200, 204, 410])
     def test_stopped_now_or_before_is_done(self, code: int) -> None:
-        asked = Asked(Answer(code))
-        verbs.abort(asked.case, asked.line)
+        asked = Asked(Response(code))
+        verbs.abort(asked.target, asked.line)
         assert asked.calls == ["POST /control/abort/lead-engineer"]
 
     def test_an_earlier_worker_stops_all_or_nothing(self) -> None:
-        asked = Asked(Answer(404), Answer(200))
-        verbs.abort(asked.case, asked.line)
+        asked = Asked(Response(404), Response(200))
+        verbs.abort(asked.target, asked.line)
         assert asked.calls == ["POST /control/abort/lead-engineer", "POST /control/abort"]
 
     @pytest.mark.parametrize("spelled", [b"HTTPS:", b"https:"])
     def test_no_spelling_of_the_route_for_all_stops_all(self, spelled: bytes) -> None:
         handle = EXAMPLE_HANDLE.replace(b"target: https:", b"target: " + spelled).replace(b"l/abort", b"l/%61bort")
-        asked = Asked(Answer(200), handle=handle)
-        verbs.abort(asked.case, asked.line)
+        asked = Asked(Response(200), handle=handle)
+        verbs.abort(asked.target, asked.line)
         assert asked.calls == ["POST /control/abort/lead-engineer"]
 
     def test_a_capability_is_not_shown(self) -> None:
-        asked = Asked(Answer(404), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/control/abort/a?cap=hush"))
+        asked = Asked(Response(404), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/control/abort/a?cap=hush"))
         with pytest.raises(Refused, match="/control/abort/a") as refused:
-            verbs.abort(asked.case, asked.line)
+            verbs.abort(asked.target, asked.line)
         assert "hush" not in str(refused.value)
 
     def test_a_target_of_the_specs_own_is_taken_as_it_is(self) -> None:
-        asked = Asked(Answer(200), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/stop?who=me"))
-        verbs.abort(asked.case, asked.line)
+        asked = Asked(Response(200), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/stop?who=me"))
+        verbs.abort(asked.target, asked.line)
         assert asked.calls == ["POST /stop?who=me"]
 
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
-            (Failed("connection refused"), "connection refused"),
-            (Answer(403), "CF_WORKER_TOKEN"),
-            (Answer(500), "HTTP 500"),
+            (RequestError("connection refused"), "connection refused"),
+            (Response(403), "CF_WORKER_TOKEN"),
+            (Response(500), "HTTP 500"),
         ],
     )
-    def test_a_worker_that_cannot_or_will_not_is_70(self, answer: Answer | Failed, words: str) -> None:
+    def test_a_worker_that_cannot_or_will_not_is_70(self, answer: Response | RequestError, words: str) -> None:
         asked = Asked(answer)
         with pytest.raises(Refused, match=words) as refused:
-            verbs.abort(asked.case, asked.line)
+            verbs.abort(asked.target, asked.line)
         assert refused.value.exit_code == Exit.RUNTIME
 
     def test_a_worker_that_serves_no_abort_is_70(self) -> None:
-        asked = Asked(Answer(404), Answer(404))
+        asked = Asked(Response(404), Response(404))
         with pytest.raises(Refused, match="does not serve"):
-            verbs.abort(asked.case, asked.line)
+            verbs.abort(asked.target, asked.line)
 
     def test_a_handle_without_abort_offers_none(self) -> None:
         text = EXAMPLE_HANDLE.decode()
         asked = Asked(handle=(text[: text.index("abort:")] + "status: ready\n").encode())
         with pytest.raises(Refused, match="offers no abort") as refused:
-            verbs.abort(asked.case, asked.line)
+            verbs.abort(asked.target, asked.line)
         assert refused.value.exit_code == Exit.INPUT
 
     def test_the_token_goes_to_the_handles_own_origin_only(self) -> None:
         environ = {**ONE_TRY, "CF_WORKER_TOKEN": "s3cret"}
-        at_home = Asked(Answer(200), environ=environ)
-        verbs.abort(at_home.case, at_home.line)
+        at_home = Asked(Response(200), environ=environ)
+        verbs.abort(at_home.target, at_home.line)
         assert at_home.script.requests[0].headers["authorization"] == "Bearer s3cret"
         elsewhere = EXAMPLE_HANDLE.replace(b"workers.dev/control", b"workers.dev:8443/control")
-        away = Asked(Answer(200), environ=environ, handle=elsewhere)
-        verbs.abort(away.case, away.line)
+        away = Asked(Response(200), environ=environ, handle=elsewhere)
+        verbs.abort(away.target, away.line)
         assert "authorization" not in away.script.requests[0].headers
 
 
 class TestTeardown:
     @pytest.mark.parametrize("left", [UNKNOWN, seen("stopped")])
-    def test_it_sees_the_agent_gone(self, left: Answer) -> None:
-        asked = Asked(Answer(200), left)
-        verbs.teardown(asked.case, asked.line)
+    def test_it_sees_the_agent_gone(self, left: Response) -> None:
+        asked = Asked(Response(200), left)
+        verbs.teardown(asked.target, asked.line)
         assert asked.calls == ["POST /control/abort/lead-engineer", "GET /agent/lead-engineer"]
 
     def test_an_agent_that_stays_is_70(self) -> None:
-        asked = Asked(Answer(200), seen("busy"))
+        asked = Asked(Response(200), seen("busy"))
         with pytest.raises(Refused, match="the agent is still busy"):
-            verbs.teardown(asked.case, asked.line)
+            verbs.teardown(asked.target, asked.line)
 
     def test_an_agent_may_take_its_time(self) -> None:
-        asked = Asked(Answer(200), seen("busy"), seen("stopped"), environ={})
-        verbs.teardown(asked.case, asked.line)
+        asked = Asked(Response(200), seen("busy"), seen("stopped"), environ={})
+        verbs.teardown(asked.target, asked.line)
 
     @pytest.mark.parametrize("code", [404, 405])
     def test_what_cannot_be_seen_is_70(self, code: int) -> None:
-        asked = Asked(Answer(200), Answer(code))
+        asked = Asked(Response(200), Response(code))
         with pytest.raises(Refused, match="does not say whether it left") as refused:
-            verbs.teardown(asked.case, asked.line)
+            verbs.teardown(asked.target, asked.line)
         assert refused.value.exit_code == Exit.RUNTIME
 
 

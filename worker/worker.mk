@@ -16,7 +16,7 @@ $(WORKER_READY): worker/package.json worker/package-lock.json
 # Changes when the version does, so that the bundle is built again.
 worker/dist/version: $(READY) FORCE
 	@mkdir -p worker/dist
-	@version=$$($(BIN)/python build/version.py --semver) && echo "$$version" | cmp -s - $@ || echo "$$version" > $@
+	@version=$$($(BIN)/python build/release/version.py --semver) && echo "$$version" | cmp -s - $@ || echo "$$version" > $@
 
 .PHONY: FORCE
 FORCE:
@@ -42,11 +42,11 @@ format-worker: $(WORKER_READY) ## format the Worker's sources
 
 .PHONY: test-worker
 test-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's conformance and fault tests on workerd and nats-server
-	$(BIN)/pytest tests/worker -n 3 --dist worksteal -q
+	$(BIN)/pytest tests/conformance -n 3 --dist worksteal -q
 
 .PHONY: test-worker-slow
 test-worker-slow: $(READY) $(WORKER_BUNDLE) ## the tests of the Worker that wait for timers of half a minute
-	$(BIN)/pytest tests/worker -m slow -n 2 --dist loadscope -q
+	$(BIN)/pytest tests/conformance -m slow -n 2 --dist loadscope -q
 
 .PHONY: test-worker-units
 test-worker-units: $(WORKER_READY) ## the unit tests of the Worker's pure parts, on Node
@@ -56,4 +56,4 @@ test-worker-units: $(WORKER_READY) ## the unit tests of the Worker's pure parts,
 
 .PHONY: bench-worker
 bench-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's echo beside the protocol's own host library; memory per session
-	$(BIN)/python -m tests.worker.bench
+	$(BIN)/python -m tests.conformance.bench

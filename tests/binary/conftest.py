@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.serving import serving
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "build"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "build/release"))
 
 SPEC = """\
 spec_version: v1

@@ -18,7 +18,7 @@ import pytest
 from tests.support.serving import serving
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "build"))
+sys.path.insert(0, str(ROOT / "build/release"))
 
 PROGRAM = "orch-executor-cf-worker"
 VERSION = "1.2.3"
@@ -26,15 +26,15 @@ SOURCE = f'#include <stdio.h>\nint main(void) {{ puts("{PROGRAM} " VERSION); ret
 
 
 def script(name: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a script of `build/` as `make` does; where the project is published stays unknown, also in CI."""
-    command = [sys.executable, str(ROOT / "build" / name), *map(str, arguments)]
+    """Run a script of `build/release/` as `make` does; where the project is published stays unknown, also in CI."""
+    command = [sys.executable, str(ROOT / "build/release" / name), *map(str, arguments)]
     options.setdefault("env", {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")})
     return subprocess.run(command, text=True, capture_output=True, check=False, **options)
 
 
 def targets() -> set[str]:
     """Return the names of what `make` can make."""
-    makefiles = [ROOT / "Makefile", *ROOT.glob("*/*.mk")]
+    makefiles = [ROOT / "Makefile", *ROOT.glob("worker/*.mk"), *ROOT.glob("build/*/*.mk")]
     return set(re.findall(r"^([a-z-]+):", "\n".join(file.read_text() for file in makefiles), re.MULTILINE))
 
 

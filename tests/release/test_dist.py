@@ -199,7 +199,7 @@ def test_what_was_published_is_verified_from_outside(tmp_path: Path) -> None:
         place = {"GITHUB_SERVER_URL": url, "GITHUB_REPOSITORY": "owner/name"}
         assert script("package_installer.py", version(), folder, env=place).returncode == 0
         environ = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(DIST)}
-        said = run("sh", ROOT / "build/verify_published.sh", version(), f"{url}/owner/name", **environ)
+        said = run("sh", ROOT / "build/release/verify_published.sh", version(), f"{url}/owner/name", **environ)
     assert said.count("prints its version, its help and a ready handle") == 2
 
 

@@ -10,7 +10,14 @@ from platforms import PLATFORMS
 
 from tests.release.conftest import ROOT, targets
 
-PAGES = ["docs/installing.md", "docs/releasing.md", "docs/moving-from-npm.md", "SECURITY.md", "CHANGELOG.md"]
+PAGES = [
+    "docs/installing.md",
+    "docs/releasing.md",
+    "docs/moving-from-npm.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "build/README.md",
+]
 
 
 def read(page: str) -> str:
@@ -23,7 +30,7 @@ def test_every_script_and_link_leads_somewhere(page: str) -> None:
     folder = (ROOT / page).parent
     for link in re.findall(r"\]\((?!https:)([^)#]+)", text):
         assert (folder / link).exists(), link
-    for script in re.findall(r"build/\w+\.(?:py|sh)", text):
+    for script in re.findall(r"build/[\w/]+\.(?:py|sh)", text):
         assert (ROOT / script).exists(), script
 
 

@@ -63,7 +63,7 @@ def test_a_machine_is_given_the_image_of_its_platform(registry: tuple[str, Path]
     environ = {**os.environ, "SSL_CERT_FILE": str(authority), "REGISTRY_USER": "me", "REGISTRY_TOKEN": "secret"}
     image = f"{address}/owner/{PROGRAM}"
     for command in (["images.sh", VERSION, archives], ["publish_images.sh", image, VERSION, archives]):
-        script = [str(ROOT / "build" / str(command[0])), *map(str, command[1:])]
+        script = [str(ROOT / "build/release" / str(command[0])), *map(str, command[1:])]
         done = subprocess.run(script, env=environ, text=True, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "secret" not in done.stdout + done.stderr
@@ -86,7 +86,7 @@ def test_an_image_is_the_same_each_time(archives: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     seen = set()
     for _ in range(2):
-        subprocess.run([ROOT / "build/images.sh", VERSION, archives], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([ROOT / "build/release/images.sh", VERSION, archives], check=True, stdout=subprocess.DEVNULL)
         image = archives / f"{PROGRAM}-{VERSION}-linux-x86_64.oci.tar"
         index = subprocess.run(["tar", "-xOf", image, "index.json"], check=True, stdout=subprocess.PIPE).stdout
         seen.add(json.loads(index)["manifests"][0]["digest"])

@@ -6,7 +6,7 @@ import pytest
 from packaging.tags import parse_tag
 from platforms import PLATFORMS, this_platform
 
-from tests.release.conftest import ROOT
+from tests.release.conftest import ROOT, script
 
 # What `uname -s` and `uname -m` say, where an operating system has more than one word for a machine.
 ALIASES = {("Linux", "amd64"): "linux-x86_64", ("Linux", "arm64"): "linux-aarch64"}
@@ -47,3 +47,19 @@ def test_every_wheel_tag_is_of_its_platform_and_any_python(name: str) -> None:
     for tag in parse_tag(row.wheel_tag):
         assert (tag.interpreter, tag.abi) == ("py3", "none")
         assert tag.platform.endswith(row.machine)
+
+
+def test_every_linux_platform_and_no_other_gets_an_image() -> None:
+    printed = dict(line.split() for line in script("platforms.py", "--images").stdout.splitlines())
+    assert printed == {"linux-x86_64": "linux/amd64", "linux-aarch64": "linux/arm64"}
+
+
+def test_the_name_of_this_machine_is_printed() -> None:
+    assert script("platforms.py").stdout.strip() == this_platform().name
+    assert script("platforms.py", "--oci").stdout.strip() == this_platform().oci
+
+
+def test_an_unknown_argument_prints_the_usage() -> None:
+    done = script("platforms.py", "--all")
+    assert (done.returncode, done.stdout) == (64, "")
+    assert "usage: platforms.py" in done.stderr

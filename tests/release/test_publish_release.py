@@ -42,9 +42,9 @@ PUBLIC = {"draft": False, "title": "1.2.3", "notes": "as it was", "files": ["ins
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Return a project with notes for 1.2.3, a folder with two files, and `gh`."""
-    (tmp_path / "build").mkdir()
+    (tmp_path / "build/release").mkdir(parents=True)
     for name in ("publish_release.sh", "release_notes.py"):
-        (tmp_path / "build" / name).write_text((ROOT / "build" / name).read_text())
+        (tmp_path / "build/release" / name).write_text((ROOT / "build/release" / name).read_text())
     (tmp_path / "CHANGELOG.md").write_text("## 1.2.3\n\n- New: this.\n")
     (tmp_path / "dist").mkdir()
     for name in ("install.sh", "SHA256SUMS"):
@@ -59,7 +59,7 @@ def publish(project: Path, version: str, releases: dict[str, Any]) -> tuple[int,
     """Publish *version* where *releases* are there already, and return the exit code and what is there then."""
     (project / "state").write_text(json.dumps(releases))
     environ = {"PATH": f"{project / 'bin'}:{os.environ['PATH']}"}
-    command = ["sh", str(project / "build/publish_release.sh"), version, str(project / "dist")]
+    command = ["sh", str(project / "build/release/publish_release.sh"), version, str(project / "dist")]
     done = subprocess.run(command, env=environ, capture_output=True, check=False)
     after: dict[str, Any] = json.loads((project / "state").read_text())
     return done.returncode, after

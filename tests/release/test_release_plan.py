@@ -32,9 +32,9 @@ def clone(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, folder)
-    (folder / "build").mkdir()
+    (folder / "build/release").mkdir(parents=True)
     for name in ("release_plan.sh", "release_notes.py", "version.py"):
-        shutil.copy(ROOT / "build" / name, folder / "build")
+        shutil.copy(ROOT / "build/release" / name, folder / "build/release")
     (folder / "CHANGELOG.md").write_text(NOTES)
     git(folder, "init", "--quiet")
     commit(folder, "release")
@@ -49,7 +49,7 @@ def clone(tmp_path: Path) -> Path:
 def plan(clone: Path, event: str, dry_run: str, ref: str) -> subprocess.CompletedProcess[str]:
     """Ask for the plan of one run."""
     environ = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
-    command = ["build/release_plan.sh", event, dry_run, ref]
+    command = ["build/release/release_plan.sh", event, dry_run, ref]
     return subprocess.run(command, cwd=clone, env=environ, text=True, capture_output=True, check=False)
 
 

@@ -95,6 +95,10 @@ class Workerd(Server):
                 rows += [list(row) for row in database.execute(query)]
         return rows
 
+    def disk(self) -> bytes:
+        """Return all that the Durable Objects have on disk, the pages that a database no longer uses included."""
+        return b"".join(file.read_bytes() for file in sorted((self._home / "state").rglob("*")) if file.is_file())
+
     def start(self) -> Self:
         """Start workerd and wait until the Worker is healthy."""
         config = self._home / "workerd.capnp"

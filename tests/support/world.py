@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
-from exec_cf.http import Answer, Failed, Request
+from exec_cf.http import Request, RequestError, Response
 from exec_cf.messages import BusBlock
 
 NOW = datetime(2026, 5, 24, 15, 30, tzinfo=UTC)
@@ -13,24 +13,24 @@ NOW = datetime(2026, 5, 24, 15, 30, tzinfo=UTC)
 OFFLINE: Mapping[str, str] = {"CF_WORKER_HEALTHCHECK": "0"}
 """The environment under which no request is made."""
 
-Exchange = Callable[[Request], Answer]
+Exchange = Callable[[Request], Response]
 
 
 class Script:
     """An exchange that gives the next of some answers, and keeps what it was asked."""
 
-    def __init__(self, *answers: Answer | Failed) -> None:
+    def __init__(self, *answers: Response | RequestError) -> None:
         self._answers = iter(answers)
         self.requests: list[Request] = []
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Response:
         self.requests.append(request)
         answer = next(self._answers)
-        if isinstance(answer, Failed):
+        if isinstance(answer, RequestError):
             raise answer
         return answer
 
-    def unused(self) -> Iterable[Answer | Failed]:
+    def unused(self) -> Iterable[Response | RequestError]:
         """Return the answers that nobody asked for."""
         return list(self._answers)
 
@@ -58,7 +58,7 @@ class FakeWorld:
         self.slept: list[float] = []
         self.order: list[str] = []
 
-    def exchange(self, request: Request) -> Answer:
+    def exchange(self, request: Request) -> Response:
         self.order.append(request.method)
         return self.script(request)
 
@@ -71,12 +71,12 @@ class FakeWorld:
     def at_terminal(self) -> bool:
         return self.terminal
 
-    def read(self, file: str, most: int) -> bytes:
+    def read(self, file: str, limit: int) -> bytes:
         if file:
-            return self.files[file][: most + 1]
+            return self.files[file][: limit + 1]
         if isinstance(self._stdin, OSError):
             raise self._stdin
-        return self._stdin[: most + 1]
+        return self._stdin[: limit + 1]
 
     def writable(self) -> None:
         self.order.append("writable")
@@ -102,8 +102,8 @@ def os_error(number: int) -> OSError:
 FULL = os_error(errno.ENOSPC)
 
 
-def started(bus: BusBlock, status: int = 201, abort: str = "/control/abort/lead") -> Answer:
+def started(bus: BusBlock, status: int = 201, abort: str = "/control/abort/lead") -> Response:
     """Return the answer of a Worker that started the agent with *bus*."""
     import msgspec
 
-    return Answer(status, msgspec.json.encode({"state": "ready", "subjects": bus, "abort": abort}))
+    return Response(status, msgspec.json.encode({"state": "ready", "subjects": bus, "abort": abort}))

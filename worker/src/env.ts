@@ -1,46 +1,13 @@
-import type { Registry } from "./registry.ts";
-import type { AgentSession } from "./session.ts";
+import type { RegistryCalls, SessionCalls } from "./calls.ts";
+import type { Vars } from "./vars.ts";
 
-/** What the deployment gives the Worker: vars and secrets (all text), and the two Durable Object namespaces. */
+/** What the deployment hands to the Worker: vars, secrets, and the namespaces of the two Durable Objects. */
 export interface Env extends Vars {
-  readonly SESSIONS: DurableObjectNamespace<AgentSession>;
-  readonly REGISTRY: DurableObjectNamespace<Registry>;
+  readonly SESSIONS: DurableObjectNamespace<SessionCalls>;
+  readonly REGISTRY: DurableObjectNamespace<RegistryCalls>;
 }
 
-/** Vars and secrets. An empty one counts as unset. */
-export interface Vars {
-  /** Secret: the bearer token of the control routes; unset leaves them open. */
-  readonly CONTROL_TOKEN?: string;
-
-  /** Secret: `ws://` or `wss://`, with user and password or token in it when the server wants them. */
-  readonly NATS_WS_URL?: string;
-  /** Secret: the text of a credentials file. */
-  readonly NATS_CREDS?: string;
-  /** Secret: an nkey seed, `SU…`. */
-  readonly NATS_NKEY_SEED?: string;
-  /** Secret: a token. */
-  readonly NATS_TOKEN?: string;
-
-  /** Owner token of agents whose start names none. */
-  readonly OPEN_AGENT_OWNER?: string;
-  /** `openrouter` (default) or `gateway`. */
-  readonly OPEN_AGENT_PROVIDER?: string;
-  readonly OPEN_AGENT_MODEL_ID?: string;
-  /** Secrets of the providers. */
-  readonly OPENROUTER_API_KEY?: string;
-  readonly AI_GATEWAY_API_KEY?: string;
-  /** Points a provider elsewhere: a proxy, a test. */
-  readonly OPENROUTER_BASE_URL?: string;
-  readonly AI_GATEWAY_BASE_URL?: string;
-
-  /** Seconds without a prompt after which an agent stops itself; 0 for never. */
-  readonly AGENT_IDLE_LIMIT_S?: string;
-  /** Seconds that a caller has for the answer to a mid-stream query. */
-  readonly AGENT_QUERY_LIMIT_S?: string;
-  /** Seconds that one turn may take. */
-  readonly AGENT_TURN_LIMIT_S?: string;
-  /** Model calls that one turn may make. */
-  readonly AGENT_STEP_LIMIT?: string;
-  /** Earlier messages that a turn is given. */
-  readonly AGENT_HISTORY_LIMIT?: string;
+/** The one Registry of this Worker. */
+export function registryOf(env: Env): DurableObjectStub<RegistryCalls> {
+  return env.REGISTRY.getByName("registry");
 }

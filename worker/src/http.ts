@@ -1,7 +1,7 @@
-import { codesOf, type Fault, WorkerError } from "./errors.ts";
+import { CODES, type Fault, WorkerError } from "./errors.ts";
 
-/** Largest body of a start, in bytes: labels end up in one bus message. */
-const LARGEST_BODY = 64 * 1024;
+/** Largest body of a start: labels have to fit into one bus message. */
+const MAX_BODY_BYTES = 64 * 1024;
 
 export function json(
   status: number,
@@ -11,18 +11,20 @@ export function json(
   return Response.json(body, { status, headers: { "Cache-Control": "no-store", ...headers } });
 }
 
-export function problem(fault: Fault): Response {
-  const headers = fault.code === "method_not_allowed" ? { Allow: fault.allow } : challengeOf(fault);
-  return json(codesOf(fault.code).http, { error: fault.code, message: fault.message }, headers);
+export function errorResponse({ code, message, allow }: Fault): Response {
+  return json(
+    CODES[code].http,
+    { error: code, message },
+    {
+      ...(allow && { Allow: allow }),
+      ...(code === "unauthorized" && { "WWW-Authenticate": "Bearer" }),
+    },
+  );
 }
 
-function challengeOf(fault: Fault): Readonly<Record<string, string>> {
-  return fault.code === "unauthorized" ? { "WWW-Authenticate": "Bearer" } : {};
-}
-
-/** The JSON value of a body, `{}` of a missing one. Throws WorkerError: 413, 415, 400. */
-export async function jsonBody(request: Request): Promise<unknown> {
-  const bytes = await bodyOf(request);
+/** The JSON value of a body, `{}` for an empty one. Throws WorkerError: 413, 415, 400. */
+export async function readJson(request: Request): Promise<unknown> {
+  const bytes = await readBody(request);
   if (bytes.length === 0) return {};
   const type = request.headers.get("Content-Type")?.split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") {
@@ -35,13 +37,16 @@ export async function jsonBody(request: Request): Promise<unknown> {
   }
 }
 
-async function bodyOf(request: Request): Promise<Uint8Array> {
+async function readBody(request: Request): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const part of request.body ?? []) {
     size += part.length;
-    if (size > LARGEST_BODY) {
-      throw new WorkerError({ code: "too_large", message: `the body is larger than ${LARGEST_BODY} bytes` });
+    if (size > MAX_BODY_BYTES) {
+      throw new WorkerError({
+        code: "too_large",
+        message: `the body is larger than ${MAX_BODY_BYTES} bytes`,
+      });
     }
     parts.push(part);
   }

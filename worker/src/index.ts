@@ -1,10 +1,9 @@
-import { abortCapability, isUsable, refuseForeignPages, requireBearer, requireCapability } from "./auth.ts";
-import type { Env } from "./env.ts";
+import { abortPath, authModeOf, authorize, warnOfOpenRoutes } from "./auth.ts";
+import { type Env, registryOf } from "./env.ts";
 import { faultOf, unreachable, WorkerError } from "./errors.ts";
-import { json, jsonBody, problem } from "./http.ts";
+import { errorResponse, json, readJson } from "./http.ts";
 import { warn } from "./log.ts";
-import type { Outcome } from "./outcome.ts";
-import { registryOf } from "./registry.ts";
+import { unwrap } from "./outcome.ts";
 import { type Route, routeOf } from "./routes.ts";
 import { settingsOf } from "./settings.ts";
 import { stopAll } from "./stop_all.ts";
@@ -14,11 +13,9 @@ import { VERSION } from "./version.ts";
 export { Registry } from "./registry.ts";
 export { AgentSession } from "./session.ts";
 
-let warned = false;
-
 export default {
   async fetch(request, env): Promise<Response> {
-    warnOfRoutes(env);
+    warnOfOpenRoutes(env);
     const url = new URL(request.url);
     try {
       const route = routeOf(request.method, url);
@@ -26,62 +23,22 @@ export default {
       return await answer(request, route, env);
     } catch (thrown) {
       const fault = faultOf(thrown);
-      if (!(thrown instanceof WorkerError))
+      if (!(thrown instanceof WorkerError)) {
         warn("request failed", { method: request.method, code: fault.code });
-      return problem(fault);
+      }
+      return errorResponse(fault);
     }
   },
 } satisfies ExportedHandler<Env>;
 
-type Auth = "token" | "none" | "unusable";
-
-function authOf(env: Env): Auth {
-  const token = controlToken(env);
-  if (!token) return "none";
-  return isUsable(token) ? "token" : "unusable";
-}
-
-function warnOfRoutes(env: Env): void {
-  const auth = authOf(env);
-  if (warned || auth === "token") return;
-  warned = true;
-  if (auth === "none") warn("routes are open", { cure: "set the secret CONTROL_TOKEN" });
-  else warn("routes are closed to everybody", { cause: UNUSABLE });
-}
-
-const UNUSABLE =
-  "the Worker's secret CONTROL_TOKEN holds white space or characters outside ASCII, which no header carries; set another";
-
-async function authorize(request: Request, url: URL, route: Route, env: Env): Promise<void> {
-  if (route.to === "health") return;
-  const token = controlToken(env);
-  if (!token) return refuseForeignPages(request, url);
-  if (!isUsable(token)) throw new WorkerError({ code: "internal", message: UNUSABLE });
-  const header = request.headers.get("Authorization");
-  if (header === null && route.to === "abort" && route.capability !== null) {
-    return requireCapability(route.capability, token, route.session);
-  }
-  return requireBearer(header, token);
-}
-
-/** Secrets that were piped in end with a line feed, which no header can carry. */
-function controlToken(env: Env): string | undefined {
-  return env.CONTROL_TOKEN?.trim() || undefined;
-}
-
 async function answer(request: Request, route: Route, env: Env): Promise<Response> {
   switch (route.to) {
     case "health":
-      return json(200, {
-        ok: true,
-        agent: AGENT,
-        version: VERSION,
-        auth: authOf(env),
-      });
+      return json(200, { ok: true, agent: AGENT, version: VERSION, auth: authModeOf(env) });
     case "start":
-      return start(route.session, await jsonBody(request), env);
-    case "look":
-      return look(route.session, env);
+      return start(route.session, await readJson(request), env);
+    case "status":
+      return status(route.session, env);
     case "abort":
       return abort(route.session, env);
     case "abort-all":
@@ -93,11 +50,11 @@ async function answer(request: Request, route: Route, env: Env): Promise<Respons
 
 async function start(session: string, body: unknown, env: Env): Promise<Response> {
   const settings = settingsOf(body, session, env);
-  const { created, view } = unwrapped(await env.SESSIONS.getByName(session).start(session, settings));
+  const { created, view } = unwrap(await env.SESSIONS.getByName(session).start(session, settings));
   return json(created ? 201 : 200, { ...view, abort: await abortPath(session, env) });
 }
 
-async function look(session: string, env: Env): Promise<Response> {
+async function status(session: string, env: Env): Promise<Response> {
   const view = await env.SESSIONS.getByName(session).look();
   if (view !== null) return json(200, { session, ...view, abort: await abortPath(session, env) });
   throw new WorkerError({ code: "not_found", message: "no agent was started in this session" });
@@ -116,16 +73,5 @@ async function abortAll(env: Env): Promise<Response> {
 }
 
 async function stop(session: string, env: Env): Promise<boolean> {
-  return unwrapped(await env.SESSIONS.getByName(session).stop(session, "it was aborted"));
-}
-
-async function abortPath(session: string, env: Env): Promise<string> {
-  const path = `/control/abort/${encodeURIComponent(session)}`;
-  const token = controlToken(env);
-  return token ? `${path}?cap=${await abortCapability(token, session)}` : path;
-}
-
-function unwrapped<T>(outcome: Outcome<T>): T {
-  if (outcome.ok) return outcome.value;
-  throw new WorkerError(outcome.fault);
+  return unwrap(await env.SESSIONS.getByName(session).stop(session, "it was aborted"));
 }

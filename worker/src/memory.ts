@@ -1,47 +1,50 @@
 import type { Message } from "./agents/agent.ts";
 import type { Settings } from "./settings.ts";
 
-/** What makes this session an agent; it survives everything but a stop. */
-export interface Stored {
+/** The agent of this session. Its record survives everything but a stop. */
+export interface StoredAgent {
   readonly session: string;
   readonly settings: Settings;
 }
 
-/** What a restart must know of the time before it. */
+/** What is needed after a restart. */
 export interface Activity {
-  /** When a prompt last came or a turn last ended, in milliseconds since 1970. */
+  /** When a prompt last arrived or a turn last ended, in milliseconds since 1970. */
   readonly at: number;
-  /** Reply subjects of streams that wait for their terminator. */
+  /** Reply subjects of streams that are still open. */
   readonly streams: readonly string[];
 }
 
-/** What is left of an agent that was stopped, until it is forgotten altogether. */
-export interface Ended extends Stored {
+/** What is kept of a stopped agent for a day: who it was, and when and why it stopped. */
+export interface StoppedAgent {
+  readonly session: string;
+  /** Nested as in `StoredAgent`: during a deployment, an older version may read what a newer one wrote. */
+  readonly settings: Pick<Settings, "owner" | "agent">;
   readonly cause: string;
-  /** When it stopped, or a later stop found it so, in milliseconds since 1970. */
+  /** When it was last stopped, in milliseconds since 1970. */
   readonly at: number;
 }
 
-/** Milliseconds for which a stopped agent is still known. */
-const ENDED_MS = 24 * 60 * 60 * 1000;
+/** How long a stopped agent is remembered, in milliseconds. */
+const STOPPED_MS = 24 * 60 * 60 * 1000;
 
 /** The session's SQLite storage. */
 export class Memory {
-  #agent: Stored | undefined;
+  #agent: StoredAgent | undefined;
 
   constructor(private readonly storage: DurableObjectStorage) {
-    this.#agent = storage.kv.get<Stored>("agent");
+    this.#agent = storage.kv.get<StoredAgent>("agent");
   }
 
-  get agent(): Stored | undefined {
+  get agent(): StoredAgent | undefined {
     return this.#agent;
   }
 
-  get ended(): Ended | undefined {
-    return this.storage.kv.get<Ended>("ended");
+  get ended(): StoppedAgent | undefined {
+    return this.storage.kv.get<StoppedAgent>("ended");
   }
 
-  /** When a stop found nothing here, in milliseconds since 1970. */
+  /** When a stop arrived before any start, in milliseconds since 1970. */
   get missed(): number | undefined {
     return this.storage.kv.get<number>("missed");
   }
@@ -50,12 +53,12 @@ export class Memory {
     return this.storage.kv.get<Activity>("activity") ?? { at: Date.now(), streams: [] };
   }
 
-  /** Unconfirmed, because a confirmed write holds back what is sent after it: acks and answers. */
+  /** Saved without confirmation: a confirmed write delays everything sent after it, acks and answers included. */
   note(activity: Activity): void {
     void this.storage.put("activity", activity, { allowUnconfirmed: true });
   }
 
-  begin(agent: Stored): void {
+  begin(agent: StoredAgent): void {
     this.storage.sql.exec(
       "CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, role TEXT NOT NULL, content TEXT NOT NULL)",
     );
@@ -66,20 +69,21 @@ export class Memory {
     this.#agent = agent;
   }
 
-  /** Forgets settings, conversation and alarm; what is kept goes after a day. */
-  async end(ended: Ended): Promise<void> {
+  /** Forgets the agent and its conversation. What `StoppedAgent` names is kept for a day. */
+  async end({ session, settings: { owner, agent } }: StoredAgent, cause: string): Promise<void> {
     this.#agent = undefined;
     await this.erase();
+    const ended: StoppedAgent = { session, settings: { owner, agent }, cause, at: Date.now() };
     this.storage.kv.put("ended", ended);
-    await this.storage.setAlarm(Date.now() + ENDED_MS);
+    await this.storage.setAlarm(Date.now() + STOPPED_MS);
   }
 
-  /** Notes a stop that found nothing, so that a start that was put off before it is not made after it. */
+  /** Records a stop that found no agent, so that a start that was deferred before it is not carried out after it. */
   async miss(): Promise<void> {
     const ended = this.ended;
     if (ended) this.storage.kv.put("ended", { ...ended, at: Date.now() });
     else this.storage.kv.put("missed", Date.now());
-    await this.storage.setAlarm(Date.now() + ENDED_MS);
+    await this.storage.setAlarm(Date.now() + STOPPED_MS);
   }
 
   async erase(): Promise<void> {
@@ -88,17 +92,17 @@ export class Memory {
   }
 
   /** The last messages, oldest first. */
-  history(most: number): Message[] {
+  history(limit: number): Message[] {
     const query = "SELECT role, content FROM message ORDER BY id DESC LIMIT ?";
-    const rows = this.storage.sql.exec<{ role: Message["role"]; content: string }>(query, most).toArray();
+    const rows = this.storage.sql.exec<{ role: Message["role"]; content: string }>(query, limit).toArray();
     return rows.reverse().map(({ role, content }) => ({ role, content }));
   }
 
-  /** Adds a turn and drops what no later turn will be given. */
-  remember(prompt: string, answer: string, most: number): void {
+  /** Appends a turn and deletes the messages that no later turn will need. */
+  remember(prompt: string, answer: string, limit: number): void {
     const insert = "INSERT INTO message (role, content) VALUES ('user', ?), ('assistant', ?)";
     this.storage.sql.exec(insert, prompt, answer);
     const drop = "DELETE FROM message WHERE id NOT IN (SELECT id FROM message ORDER BY id DESC LIMIT ?)";
-    this.storage.sql.exec(drop, most);
+    this.storage.sql.exec(drop, limit);
   }
 }

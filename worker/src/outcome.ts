@@ -1,6 +1,6 @@
-import { type Fault, faultOf } from "./errors.ts";
+import { type Fault, faultOf, WorkerError } from "./errors.ts";
 
-/** A result that survives the call of a Durable Object: an exception would arrive there without its fault. */
+/** The result of a remote call. An exception would lose its fault on the way. */
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: Fault };
@@ -11,4 +11,10 @@ export async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> 
   } catch (thrown) {
     return { ok: false, fault: faultOf(thrown) };
   }
+}
+
+/** The value of an outcome. Throws WorkerError with its fault. */
+export function unwrap<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value;
+  throw new WorkerError(outcome.fault);
 }

@@ -1,9 +1,9 @@
-import type { Presence } from "./bus/link.ts";
-import type { Stored } from "./memory.ts";
+import type { Presence } from "./bus/connection.ts";
+import type { StoredAgent } from "./memory.ts";
 import { AGENT } from "./subjects.ts";
 
-/** How a session shows itself on the bus. The spec's labels come first, so that they override nothing. */
-export function presenceOf({ session, settings }: Stored): Presence {
+/** How an agent appears on the bus. Labels come first, so that they override nothing. */
+export function presenceOf({ session, settings }: StoredAgent): Presence {
   const { owner, labels, agent: harness, description } = settings;
   return {
     identity: { owner, session },

@@ -1,8 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
+import type { RegistryCalls } from "./calls.ts";
 import type { Env } from "./env.ts";
 
-/** Knows which sessions live, because a namespace cannot list its objects. There is one. */
-export class Registry extends DurableObject<Env> {
+/** Remembers which sessions have an agent, because a namespace cannot list its objects. There is one. */
+export class Registry extends DurableObject<Env> implements RegistryCalls {
   async add(session: string): Promise<void> {
     this.ctx.storage.kv.put(session, true);
   }
@@ -14,8 +15,4 @@ export class Registry extends DurableObject<Env> {
   async list(): Promise<string[]> {
     return [...this.ctx.storage.kv.list()].map(([session]) => session);
   }
-}
-
-export function registryOf(env: Env): DurableObjectStub<Registry> {
-  return env.REGISTRY.getByName("registry");
 }

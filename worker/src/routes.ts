@@ -1,24 +1,24 @@
 import { WorkerError } from "./errors.ts";
-import { tokenProblem } from "./tokens.ts";
+import { tokenProblem } from "./subjects.ts";
 
-/** What a request asks for. */
+/** A request for one of the Worker's routes. */
 export type Route =
   | { readonly to: "health" }
   | { readonly to: "start"; readonly session: string }
-  | { readonly to: "look"; readonly session: string }
+  | { readonly to: "status"; readonly session: string }
   | { readonly to: "abort"; readonly session: string; readonly capability: string | null }
   | { readonly to: "abort-all" };
 
 type Handlers = Readonly<Record<string, () => Route>>;
 
-/** Reads method and URL. Throws WorkerError: 404, 405 with what is allowed, 400 for a session that is no token. */
+/** The route of a method and URL. Throws WorkerError: 404, 405 with the allowed methods, 400 if the session is not a subject token. */
 export function routeOf(method: string, url: URL): Route {
   const handlers = handlersOf(url);
   if (handlers === undefined) {
     throw new WorkerError({
       code: "not_found",
       message:
-        "no such route; there are /health, /agent/<session>, /control/abort and /control/abort/<session>",
+        "no such route; the routes are /health, /agent/<session>, /control/abort and /control/abort/<session>",
     });
   }
   const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
@@ -35,7 +35,7 @@ function handlersOf(url: URL): Handlers | undefined {
   }
   if (first === "agent" && second && third === undefined) {
     return {
-      GET: () => ({ to: "look", session: sessionOf(second) }),
+      GET: () => ({ to: "status", session: sessionOf(second) }),
       POST: () => ({ to: "start", session: sessionOf(second) }),
     };
   }

@@ -1,106 +1,80 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Agent } from "./agents/agent.ts";
 import { agentFor } from "./agents/index.ts";
-import { accessOf } from "./bus/access.ts";
-import { Bus } from "./bus/bus.ts";
+import { connectionOptions } from "./bus/access.ts";
+import { Connection, type Listener } from "./bus/connection.ts";
 import { envelopeOf } from "./bus/envelope.ts";
-import { Link, type Listener } from "./bus/link.ts";
+import { Outbox } from "./bus/outbox.ts";
+import { type Job, PromptQueue } from "./bus/queue.ts";
 import { redirectOf } from "./bus/redirect.ts";
 import { Reply } from "./bus/reply.ts";
 import { turnOf } from "./bus/turn.ts";
-import { type Job, Turns } from "./bus/turns.ts";
-import type { Env } from "./env.ts";
+import type { SessionCalls, Started, State, StopRecord, View } from "./calls.ts";
+import { type Env, registryOf } from "./env.ts";
 import { type Fault, faultOf, WorkerError } from "./errors.ts";
 import { checkLimits, limit, limitOrDefault } from "./limits.ts";
-import { info, warn, whatFailed } from "./log.ts";
-import { Memory, type Stored } from "./memory.ts";
+import { errorDetail, info, warn } from "./log.ts";
+import { Memory, type StoppedAgent, type StoredAgent } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { presenceOf } from "./presence.ts";
-import { registryOf } from "./registry.ts";
 import { type Settings, sameSettings } from "./settings.ts";
-import { isReplySubject, type Subjects, subjectsOf } from "./subjects.ts";
+import { isReplySubject, subjectsOf } from "./subjects.ts";
 
-/** Milliseconds between two looks at the connection. */
+/** How often the connection is checked, in milliseconds. */
 const PERIOD_MS = 20_000;
-/** Milliseconds until a bus that could not be reached is tried again. */
+/** How long after a failed attempt the bus is tried again, in milliseconds. */
 const RETRY_MS = 5_000;
-/** Milliseconds for which changes are gathered before they are written down: what answers at once goes out before. */
+/** How long changes are collected before they are written to disk, in milliseconds: a prompt answer goes out first. */
 const NOTE_MS = 100;
-/** Redirects that are remembered, to do each only once; few, because each may be a megabyte. */
-const REDIRECTS = 16;
+/** How many redirects are remembered, to run each only once; few, because each may be a megabyte. */
+const MAX_REDIRECTS = 16;
 
 const CUT_OFF: Fault = {
   code: "internal",
-  message: "the agent was restarted while it answered; send the prompt again",
+  message: "the agent was restarted while it was answering; send the prompt again",
 };
 
-export type State = "starting" | "ready" | "busy" | "stopped";
-
-/** What the routes tell of an agent. */
-export interface View {
-  readonly state: State;
-  readonly owner: string;
-  readonly session: string;
-  readonly agent: string;
-  readonly instance_id?: string;
-  readonly subjects: Subjects;
-  /** Why it stopped, or why it is not on the bus. */
-  readonly cause?: string;
-  /** When it was last stopped, as RFC 3339: whoever spawned it anew since then tells the two apart by it. */
-  readonly stopped_at?: string;
-}
-
-/** What is told of a session that was stopped before anything was started in it. */
-export type Missed = Pick<View, "state" | "cause" | "stopped_at">;
-
-export interface Started {
-  /** False when the agent ran already. */
-  readonly created: boolean;
-  readonly view: View;
-}
-
-/** One agent: its settings and conversation on disk, its connection to the bus in memory, an alarm to revive it. */
-export class AgentSession extends DurableObject<Env> {
+/** One agent: settings and conversation on disk, a connection to the bus in memory, an alarm that revives it. */
+export class AgentSession extends DurableObject<Env> implements SessionCalls {
   readonly #memory = new Memory(this.ctx.storage);
-  readonly #bus = new Bus();
-  readonly #turns = new Turns(
+  readonly #outbox = new Outbox();
+  readonly #queue = new PromptQueue(
     (job, signal) => this.#answer(job, signal),
     () => this.#noteActivity(),
   );
-  /** Streams that an earlier life of this object left open. */
+  /** Reply subjects of streams that were open when this object was last restarted. */
   #orphans: readonly string[] = this.#memory.agent ? this.#memory.activity.streams : [];
   #redirects: string[] = [];
-  #starting: { readonly stored: Stored; readonly work: Promise<void> } | undefined;
+  #starting: { readonly stored: StoredAgent; readonly work: Promise<void> } | undefined;
   #connecting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #cause: string | undefined;
   #noting: number | null = null;
+  /** When a prompt last came or a turn last ended, in milliseconds since 1970; on disk a moment later. */
+  #activeAt = this.#memory.activity.at;
 
-  /** Starts the agent, or finds the one that runs with these settings. */
   start(session: string, settings: Settings): Promise<Outcome<Started>> {
     return outcomeOf(() => this.#start({ session, settings }));
   }
 
-  /** What this session is doing; null when nothing is known of it. */
-  async look(): Promise<View | Missed | null> {
+  async look(): Promise<View | StopRecord | null> {
     if (this.#starting) return this.#view("starting", this.#starting.stored);
     const stored = this.#memory.agent;
     if (stored === undefined) {
       const ended = this.#memory.ended;
-      if (ended === undefined) return this.#missed();
+      if (ended === undefined) return this.#stopRecord();
       return { ...this.#view("stopped", ended, ended.cause), stopped_at: new Date(ended.at).toISOString() };
     }
-    if (this.#bus.link?.up) return this.#view(this.#turns.busy ? "busy" : "ready", stored);
+    if (this.#outbox.connection?.up) return this.#view(this.#queue.busy ? "busy" : "ready", stored);
     this.ctx.waitUntil(this.#revive(stored));
-    return this.#view("starting", stored, this.#cause ?? "it was restarted and connects to the bus again");
+    return this.#view("starting", stored, this.#cause ?? "it was restarted and is connecting to the bus");
   }
 
-  /** Ends all streams, leaves the bus and forgets; tells whether there was something to stop. */
   stop(session: string, cause: string): Promise<Outcome<boolean>> {
     return outcomeOf(() => this.#stop(session, cause));
   }
 
-  /** Revives the connection after anything that broke it. It re-arms itself first, and never throws. */
+  /** Restores the connection, whatever broke it. Re-arms itself first, and never throws. */
   override async alarm(): Promise<void> {
     const stored = this.#memory.agent;
     if (stored === undefined) {
@@ -114,11 +88,11 @@ export class AgentSession extends DurableObject<Env> {
         await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
       } else await this.#revive(stored);
     } catch (thrown) {
-      warn("alarm failed", { session: stored.session, ...whatFailed(thrown) });
+      warn("alarm failed", { session: stored.session, ...errorDetail(thrown) });
     }
   }
 
-  async #start(wanted: Stored): Promise<Started> {
+  async #start(wanted: StoredAgent): Promise<Started> {
     await this.#stopping;
     const known = this.#memory.agent ?? this.#starting?.stored;
     if (known !== undefined) return this.#join(known, wanted);
@@ -132,18 +106,19 @@ export class AgentSession extends DurableObject<Env> {
     return { created: true, view: this.#view("ready", wanted) };
   }
 
-  async #join(known: Stored, wanted: Stored): Promise<Started> {
+  async #join(known: StoredAgent, wanted: StoredAgent): Promise<Started> {
     if (!sameSettings(known.settings, wanted.settings)) {
       throw new WorkerError({
         code: "conflict",
-        message: "this session already runs with other settings; abort it first, or start another session",
+        message:
+          "this session is already running with different settings; abort it first, or start another session",
       });
     }
     await (this.#starting?.work ?? this.#connect(known));
     return { created: false, view: this.#view("ready", known) };
   }
 
-  async #create(stored: Stored): Promise<void> {
+  async #create(stored: StoredAgent): Promise<void> {
     checkLimits(this.env);
     this.#agentOf(stored.settings).check();
     await registryOf(this.env).add(stored.session);
@@ -154,6 +129,7 @@ export class AgentSession extends DurableObject<Env> {
       throw thrown;
     }
     this.#memory.begin(stored);
+    this.#activeAt = Date.now();
     await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, this.#idleLimit()));
     info("started", { session: stored.session, agent: stored.settings.agent });
   }
@@ -162,7 +138,7 @@ export class AgentSession extends DurableObject<Env> {
     await Promise.allSettled([this.#starting?.work, this.#stopping]);
     const stored = this.#memory.agent;
     if (stored === undefined) {
-      // A start that a crash cut off may have left its entry.
+      // A crash in the middle of a start may have left its entry.
       await registryOf(this.env).remove(session);
       await this.#memory.miss();
       return false;
@@ -175,17 +151,17 @@ export class AgentSession extends DurableObject<Env> {
     return true;
   }
 
-  async #leave(stored: Stored, cause: string): Promise<void> {
-    this.#turns.stop();
-    await this.#memory.end({ ...stored, cause, at: Date.now() });
-    // The callers of a turn that a crash cut off still wait, and only the bus can tell them.
+  async #leave(stored: StoredAgent, cause: string): Promise<void> {
+    this.#queue.stop();
+    await this.#memory.end(stored, cause);
+    // Callers of a turn that was cut off by a restart are still waiting; their streams can only end on the bus.
     const connecting = this.#orphans.length > 0 ? this.#connect(stored) : this.#connecting;
     await connecting?.catch(() => undefined);
-    await this.#bus.detach()?.close();
+    await this.#outbox.detach()?.close();
     await registryOf(this.env).remove(stored.session);
   }
 
-  async #revive(stored: Stored): Promise<void> {
+  async #revive(stored: StoredAgent): Promise<void> {
     try {
       await this.#connect(stored);
     } catch (thrown) {
@@ -194,19 +170,21 @@ export class AgentSession extends DurableObject<Env> {
     }
   }
 
-  /** Sees to it that the agent is on the bus. Throws WorkerError `bus_unavailable`. */
-  #connect(stored: Stored): Promise<void> {
+  /** Ensures that the agent is on the bus. Throws WorkerError `bus_unavailable`. */
+  #connect(stored: StoredAgent): Promise<void> {
     this.#connecting ??= this.#open(stored).finally(() => {
       this.#connecting = undefined;
     });
     return this.#connecting;
   }
 
-  async #open(stored: Stored): Promise<void> {
-    if (await this.#bus.link?.alive()) return;
-    this.#bus.lose();
+  async #open(stored: StoredAgent): Promise<void> {
+    if (await this.#outbox.connection?.alive()) return;
+    this.#outbox.lose();
     try {
-      this.#bus.attach(await Link.open(accessOf(this.env), presenceOf(stored), this.#listener));
+      this.#outbox.attach(
+        await Connection.open(connectionOptions(this.env), presenceOf(stored), this.#listener),
+      );
       this.#cause = undefined;
     } catch (thrown) {
       this.#cause = faultOf(thrown).message;
@@ -216,23 +194,23 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   readonly #listener: Listener = {
-    prompt: (payload, reply, link) => this.#onPrompt(payload, reply, link),
+    prompt: (payload, reply, connection) => this.#onPrompt(payload, reply, connection),
     signal: (verb, payload) => this.#onSignal(verb, payload),
-    restored: () => this.#bus.restored(),
+    restored: () => this.#outbox.restored(),
   };
 
-  #onPrompt(payload: Uint8Array, subject: string, link: Link): void {
+  #onPrompt(payload: Uint8Array, subject: string, connection: Connection): void {
     if (!isReplySubject(subject)) return;
-    const reply = new Reply(this.#bus, subject);
+    const reply = new Reply(this.#outbox, subject);
     try {
-      this.#turns.submit({ envelope: envelopeOf(payload, link.maxRequest), reply });
+      this.#queue.submit({ envelope: envelopeOf(payload, connection.maxRequest), reply });
     } catch (thrown) {
       reply.fail(faultOf(thrown));
     }
   }
 
   #onSignal(verb: string, payload: Uint8Array): void {
-    if (verb === "interrupt") this.#turns.interrupt();
+    if (verb === "interrupt") this.#queue.interrupt();
     if (verb === "redirect") this.#onRedirect(payload);
   }
 
@@ -241,34 +219,34 @@ export class AgentSession extends DurableObject<Env> {
     if (redirect === undefined) return;
     const known = `${redirect.reply}\n${redirect.envelope.prompt}`;
     if (this.#redirects.includes(known)) return;
-    this.#redirects = [...this.#redirects, known].slice(-REDIRECTS);
-    this.#turns.redirect({ envelope: redirect.envelope, reply: new Reply(this.#bus, redirect.reply) });
+    this.#redirects = [...this.#redirects, known].slice(-MAX_REDIRECTS);
+    this.#queue.redirect({ envelope: redirect.envelope, reply: new Reply(this.#outbox, redirect.reply) });
   }
 
   async #answer(job: Job, signal: AbortSignal): Promise<void> {
-    // A prompt can come between the registration and the end of the start.
+    // A prompt may arrive between the registration and the end of the start.
     await this.#starting?.work;
     const stored = this.#memory.agent;
     if (stored === undefined) throw new WorkerError({ code: "conflict", message: "this agent was stopped" });
     try {
       await this.#takeTurn(stored, job, signal);
     } catch (thrown) {
-      if (!signal.aborted) warn("turn failed", { session: stored.session, ...whatFailed(thrown) });
+      if (!signal.aborted) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
       throw thrown;
     }
   }
 
-  async #takeTurn({ settings }: Stored, job: Job, signal: AbortSignal): Promise<void> {
+  async #takeTurn({ settings }: StoredAgent, job: Job, signal: AbortSignal): Promise<void> {
     const agent = this.#agentOf(settings);
-    const most = limit(this.env, "AGENT_HISTORY_LIMIT");
-    const history = this.#memory.history(most);
-    const turn = turnOf(job, signal, history, this.#bus, limit(this.env, "AGENT_QUERY_LIMIT_S"));
+    const maxMessages = limit(this.env, "AGENT_HISTORY_LIMIT");
+    const history = this.#memory.history(maxMessages);
+    const turn = turnOf(job, signal, history, this.#outbox, limit(this.env, "AGENT_QUERY_LIMIT_S"));
     const answer = await agent.answer(turn);
     if (signal.aborted) return;
     job.reply.end();
-    // The terminator goes out first: a write to the disk holds back what is sent after it.
+    // The terminator goes out first: a write to disk delays everything sent after it.
     await scheduler.wait(0);
-    if (answer !== "" && this.#memory.agent) this.#memory.remember(job.envelope.prompt, answer, most);
+    if (answer !== "" && this.#memory.agent) this.#memory.remember(job.envelope.prompt, answer, maxMessages);
   }
 
   #agentOf({ agent, env }: Settings): Agent {
@@ -279,22 +257,23 @@ export class AgentSession extends DurableObject<Env> {
     const orphans = this.#orphans;
     this.#orphans = [];
     for (const subject of orphans) {
-      const reply = new Reply(this.#bus, subject);
+      const reply = new Reply(this.#outbox, subject);
       if (this.#memory.agent) reply.fail(CUT_OFF);
       else reply.abort();
     }
     if (orphans.length > 0) this.#noteActivity();
   }
 
-  /** Writes what a restart must know. */
+  /** Saves what is needed after a restart. */
   #noteActivity(): void {
+    this.#activeAt = Date.now();
     this.#noting ??= setTimeout(() => {
       this.#noting = null;
-      if (this.#memory.agent) this.#memory.note({ at: Date.now(), streams: this.#turns.openStreams });
+      if (this.#memory.agent) this.#memory.note({ at: this.#activeAt, streams: this.#queue.openStreams });
     }, NOTE_MS);
   }
 
-  #missed(): Missed | null {
+  #stopRecord(): StopRecord | null {
     const at = this.#memory.missed;
     if (at === undefined) return null;
     return {
@@ -305,7 +284,7 @@ export class AgentSession extends DurableObject<Env> {
   }
 
   #idleFor(): number {
-    return this.#turns.busy ? 0 : Date.now() - this.#memory.activity.at;
+    return this.#queue.busy ? 0 : Date.now() - this.#activeAt;
   }
 
   /** Milliseconds; Infinity for never. */
@@ -314,9 +293,13 @@ export class AgentSession extends DurableObject<Env> {
     return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
   }
 
-  #view(state: State, { session, settings }: Stored, cause?: string): View {
+  #view(
+    state: State,
+    { session, settings }: Pick<StoppedAgent, "session" | "settings">,
+    cause?: string,
+  ): View {
     const { owner, agent } = settings;
-    const instance = state === "stopped" ? undefined : this.#bus.link?.instanceId;
+    const instance = state === "stopped" ? undefined : this.#outbox.connection?.instanceId;
     return {
       state,
       owner,

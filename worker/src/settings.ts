@@ -1,59 +1,59 @@
-import type { Vars } from "./env.ts";
 import { WorkerError } from "./errors.ts";
-import { tokenProblem } from "./tokens.ts";
+import { tokenProblem } from "./subjects.ts";
+import type { Vars } from "./vars.ts";
 
 export const HARNESSES = ["claude-code", "codex", "pi", "gemini", "echo"] as const;
 export type Harness = (typeof HARNESSES)[number];
 
-type Texts = Readonly<Record<string, string>>;
+type StringMap = Readonly<Record<string, string>>;
 
-/** What a start asks for; a second start with the same settings finds the agent that runs. */
+/** What a start asks for. A second start with the same settings finds the running agent. */
 export interface Settings {
   readonly name: string;
   readonly agent: Harness;
   readonly owner: string;
-  readonly labels: Texts;
-  readonly env: Texts;
+  readonly labels: StringMap;
+  readonly env: StringMap;
   readonly description: string;
 }
 
 const FIELDS: ReadonlySet<string> = new Set(["name", "agent", "owner", "labels", "env", "description"]);
 
-/** What a session may choose for itself. */
+/** The variables that a session may set for itself. */
 const ENV_KEYS: ReadonlySet<string> = new Set([
   "OPEN_AGENT_PROVIDER",
   "OPEN_AGENT_MODEL_ID",
   "OPEN_AGENT_OWNER",
 ]);
 
-/** Reads the body of a start. Throws WorkerError: 400 with the field that is wrong. */
+/** The settings in the body of a start. Throws WorkerError: 400 with the field at fault. */
 export function settingsOf(body: unknown, session: string, vars: Vars): Settings {
   if (!isObject(body)) throw bad("the body is not a JSON object");
   const unknown = Object.keys(body).find((field) => !FIELDS.has(field));
   if (unknown !== undefined) {
-    throw bad(`the body has an unknown field ${shown(unknown)}; the fields are ${[...FIELDS].join(", ")}`);
+    throw bad(`the body has an unknown field ${quoted(unknown)}; the fields are ${[...FIELDS].join(", ")}`);
   }
-  const name = textOf(body, "name") ?? session;
-  const agent = harnessOf(textOf(body, "agent") ?? "echo");
+  const name = stringOf(body, "name") ?? session;
+  const agent = harnessOf(stringOf(body, "agent") ?? "echo");
   const env = envOf(body);
   const { OPEN_AGENT_OWNER: envOwner } = env;
   return {
     name,
     agent,
-    owner: ownerOf(textOf(body, "owner") ?? envOwner, vars),
-    labels: textsOf(body, "labels"),
+    owner: ownerOf(stringOf(body, "owner") ?? envOwner, vars),
+    labels: stringMapOf(body, "labels"),
     env,
-    description: textOf(body, "description") ?? `${name}: an open-agent at the edge (${agent})`,
+    description: stringOf(body, "description") ?? `${name}: an open-agent at the edge (${agent})`,
   };
 }
 
-/** Whether two starts ask for the same agent; the order of labels and env means nothing. */
+/** Whether two starts ask for the same agent, whatever the order of labels and env. */
 export function sameSettings(a: Settings, b: Settings): boolean {
   return canonical(a) === canonical(b);
 }
 
 function canonical(settings: Settings): string {
-  const sorted = (texts: Texts) => Object.entries(texts).sort(([x], [y]) => (x < y ? -1 : 1));
+  const sorted = (map: StringMap) => Object.entries(map).sort(([x], [y]) => (x < y ? -1 : 1));
   const { name, agent, owner, labels, env, description } = settings;
   return JSON.stringify([name, agent, owner, sorted(labels), sorted(env), description]);
 }
@@ -72,33 +72,33 @@ function harnessOf(text: string): Harness {
   throw bad(`agent is not one of ${HARNESSES.join(", ")}`);
 }
 
-function envOf(body: object): Texts {
-  const env = textsOf(body, "env");
+function envOf(body: object): StringMap {
+  const env = stringMapOf(body, "env");
   const unknown = Object.keys(env).find((key) => !ENV_KEYS.has(key));
   if (unknown !== undefined) {
-    throw bad(`env has an unknown key ${shown(unknown)}; the keys are ${[...ENV_KEYS].join(", ")}`);
+    throw bad(`env has an unknown key ${quoted(unknown)}; the keys are ${[...ENV_KEYS].join(", ")}`);
   }
   return env;
 }
 
-function textsOf(body: object, field: string): Texts {
+function stringMapOf(body: object, field: string): StringMap {
   const value: unknown = Object.getOwnPropertyDescriptor(body, field)?.value ?? {};
   if (!isObject(value)) throw bad(`${field} is not an object`);
-  if (!Object.values(value).every((text) => typeof text === "string")) {
-    throw bad(`${field} holds a value that is not a string`);
+  if (!Object.values(value).every((entry) => typeof entry === "string")) {
+    throw bad(`${field} contains a value that is not a string`);
   }
-  return value as Texts;
+  return value as StringMap;
 }
 
-/** An empty text counts as absent. */
-function textOf(body: object, field: string): string | undefined {
+/** An empty string counts as absent. */
+function stringOf(body: object, field: string): string | undefined {
   const value: unknown = Object.getOwnPropertyDescriptor(body, field)?.value ?? undefined;
   if (value !== undefined && typeof value !== "string") throw bad(`${field} is not a string`);
   return value || undefined;
 }
 
-/** A name from a request, short and quoted. */
-function shown(name: string): string {
+/** A name from a request, truncated and quoted. */
+function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 64));
 }
 

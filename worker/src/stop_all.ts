@@ -1,24 +1,24 @@
-/** Sessions that are stopped at the same time. */
-const AT_ONCE = 50;
+/** How many sessions are stopped at the same time. */
+const CONCURRENCY = 50;
 
-/** What became of the sessions that were to be stopped; those that did not run stand in neither. */
+/** What became of the sessions; one that was not running is in neither list. */
 export interface StoppedAll {
   readonly stopped: readonly string[];
   readonly failed: readonly string[];
 }
 
-/** Stops all of them, whatever becomes of each; `stop` tells whether there was something to stop. */
+/** Stops every session, even if some fail. `stop` returns whether an agent was running. */
 export async function stopAll(
   sessions: readonly string[],
   stop: (session: string) => Promise<boolean>,
 ): Promise<StoppedAll> {
   const stopped: string[] = [];
   const failed: string[] = [];
-  for (let i = 0; i < sessions.length; i += AT_ONCE) {
-    const some = sessions.slice(i, i + AT_ONCE);
-    const outcomes = await Promise.allSettled(some.map(stop));
-    stopped.push(...some.filter((_, n) => isFulfilled(outcomes[n]) && outcomes[n].value));
-    failed.push(...some.filter((_, n) => !isFulfilled(outcomes[n])));
+  for (let i = 0; i < sessions.length; i += CONCURRENCY) {
+    const batch = sessions.slice(i, i + CONCURRENCY);
+    const outcomes = await Promise.allSettled(batch.map(stop));
+    stopped.push(...batch.filter((_, n) => isFulfilled(outcomes[n]) && outcomes[n].value));
+    failed.push(...batch.filter((_, n) => !isFulfilled(outcomes[n])));
   }
   return { stopped, failed };
 }

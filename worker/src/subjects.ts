@@ -1,7 +1,7 @@
 /** The agent's name on the bus, in the third token of its subjects. */
 export const AGENT = "open-agent";
 
-/** The two tokens that tell one open-agent from another. */
+/** The two tokens that identify an agent on the bus. */
 export interface Identity {
   readonly owner: string;
   readonly session: string;
@@ -11,7 +11,7 @@ export interface Subjects {
   readonly prompt: string;
   readonly status: string;
   readonly hb: string;
-  /** As the handle prints it; see `signalFilter` for what is subscribed. */
+  /** As printed in the handle; what is subscribed to is `signalFilter`. */
   readonly signal: string;
 }
 
@@ -25,13 +25,30 @@ export function subjectsOf({ owner, session }: Identity): Subjects {
   };
 }
 
-/** NATS allows `>` only as the last token, so the verb of a signal is one token: `*`. */
+/** The subscription for signals. NATS allows `>` only as the last token, so the verb is a single token: `*`. */
 export function signalFilter({ owner, session }: Identity): string {
   return `orch.signal.*.${AGENT}.${owner}.${session}`;
 }
 
-/** Whether an agent may answer there: a subject to publish on, outside the server's own `$` space. */
+/** Whether replies may be published there: a valid subject outside the server's own `$` space. */
 export function isReplySubject(text: unknown): text is string {
   if (typeof text !== "string" || text.length > 1024 || text.startsWith("$")) return false;
   return text.split(".").every((token) => token !== "" && !/[*>\p{C}\p{Z}]/u.test(token));
+}
+
+/** Longest subject token in UTF-8 bytes: three of them and the prefixes stay well below the server's control line of 4096. */
+const MAX_TOKEN_BYTES = 255;
+
+/**
+ * Why a text is not a single token of a NATS subject, as the end of a sentence; undefined if it is one.
+ * The executor applies the same rule.
+ */
+export function tokenProblem(text: string): string | undefined {
+  if (text === "") return "is empty";
+  if (/[.*>]/.test(text)) return "contains one of . * >";
+  if (text.startsWith("$")) return "starts with $";
+  if (/[\p{C}\p{Z}]/u.test(text)) return "contains white space or an unprintable character";
+  if (new TextEncoder().encode(text).length > MAX_TOKEN_BYTES)
+    return `is longer than ${MAX_TOKEN_BYTES} bytes`;
+  return undefined;
 }

@@ -1,7 +1,7 @@
-/** The beginning of a text, at most so many UTF-16 units of it, never half a character. */
-export function beginning(text: string, most: number): string {
-  if (text.length <= most) return text;
-  return text.slice(0, isHighSurrogate(text.charCodeAt(most - 1)) ? most - 1 : most);
+/** The first `limit` UTF-16 units of a text, or one less where that would split a character. */
+export function beginning(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  return text.slice(0, isHighSurrogate(text.charCodeAt(limit - 1)) ? limit - 1 : limit);
 }
 
 export function isHighSurrogate(unit: number): boolean {

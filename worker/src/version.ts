@@ -1,4 +1,4 @@
 declare const __VERSION__: string;
 
-/** The release this bundle was built from; esbuild puts it in. */
+/** The release that this bundle was built from, inserted by esbuild. */
 export const VERSION: string = __VERSION__;

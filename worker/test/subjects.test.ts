@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isReplySubject, signalFilter, subjectsOf } from "../src/subjects.ts";
-import { tokenProblem } from "../src/tokens.ts";
+import { isReplySubject, signalFilter, subjectsOf, tokenProblem } from "../src/subjects.ts";
 
 test("a token is printable, without separators, wildcards, white space and a leading $", () => {
   for (const token of ["a", "lead-engineer", "a$b", "ünï", "👋", "a/b", "100%"])

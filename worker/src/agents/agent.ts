@@ -1,4 +1,4 @@
-import type { Env } from "../env.ts";
+import type { Vars } from "../vars.ts";
 
 /** One prompt being answered. Everything an agent may do to the outside goes through it. */
 export interface Turn {
@@ -10,7 +10,7 @@ export interface Turn {
   /** A `response` chunk; the bus splits it to max_payload. */
   text(chunk: string): Promise<void>;
   /** A `status` chunk, e.g. `tool_use:{json}`, written with at most so many characters of what it shows. */
-  status(write: (most: number) => string): Promise<void>;
+  status(write: (limit: number) => string): Promise<void>;
   /** A mid-stream query to the caller; resolves with its answer. */
   ask(question: string): Promise<string>;
 }
@@ -28,7 +28,7 @@ export interface Agent {
 }
 
 export interface AgentContext {
-  readonly env: Env;
+  readonly env: Vars;
   /** The `OPEN_AGENT_…` settings of the session's start; they win over the Worker's vars. */
   readonly settings: Readonly<Record<string, string>>;
   readonly fetch: typeof fetch;

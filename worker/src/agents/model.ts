@@ -2,11 +2,11 @@ import { isStepCount, streamText, type TextStreamPart, type ToolSet } from "ai";
 import { type Fault, WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
 import type { Agent, AgentContext, Message, Turn } from "./agent.ts";
-import { endingFault, modelFault, timeLimitFault } from "./faults.ts";
+import { limitsOf } from "./config.ts";
 import { recent } from "./history.ts";
-import { check, connect, type Source } from "./provider.ts";
+import { check, connect } from "./provider.ts";
+import { endingFault, modelFault, type Source, timeLimitFault } from "./provider_errors.ts";
 import { Relay } from "./relay.ts";
-import { limitsOf } from "./settings.ts";
 import { toolsOf } from "./tools/index.ts";
 
 const INSTRUCTIONS = `You are an agent on a message bus. A person or another agent sent you the prompt and reads your answer as plain text.

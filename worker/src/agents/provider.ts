@@ -2,17 +2,8 @@ import { createOpenRouter } from "@openrouter/ai-sdk-provider";
 import { createGateway, wrapLanguageModel } from "ai";
 import { WorkerError } from "../errors.ts";
 import type { AgentContext } from "./agent.ts";
-import { isWorthRetrying, modelFault } from "./faults.ts";
-import { choiceOf } from "./settings.ts";
-
-/** Who the failures of a model are about, in the words that a message needs. */
-export interface Source {
-  /** The provider's name as people write it. */
-  readonly title: string;
-  readonly keyVar: "OPENROUTER_API_KEY" | "AI_GATEWAY_API_KEY";
-  readonly urlVar: "OPENROUTER_BASE_URL" | "AI_GATEWAY_BASE_URL";
-  readonly model: string;
-}
+import { choiceOf } from "./config.ts";
+import { isWorthRetrying, modelFault, type Source } from "./provider_errors.ts";
 
 interface Connection {
   readonly apiKey: string;

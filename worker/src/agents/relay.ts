@@ -1,15 +1,8 @@
-import type { FinishReason, TextStreamPart, ToolSet } from "ai";
+import type { TextStreamPart, ToolSet } from "ai";
 import { WorkerError } from "../errors.ts";
 import type { Turn } from "./agent.ts";
-import { modelFault } from "./faults.ts";
-import type { Source } from "./provider.ts";
+import { type Ending, modelFault, type Source } from "./provider_errors.ts";
 import { toolFailed, toolReturned, toolUse } from "./tool_status.ts";
-
-/** How a model's last call ended. `raw` is the provider's own word; without one its stream broke off. */
-export interface Ending {
-  readonly reason: FinishReason;
-  readonly raw: string | undefined;
-}
 
 /** Carries what a model's stream says to the caller, in the order of the stream. */
 export class Relay {
@@ -46,12 +39,12 @@ export class Relay {
       case "text-delta":
         return await this.#say(part.text);
       case "tool-call":
-        await this.turn.status((most) => toolUse(part, most));
+        await this.turn.status((limit) => toolUse(part, limit));
         return this.#announcement(part.toolCallId).resolve();
       case "tool-result":
-        return await this.turn.status((most) => toolReturned(part, most));
+        return await this.turn.status((limit) => toolReturned(part, limit));
       case "tool-error":
-        return await this.turn.status((most) => toolFailed(part, most));
+        return await this.turn.status((limit) => toolFailed(part, limit));
       case "finish-step":
         this.#ending = { reason: part.finishReason, raw: part.rawFinishReason };
         return;

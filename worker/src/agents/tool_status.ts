@@ -2,7 +2,7 @@ import { beginning } from "../text.ts";
 import { ToolError } from "./tools/tool_error.ts";
 
 /** Most characters of a tool's input or output that a status chunk shows: enough to follow. */
-export const SHOWN = 4000;
+export const MAX_SHOWN_CHARS = 4000;
 
 interface Call {
   readonly toolCallId: string;
@@ -11,9 +11,9 @@ interface Call {
 }
 
 /** `tool_use:{"id", "name", "input"}`; a large input is shown by its beginning. */
-export function toolUse({ toolCallId, toolName, input }: Call, most: number): string {
+export function toolUse({ toolCallId, toolName, input }: Call, limit: number): string {
   const json = JSON.stringify(input) ?? "null";
-  const shown = json.length <= most ? input : { _truncated: true, _preview: beginning(json, most) };
+  const shown = json.length <= limit ? input : { _truncated: true, _preview: beginning(json, limit) };
   return `tool_use:${JSON.stringify({ id: toolCallId, name: toolName, input: shown })}`;
 }
 
@@ -23,8 +23,8 @@ interface Returned {
 }
 
 /** `tool_result:{"tool_use_id", "output", "is_error"}` of a tool that did its work. */
-export function toolReturned({ toolCallId, output }: Returned, most: number): string {
-  return toolResult(toolCallId, String(output), false, most);
+export function toolReturned({ toolCallId, output }: Returned, limit: number): string {
+  return toolResult(toolCallId, String(output), false, limit);
 }
 
 interface Failed {
@@ -33,12 +33,12 @@ interface Failed {
 }
 
 /** The same for one that did not. Only our own sentences are shown: other errors may quote anything. */
-export function toolFailed({ toolCallId, error }: Failed, most: number): string {
+export function toolFailed({ toolCallId, error }: Failed, limit: number): string {
   const reason = error instanceof ToolError ? error.message : "the tool could not run this call";
-  return toolResult(toolCallId, reason, true, most);
+  return toolResult(toolCallId, reason, true, limit);
 }
 
-function toolResult(id: string, output: string, isError: boolean, most: number): string {
-  const shown = output.length <= most ? output : `${beginning(output, most)}… [cut]`;
+function toolResult(id: string, output: string, isError: boolean, limit: number): string {
+  const shown = output.length <= limit ? output : `${beginning(output, limit)}… [cut]`;
   return `tool_result:${JSON.stringify({ tool_use_id: id, output: shown, is_error: isError })}`;
 }

@@ -6,26 +6,26 @@ import {
   usernamePasswordAuthenticator,
   type WsConnectionOptions,
 } from "@nats-io/nats-core";
-import type { Vars } from "../env.ts";
 import { WorkerError } from "../errors.ts";
+import type { Vars } from "../vars.ts";
 
-/** Milliseconds for one attempt to reach the bus. */
-export const CONNECT_LIMIT_MS = 5_000;
+/** Timeout of one attempt to reach the bus, in milliseconds. */
+export const CONNECT_TIMEOUT_MS = 5_000;
 
-/** How to connect. Throws WorkerError `bus_unavailable`, naming the secret that is missing or malformed. */
-export function accessOf(vars: Vars): WsConnectionOptions {
+/** The options of a connection. Throws WorkerError `bus_unavailable` naming the secret that is missing or malformed. */
+export function connectionOptions(vars: Vars): WsConnectionOptions {
   const url = busUrl(vars.NATS_WS_URL);
   const authenticator = authenticatorOf(vars, url);
   return {
     servers: `${url.protocol}//${url.host}${url.pathname}${url.search}`,
     ...(authenticator && { authenticator }),
-    timeout: CONNECT_LIMIT_MS,
-    // nats-core would give up for good after ten attempts.
+    timeout: CONNECT_TIMEOUT_MS,
+    // The default gives up for good after ten attempts.
     maxReconnectAttempts: -1,
     reconnectTimeWait: 1_000,
     pingInterval: 20_000,
     maxPingOut: 2,
-    // The other members of a cluster announce addresses that are seldom reachable through WebSocket.
+    // Members of a cluster advertise addresses that are rarely reachable by WebSocket.
     ignoreClusterUpdates: true,
     noAsyncTraces: true,
   };
@@ -39,19 +39,20 @@ function busUrl(text: string | undefined): URL {
   throw unavailable("the Worker's secret NATS_WS_URL is not a ws:// or wss:// URL");
 }
 
-/** A secret of its own wins over what the URL holds. */
+/** Separate secrets take precedence over credentials in the URL. */
 function authenticatorOf(vars: Vars, url: URL): Authenticator | undefined {
   if (vars.NATS_CREDS) return checked("NATS_CREDS", credsAuthenticator(bytesOf(vars.NATS_CREDS)));
   if (vars.NATS_NKEY_SEED) {
     return checked("NATS_NKEY_SEED", nkeyAuthenticator(bytesOf(vars.NATS_NKEY_SEED.trim())));
   }
   if (vars.NATS_TOKEN) return tokenAuthenticator(vars.NATS_TOKEN.trim());
-  if (url.password) return usernamePasswordAuthenticator(plain(url.username), plain(url.password));
-  if (url.username) return tokenAuthenticator(plain(url.username));
+  if (url.password)
+    return usernamePasswordAuthenticator(percentDecoded(url.username), percentDecoded(url.password));
+  if (url.username) return tokenAuthenticator(percentDecoded(url.username));
   return undefined;
 }
 
-/** Signs once, because a malformed secret would otherwise look like a bus that does not answer. */
+/** Signs once: otherwise a malformed secret would look like a bus that does not answer. */
 function checked(name: string, authenticator: Authenticator): Authenticator {
   try {
     authenticator("nonce");
@@ -65,7 +66,7 @@ function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-function plain(part: string): string {
+function percentDecoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {

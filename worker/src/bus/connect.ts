@@ -1,53 +1,56 @@
 import { errors, type NatsConnection, type WsConnectionOptions, wsconnect } from "@nats-io/nats-core";
 import { WorkerError } from "../errors.ts";
-import { CONNECT_LIMIT_MS } from "./access.ts";
+import { CONNECT_TIMEOUT_MS } from "./access.ts";
 
 const REFUSED =
   "the bus refused the Worker's credentials; check NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED and NATS_TOKEN";
 const FULL =
-  "the bus takes no more connections; raise max_connections of the server or the connection limit of the account, or stop agents";
+  "the bus accepts no more connections; raise max_connections of the server or the connection limit of the account, or stop agents";
 const CUT_OFF =
-  "the bus closed the connection while it was made: it refused the credentials (NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED, NATS_TOKEN), takes no more connections, or is stopping";
-const LATE = `the bus at NATS_WS_URL did not answer within ${CONNECT_LIMIT_MS / 1000} s; check the address and that it is a NATS WebSocket port`;
+  "the bus closed the connection during the handshake: it refused the credentials (NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED, NATS_TOKEN), accepts no more connections, or is shutting down";
+const TIMED_OUT = `the bus at NATS_WS_URL did not answer within ${CONNECT_TIMEOUT_MS / 1000} s; check the address and that it is a NATS WebSocket port`;
 const UNREACHABLE =
   "the bus at NATS_WS_URL cannot be reached; check that it runs and that its WebSocket port is open";
 
-/** The first byte of `-ERR`, the server's reason for what it does next. */
+/** The first byte of `-ERR`, with which the server announces why it is about to close. */
 const MINUS = 0x2d;
 
-/** What a server did that spoke to us and then went. */
+/** The server closed the connection after it had sent something. */
 class CutOff extends Error {}
 
 /**
- * Connects to the bus within `CONNECT_LIMIT_MS`. Throws WorkerError `bus_unavailable` with the cause in words of our own:
- * theirs may quote the URL.
+ * Connects to the bus within `CONNECT_TIMEOUT_MS`. Throws WorkerError `bus_unavailable` with the cause in our own words:
+ * the text of nats-core may quote the URL.
  */
 export async function connect(access: WsConnectionOptions, name: string): Promise<NatsConnection> {
   const { promise: failed, reject } = Promise.withResolvers<never>();
   failed.catch(() => undefined);
-  // nats-core has a limit too, but when it is reached waits for a close handshake, which a silent server never makes.
-  const late = setTimeout(() => reject(new errors.TimeoutError()), CONNECT_LIMIT_MS);
-  const connecting = wsconnect({ ...access, name, wsFactory: async (url) => listenedTo(url, reject) });
+  // nats-core has a timeout too, but then waits for a close handshake, which a silent server never makes.
+  const timer = setTimeout(() => reject(new errors.TimeoutError()), CONNECT_TIMEOUT_MS);
+  const connecting = wsconnect({ ...access, name, wsFactory: async (url) => watchedSocket(url, reject) });
   try {
     return await Promise.race([connecting, failed]);
   } catch (thrown) {
     connecting.then(discard, () => undefined);
     throw new WorkerError({ code: "bus_unavailable", message: causeOf(thrown) });
   } finally {
-    clearTimeout(late);
+    clearTimeout(timer);
   }
 }
 
-/** Lets go of a connection without waiting for its close handshake, which may never come. */
+/** Closes a connection without waiting for the close handshake, which may never come. */
 export function discard(connection: NatsConnection): void {
   connection.close().catch(() => undefined);
 }
 
 /**
- * A socket whose refusal is not missed: the server sends its error and closes at once. nats-core then stops reading,
- * often before it has read the error, and would wait until its timeout.
+ * A socket whose refusal is noticed. The server sends its error and closes at once; nats-core often stops reading
+ * before it has seen the error, and would then wait for its timeout.
  */
-function listenedTo(url: string, refuse: (error: Error) => void): { socket: WebSocket; encrypted: boolean } {
+function watchedSocket(
+  url: string,
+  refuse: (error: Error) => void,
+): { socket: WebSocket; encrypted: boolean } {
   const socket = new WebSocket(url);
   let greeted = false;
   socket.addEventListener("message", ({ data }) => {
@@ -55,21 +58,21 @@ function listenedTo(url: string, refuse: (error: Error) => void): { socket: WebS
     const text = refusalIn(data);
     if (text !== undefined) refuse(new errors.ProtocolError(text));
   });
-  // The server's error may be lost on the way when it closes at once.
+  // The error may be lost if the server closes at once.
   socket.addEventListener("close", ({ reason }) => {
     refuse(greeted ? new CutOff(reason) : new errors.ConnectionError(""));
   });
   return { socket, encrypted: url.startsWith("wss:") };
 }
 
-/** The server's `-ERR`, which it sends in a message of its own; undefined for anything else. */
+/** The server's `-ERR`, which is always a message of its own; undefined for anything else. */
 function refusalIn(data: unknown): string | undefined {
   if (!(data instanceof ArrayBuffer) || new Uint8Array(data)[0] !== MINUS) return undefined;
   return new TextDecoder().decode(data);
 }
 
 function causeOf(thrown: unknown): string {
-  if (thrown instanceof errors.TimeoutError) return LATE;
+  if (thrown instanceof errors.TimeoutError) return TIMED_OUT;
   const text = thrown instanceof Error ? thrown.message : "";
   if (/connections exceeded/i.test(text)) return FULL;
   if (/authori[sz]ation|authentication/i.test(text)) return REFUSED;

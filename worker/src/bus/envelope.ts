@@ -1,6 +1,6 @@
 import { WorkerError } from "../errors.ts";
 
-/** A decoded request. Fields that this version of the protocol does not know mean nothing. */
+/** A decoded request. Unknown fields are ignored. */
 export interface Envelope {
   readonly prompt: string;
 }
@@ -8,16 +8,16 @@ export interface Envelope {
 const BRACE = 0x7b;
 const WHITE_SPACE: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
 
-/** Decodes a request by §5.3 of the agent protocol. Throws WorkerError `bad_request`. */
-export function envelopeOf(payload: Uint8Array, largest: number): Envelope {
+/** Decodes a request as in §5.3 of the agent protocol. Throws WorkerError `bad_request`. */
+export function envelopeOf(payload: Uint8Array, maxBytes: number): Envelope {
   if (payload.length === 0) throw bad("the request is empty; send a prompt");
-  if (payload.length > largest) throw bad(`the request is larger than max_payload, ${largest} bytes`);
+  if (payload.length > maxBytes) throw bad(`the request is larger than max_payload, ${maxBytes} bytes`);
   const text = textOf(payload);
   const first = payload.find((byte) => !WHITE_SPACE.has(byte));
   return first === BRACE ? fromJson(text) : { prompt: text };
 }
 
-/** The byte order mark is kept: an echo is exact. */
+/** A byte order mark is kept: echo is exact. */
 function textOf(payload: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload);
@@ -31,11 +31,11 @@ function fromJson(text: string): Envelope {
   if (typeof prompt !== "string") throw bad("the envelope has no prompt string");
   if (prompt === "") throw bad("the prompt is empty");
   if (!Array.isArray(attachments)) throw bad("attachments is not an array");
-  if (attachments.length > 0) throw bad("this agent takes no attachments (attachments_ok is false)");
+  if (attachments.length > 0) throw bad("this agent accepts no attachments (attachments_ok is false)");
   return { prompt };
 }
 
-/** The text starts with a brace, so that valid JSON is an object. */
+/** The text starts with a brace, so valid JSON is an object. */
 function objectOf(text: string): Record<string, unknown> {
   try {
     return JSON.parse(text) as Record<string, unknown>;

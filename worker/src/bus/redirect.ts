@@ -3,11 +3,11 @@ import type { Envelope } from "./envelope.ts";
 
 export interface Redirect {
   readonly envelope: Envelope;
-  /** Where the new prompt is answered. */
+  /** The subject on which the new prompt is answered. */
   readonly reply: string;
 }
 
-/** Reads the body of a `redirect` signal; undefined when it is none, for a signal has nobody to complain to. */
+/** Decodes the body of a `redirect` signal; undefined if it is malformed, since a signal has no reply. */
 export function redirectOf(payload: Uint8Array): Redirect | undefined {
   const value = parsed(payload);
   if (typeof value !== "object" || value === null) return undefined;

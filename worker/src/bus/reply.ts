@@ -1,6 +1,5 @@
 import { type Fault, WorkerError } from "../errors.ts";
 import { beginning } from "../text.ts";
-import type { Bus } from "./bus.ts";
 import {
   chunkFrame,
   errorFrame,
@@ -11,22 +10,23 @@ import {
   sizeOf,
   terminator,
 } from "./frames.ts";
+import type { Outbox } from "./outbox.ts";
 
-/** Callers give up after 60 s without a chunk; a silent stream says that it lives every 20 s. */
+/** Callers give up after 60 s without a chunk; a silent stream sends a sign of life this often, in milliseconds. */
 const KEEPALIVE_MS = 20_000;
-/** Characters of an error's message that fit any bus on which an agent can register. */
-const BRIEF = 60;
+/** Length of an error message that fits every bus on which an agent can register, in characters. */
+const BRIEF_CHARS = 60;
 
 const TOO_LARGE: Fault = { code: "internal", message: "the agent sent a chunk larger than the bus carries" };
 
-/** One response stream: an ack, chunks, an error at most, the terminator, and nothing after it. */
+/** One response stream: an ack, chunks, at most one error, the terminator, and nothing after it. */
 export class Reply {
   #open = true;
   #silent = true;
   #keepalive: number | null = null;
 
   constructor(
-    private readonly bus: Bus,
+    private readonly outbox: Outbox,
     readonly subject: string,
   ) {}
 
@@ -40,12 +40,12 @@ export class Reply {
   }
 
   response(text: string): void {
-    for (const piece of pieces(text, this.bus.maxPayload)) {
+    for (const piece of pieces(text, this.outbox.maxPayload)) {
       this.#publish(chunkFrame(this.subject, "response", piece));
     }
   }
 
-  /** Whether a status with this data fits into one message of the bus. */
+  /** Whether a status with this data fits into one message. */
   carries(data: string): boolean {
     return this.#carries(chunkFrame(this.subject, "status", data));
   }
@@ -58,7 +58,7 @@ export class Reply {
     this.#publish(queryFrame(this.subject, query));
   }
 
-  /** Ends the stream of a turn that was told to stop. */
+  /** Ends the stream of a turn that was interrupted. */
   abort(): void {
     this.status("aborted");
     this.end();
@@ -71,23 +71,23 @@ export class Reply {
     clearInterval(this.#keepalive);
   }
 
-  /** A stream ends on any bus: what its error says is cut where it would not fit. */
+  /** Ends the stream with an error, whose message is cut if it does not fit the bus. */
   fail(fault: Fault): void {
     const whole = errorFrame(this.subject, fault);
-    const brief = { ...fault, message: beginning(fault.message, BRIEF) };
+    const brief = { ...fault, message: beginning(fault.message, BRIEF_CHARS) };
     this.#publish(this.#carries(whole) ? whole : errorFrame(this.subject, brief));
     this.end();
   }
 
   #carries(frame: Frame): boolean {
-    return sizeOf(frame) <= this.bus.maxPayload;
+    return sizeOf(frame) <= this.outbox.maxPayload;
   }
 
   #publish(frame: Frame): void {
     if (!this.#open) return;
     if (!this.#carries(frame)) throw new WorkerError(TOO_LARGE);
     this.#silent = false;
-    this.bus.publish(frame);
+    this.outbox.publish(frame);
   }
 
   #stayAlive(): void {

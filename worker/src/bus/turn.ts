@@ -1,17 +1,17 @@
 import type { Message, Turn } from "../agents/agent.ts";
-import { SHOWN } from "../agents/tool_status.ts";
+import { MAX_SHOWN_CHARS } from "../agents/tool_status.ts";
 import { WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
-import type { Bus } from "./bus.ts";
 import { envelopeOf } from "./envelope.ts";
-import type { Job } from "./turns.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Job } from "./queue.ts";
 
-/** What an agent is given to answer one job. Once the signal is aborted, everything in it throws. */
+/** The turn of one job, as its agent sees it. Everything in it throws once the signal is aborted. */
 export function turnOf(
   job: Job,
   signal: AbortSignal,
   history: readonly Message[],
-  bus: Bus,
+  outbox: Outbox,
   queryLimitS: number,
 ): Turn {
   return {
@@ -26,35 +26,35 @@ export function turnOf(
       signal.throwIfAborted();
       job.reply.status(longest(write, (data) => job.reply.carries(data)));
     },
-    ask: (question) => ask(job, signal, question, bus, queryLimitS),
+    ask: (question) => ask(job, signal, question, outbox, queryLimitS),
   };
 }
 
-/** What is written with as much shown as fits. */
-function longest(write: (most: number) => string, fits: (text: string) => boolean): string {
-  let most = SHOWN;
-  while (most > 0 && !fits(write(most))) most = Math.floor(most / 2);
-  return write(most);
+/** The text with the largest excerpt that still fits. */
+function longest(write: (limit: number) => string, fits: (text: string) => boolean): string {
+  let limit = MAX_SHOWN_CHARS;
+  while (limit > 0 && !fits(write(limit))) limit = Math.floor(limit / 2);
+  return write(limit);
 }
 
 async function ask(
   job: Job,
   signal: AbortSignal,
   question: string,
-  bus: Bus,
+  outbox: Outbox,
   limitS: number,
 ): Promise<string> {
   signal.throwIfAborted();
-  const { subject, answer, forget } = bus.question();
+  const { subject, answer, forget } = outbox.question();
   const { promise: never, reject } = Promise.withResolvers<never>();
-  const late = setTimeout(() => reject(unanswered(limitS)), timerMs(limitS));
+  const timer = setTimeout(() => reject(unanswered(limitS)), timerMs(limitS));
   const aborted = () => reject(signal.reason);
   signal.addEventListener("abort", aborted);
   try {
     job.reply.query({ id: crypto.randomUUID(), reply_subject: subject, prompt: question });
-    return envelopeOf(await Promise.race([answer, never]), bus.maxPayload).prompt.toWellFormed();
+    return envelopeOf(await Promise.race([answer, never]), outbox.maxPayload).prompt.toWellFormed();
   } finally {
-    clearTimeout(late);
+    clearTimeout(timer);
     signal.removeEventListener("abort", aborted);
     forget();
   }

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { HISTORY_CHARS } from "../../src/agents/history.ts";
+import { MAX_HISTORY_CHARS } from "../../src/agents/history.ts";
 import { PROVIDERS } from "../../src/agents/provider.ts";
-import { SHOWN } from "../../src/agents/tool_status.ts";
-import { BODY_LIMIT, FETCH_LIMIT_MS, REDIRECT_LIMIT, TEXT_LIMIT } from "../../src/agents/tools/web_fetch.ts";
-import { codesOf } from "../../src/errors.ts";
+import { MAX_SHOWN_CHARS } from "../../src/agents/tool_status.ts";
+import {
+  MAX_BODY_BYTES,
+  MAX_REDIRECTS,
+  MAX_TEXT_CHARS,
+  TIMEOUT_MS,
+} from "../../src/agents/tools/web_fetch.ts";
+import { CODES } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
 
 const text = readFileSync(new URL("../../MODELS.md", import.meta.url), "utf8").replaceAll(/\s+/g, " ");
@@ -19,10 +24,10 @@ const number = (value: number) => value.toLocaleString("en-US");
 test("MODELS.md states each limit with its default", () => {
   const { AGENT_IDLE_LIMIT_S: _, ...ours } = LIMITS;
   for (const [name, byDefault] of Object.entries(ours)) states(`| \`${name}\` | ${byDefault} |`);
-  states(`the newest ${number(HISTORY_CHARS)} characters`);
-  states(`more than ${number(SHOWN)} characters`);
-  states(`${FETCH_LIMIT_MS / 1000} s, ${REDIRECT_LIMIT} redirects, ${BODY_LIMIT / 1024} KiB read`);
-  states(`${number(TEXT_LIMIT)} characters given`);
+  states(`the newest ${number(MAX_HISTORY_CHARS)} characters`);
+  states(`more than ${number(MAX_SHOWN_CHARS)} characters`);
+  states(`${TIMEOUT_MS / 1000} s, ${MAX_REDIRECTS} redirects, ${MAX_BODY_BYTES / 1024} KiB read`);
+  states(`${number(MAX_TEXT_CHARS)} characters given`);
 });
 
 test("MODELS.md states keys, addresses and models of each provider", () => {
@@ -46,6 +51,6 @@ test("MODELS.md states the code of each failure", () => {
     "bad_request",
   ] as const;
   for (const failure of [...failures, "internal"] as const) {
-    states(`| ${codesOf(failure).bus} | \`${failure}\` |`);
+    states(`| ${CODES[failure].bus} | \`${failure}\` |`);
   }
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message } from "../../src/agents/agent.ts";
-import { HISTORY_CHARS, recent } from "../../src/agents/history.ts";
+import { MAX_HISTORY_CHARS, recent } from "../../src/agents/history.ts";
 
 const user = (content: string): Message => ({ role: "user", content });
 const assistant = (content: string): Message => ({ role: "assistant", content });
@@ -22,7 +22,7 @@ test("0 keeps nothing", () => {
 });
 
 test("leaves out what is too long for a model, oldest first", () => {
-  const long = "x".repeat(HISTORY_CHARS - 1);
+  const long = "x".repeat(MAX_HISTORY_CHARS - 1);
   assert.deepEqual(recent([user("old"), assistant("old"), user("a"), assistant(long)], 10), [
     user("a"),
     assistant(long),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ToolError } from "../../../src/agents/tools/tool_error.ts";
-import { BODY_LIMIT, REDIRECT_LIMIT, read, TEXT_LIMIT } from "../../../src/agents/tools/web_fetch.ts";
+import { MAX_BODY_BYTES, MAX_REDIRECTS, MAX_TEXT_CHARS, read } from "../../../src/agents/tools/web_fetch.ts";
 
 type Page = (url: string, init: RequestInit) => Response | Promise<Response>;
 
@@ -96,7 +96,7 @@ test("gives up on a circle of redirects", async () => {
     return redirect("https://example.com/");
   };
   await assert.rejects(fetched("https://example.com/", page), says(/redirects/));
-  assert.equal(asked, REDIRECT_LIMIT + 1);
+  assert.equal(asked, MAX_REDIRECTS + 1);
 });
 
 test("refuses what is not text, unread", async () => {
@@ -127,8 +127,8 @@ test("reads no more than its limit of a body without end", async () => {
   });
   const { text: page } = await fetched("https://example.com/", () => text(body as BodyInit));
   assert.ok(cancelled);
-  assert.ok(sent <= BODY_LIMIT + 2 * 65_536);
-  assert.ok(page.length < TEXT_LIMIT + 500);
+  assert.ok(sent <= MAX_BODY_BYTES + 2 * 65_536);
+  assert.ok(page.length < MAX_TEXT_CHARS + 500);
   assert.match(page, /\[cut: the first 50000 of 524288 characters\]/);
 });
 

@@ -1,0 +1,40 @@
+"""Text that came from outside, made fit to be shown to a person."""
+
+import re
+
+_WORD = re.compile(r"\S+")
+
+MAX_SHOWN_CHARS = 120
+"""Characters of a value that are shown."""
+
+
+def printable(text: str) -> str:
+    """Return *text* as one printable line: what a terminal would obey is escaped, URL credentials are blotted out."""
+    visible = text if text.isprintable() else "".join(map(_printable, text))
+    return _WORD.sub(_without_credentials, visible) if "@" in visible else visible
+
+
+def truncated(text: str, limit: int = MAX_SHOWN_CHARS) -> str:
+    """Return *text* made plain, and then cut: a password that has lost its @ would be shown."""
+    visible = printable(text)
+    return visible if len(visible) <= limit else visible[:limit] + "…"
+
+
+def quoted(text: str) -> str:
+    """Return *text* in double quotes, escaped and short."""
+    return '"' + truncated(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def _without_credentials(word: re.Match[str]) -> str:
+    text = word.group()
+    start, end = text.find("//"), text.rfind("@")
+    return f"{text[:start]}//***{text[end:]}" if 0 <= start < end else text
+
+
+def _printable(char: str) -> str:
+    if char.isprintable():
+        return char
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

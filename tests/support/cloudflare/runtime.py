@@ -1,0 +1,143 @@
+"""An uploaded Worker on workerd: started once to see whether it loads, then in place on a port of its own."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.support.process import Process, ServerError, free_port, listens
+from tests.support.workerd import workerd_program
+
+_CONFIG = """\
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "worker", worker = .worker),
+    (name = "disk", disk = (path = {disk}, writable = true)),
+    (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = (trustBrowserCas = true))),
+  ],
+  sockets = [(name = "http", address = {address}, {http}, service = "worker")],
+);
+
+const worker :Workerd.Worker = (
+  modules = [{modules}],
+  compatibilityDate = {date},
+  compatibilityFlags = [{flags}],
+  bindings = [{bindings}],
+  durableObjectNamespaces = [{namespaces}],
+  durableObjectStorage = (localDisk = "disk"),
+  globalOutbound = "internet",
+);
+"""
+_MISSING = re.compile(r'referenced the class "([^"]+)", but no such Durable Object class is exported')
+_UNCAUGHT = re.compile(r"service worker: (.+)")
+
+
+class Code(NamedTuple):
+    """What runs: modules by name, and what they are given."""
+
+    script: str
+    main: str
+    modules: Mapping[str, bytes]
+    date: str
+    flags: tuple[str, ...]
+    bindings: tuple[Mapping[str, Any], ...]
+    """With the texts of secrets."""
+
+
+class LoadError(Exception):
+    """The code does not load; the message is the runtime's."""
+
+
+class Site:
+    """The place where one Worker runs: its port and its disk outlive every version."""
+
+    def __init__(self, home: Path, keypair: tuple[str, str] | None = None) -> None:
+        """Prepare the place; with *keypair*, a key and a chain as PEM texts, it is served over TLS."""
+        self.home = home
+        self.port = free_port()
+        self._keypair = keypair
+        self._process: Process | None = None
+        self._running: Code | None = None
+
+    def run(self, code: Code, classes: Iterable[str]) -> None:
+        """Let *code* take the place of what runs."""
+        if code == self._running:
+            return
+        self.stop()
+        self._process = _start(self.home, self.port, code, classes, self._keypair)
+        self._running = code
+
+    def stop(self) -> None:
+        """Stop what runs."""
+        if self._process:
+            self._process.stop()
+        self._process = self._running = None
+
+    def erase(self) -> None:
+        """Stop what runs and forget its Durable Objects."""
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def missing_classes(scratch: Path, code: Code, classes: Iterable[str]) -> frozenset[str]:
+    """Start *code* once and return those of *classes* that it does not export. Raises `LoadError`."""
+    try:
+        process = _start(scratch, free_port(), code, classes, None)
+    except ServerError as error:
+        log = str(error)
+    else:
+        process.stop()
+        log = process.log.read_text(errors="replace")
+    shutil.rmtree(scratch)
+    # workerd may listen for a moment before it finds that the code does not load.
+    if uncaught := _UNCAUGHT.search(log):
+        raise LoadError(uncaught[1])
+    return frozenset(_MISSING.findall(log))
+
+
+def _start(home: Path, port: int, code: Code, classes: Iterable[str], keypair: tuple[str, str] | None) -> Process:
+    (home / "state").mkdir(parents=True, exist_ok=True)
+    for number, content in enumerate(code.modules.values()):
+        (home / f"module{number}").write_bytes(content)
+    config = home / "workerd.capnp"
+    config.write_text(_configuration(home, port, code, classes, keypair))
+    process = Process([str(workerd_program()), "serve", str(config)], home / "workerd.log")
+    process.wait_until(lambda: listens(port))
+    return process
+
+
+def _configuration(home: Path, port: int, code: Code, classes: Iterable[str], keypair: tuple[str, str] | None) -> str:
+    http = "http = ()"
+    if keypair:
+        key, chain = map(_quoted, keypair)
+        http = f"https = (tlsOptions = (keypair = (privateKey = {key}, certificateChain = {chain})))"
+    # The first module is the main one.
+    names = sorted(enumerate(code.modules), key=lambda named: named[1] != code.main)
+    return _CONFIG.format(
+        disk=_quoted(str(home / "state")),
+        address=_quoted(f"127.0.0.1:{port}"),
+        http=http,
+        modules=", ".join(f"(name = {_quoted(name)}, esModule = embed {_quoted(f'module{n}')})" for n, name in names),
+        date=_quoted(code.date or "2021-11-02"),
+        flags=", ".join(map(_quoted, code.flags)),
+        bindings=", ".join(filter(None, map(_binding, code.bindings))),
+        namespaces=", ".join(
+            f"(className = {_quoted(name)}, uniqueKey = {_quoted(f'{code.script}_{name}')}, enableSql = true)"
+            for name in classes
+        ),
+    )
+
+
+def _binding(binding: Mapping[str, Any]) -> str:
+    if binding["type"] == "durable_object_namespace":
+        return f"(name = {_quoted(binding['name'])}, durableObjectNamespace = {_quoted(binding['class_name'])})"
+    return f"(name = {_quoted(binding['name'])}, text = {_quoted(binding['text'])})"
+
+
+def _quoted(text: str) -> str:
+    """Quote a text for Cap'n Proto, whose escapes are those of JSON."""
+    return json.dumps(text, ensure_ascii=False)

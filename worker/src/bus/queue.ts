@@ -1,0 +1,111 @@
+import { faultOf, WorkerError } from "../errors.ts";
+import type { Envelope } from "./envelope.ts";
+import type { Reply } from "./reply.ts";
+
+/** How many prompts may wait behind the one being answered. */
+export const QUEUE_LIMIT = 16;
+
+export interface Job {
+  readonly envelope: Envelope;
+  readonly reply: Reply;
+}
+
+/** Answers one job. What it throws becomes the error frame of its stream. */
+export type Answer = (job: Job, signal: AbortSignal) => Promise<void>;
+
+interface Running {
+  readonly job: Job;
+  readonly abort: AbortController;
+}
+
+/** Runs prompts one at a time, in order of arrival. */
+export class PromptQueue {
+  #running: Running | undefined;
+  #waiting: Job[] = [];
+
+  constructor(
+    private readonly answer: Answer,
+    /** Called after a stream was opened or ended. */
+    private readonly changed: () => void,
+  ) {}
+
+  get busy(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Reply subjects of the streams that are acknowledged and not ended. */
+  get openStreams(): string[] {
+    return [...(this.#running ? [this.#running.job] : []), ...this.#waiting].map((job) => job.reply.subject);
+  }
+
+  /** Acknowledges a job and runs it in its turn; refuses it if too many are waiting. */
+  submit(job: Job): void {
+    if (this.#waiting.length >= QUEUE_LIMIT) {
+      job.reply.fail({
+        code: "overloaded",
+        message: `${QUEUE_LIMIT} prompts are already waiting for this agent; try again later`,
+      });
+      return;
+    }
+    job.reply.ack();
+    this.#waiting.push(job);
+    this.#next();
+    this.changed();
+  }
+
+  /** Ends the current turn, if there is one. */
+  interrupt(): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#cancel(running);
+    this.#next();
+    this.changed();
+  }
+
+  /** Ends the current turn and runs this job next. */
+  redirect(job: Job): void {
+    // The old stream ends first: both may use the same subject.
+    if (this.#running !== undefined) this.#cancel(this.#running);
+    job.reply.ack();
+    this.#waiting.unshift(job);
+    this.#next();
+    this.changed();
+  }
+
+  /** Ends the current turn and the streams of all waiting prompts. */
+  stop(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (this.#running !== undefined) this.#cancel(this.#running);
+    for (const { reply } of waiting) reply.abort();
+    this.changed();
+  }
+
+  #cancel(running: Running): void {
+    this.#running = undefined;
+    running.abort.abort(new WorkerError({ code: "conflict", message: "the turn was interrupted" }));
+    running.job.reply.abort();
+  }
+
+  #next(): void {
+    if (this.#running !== undefined) return;
+    const job = this.#waiting.shift();
+    if (job === undefined) return;
+    this.#running = { job, abort: new AbortController() };
+    void this.#run(this.#running);
+  }
+
+  /** The stream of a cancelled turn has already ended, however long its agent takes to notice. */
+  async #run(running: Running): Promise<void> {
+    try {
+      await this.answer(running.job, running.abort.signal);
+      running.job.reply.end();
+    } catch (thrown) {
+      running.job.reply.fail(faultOf(thrown));
+    }
+    if (this.#running !== running) return;
+    this.#running = undefined;
+    this.#next();
+    this.changed();
+  }
+}

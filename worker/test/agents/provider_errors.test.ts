@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { APICallError, RetryError } from "ai";
+import {
+  endingFault,
+  isWorthRetrying,
+  modelFault,
+  type Source,
+  timeLimitFault,
+} from "../../src/agents/provider_errors.ts";
+import { WorkerError } from "../../src/errors.ts";
+
+const SECRET = "sk-or-v1-secret";
+/** What a `Nats-Service-Error` header holds. */
+const HEADER = 200;
+
+const source: Source = {
+  title: "OpenRouter",
+  keyVar: "OPENROUTER_API_KEY",
+  urlVar: "OPENROUTER_BASE_URL",
+  model: "~anthropic/claude-sonnet-latest",
+};
+
+function failed(statusCode: number, headers: Record<string, string> = {}): APICallError {
+  return new APICallError({
+    message: SECRET,
+    url: `https://${SECRET}/`,
+    requestBodyValues: { prompt: SECRET },
+    responseBody: SECRET,
+    responseHeaders: headers,
+    statusCode,
+  });
+}
+
+const anything: unknown[] = [
+  ...Array.from({ length: 200 }, (_, index) => failed(400 + index)),
+  failed(200),
+  { code: 429, message: SECRET },
+  { code: "429", message: SECRET },
+  { code: "invalid_prompt", message: SECRET },
+  new TypeError(SECRET),
+  new DOMException(SECRET, "AbortError"),
+  SECRET,
+  null,
+  undefined,
+  42,
+];
+
+test("no error's text is passed on, and every sentence fits a header", () => {
+  for (const error of anything) {
+    const fault = modelFault(error, source);
+    assert.doesNotMatch(JSON.stringify(fault), new RegExp(SECRET));
+    assert.ok(fault.message.length <= HEADER, fault.message);
+  }
+});
+
+for (const [status, code, words] of [
+  [401, "refused_key", "OPENROUTER_API_KEY"],
+  [402, "refused_key", "credit"],
+  [403, "refused_key", "OPENROUTER_API_KEY"],
+  [404, "model_error", "OPEN_AGENT_MODEL_ID"],
+  [408, "model_timeout", "OPEN_AGENT_MODEL_ID"],
+  [413, "model_error", "AGENT_HISTORY_LIMIT"],
+  [418, "model_error", "(418)"],
+  [429, "rate_limited", "later"],
+  [500, "model_error", "(500)"],
+  [504, "model_timeout", "OPEN_AGENT_MODEL_ID"],
+] as const) {
+  test(`${status} is ${code}, as a status and inside a stream`, () => {
+    const fault = modelFault(failed(status), source);
+    assert.equal(fault.code, code);
+    assert.ok(fault.message.includes(words), fault.message);
+    assert.deepEqual(modelFault({ code: status, message: SECRET }, source), fault);
+  });
+}
+
+test("a rate limit keeps the seconds of Retry-After, and no other text of it", () => {
+  assert.deepEqual(modelFault(failed(429, { "retry-after": "7" }), source), {
+    code: "rate_limited",
+    message: "OpenRouter limits the rate of requests (429); try again in 7 s",
+    retryAfterS: 7,
+  });
+  assert.ok(!("retryAfterS" in modelFault(failed(429, { "retry-after": SECRET }), source)));
+});
+
+test("only what may pass soon is tried again", () => {
+  assert.ok(isWorthRetrying(failed(502)));
+  assert.ok(!isWorthRetrying(failed(429)));
+  assert.ok(!isWorthRetrying(failed(401)));
+  assert.ok(!isWorthRetrying(new Error("a defect")));
+});
+
+test("after the tries, the last error counts", () => {
+  const error = new RetryError({
+    message: SECRET,
+    reason: "maxRetriesExceeded",
+    errors: [failed(502), failed(401)],
+  });
+  assert.equal(modelFault(error, source).code, "refused_key");
+});
+
+test("our own errors stay what they are", () => {
+  const fault = { code: "unanswered", message: "nobody answered" } as const;
+  assert.equal(modelFault(new WorkerError(fault), source), fault);
+});
+
+test("only a finished answer is an answer", () => {
+  assert.equal(endingFault({ reason: "stop", raw: "stop" }, "text", source), undefined);
+  assert.equal(endingFault({ reason: "other", raw: "eos" }, "text", source), undefined);
+  const endings = ["length", "content-filter", "tool-calls", "error", "interrupted"] as const;
+  for (const reason of endings) {
+    const fault = endingFault({ reason, raw: reason }, "text", source);
+    assert.equal(fault?.code, "model_error");
+    assert.ok((fault?.message.length ?? 0) <= HEADER);
+  }
+  assert.match(endingFault({ reason: "stop", raw: "stop" }, "", source)?.message ?? "", /without a word/);
+  assert.match(endingFault({ reason: "other", raw: undefined }, "text", source)?.message ?? "", /broke off/);
+  assert.match(endingFault(undefined, "", source)?.message ?? "", /broke off/);
+});
+
+test("the time limit is named", () => {
+  const { code, message } = timeLimitFault(600, source);
+  assert.equal(code, "model_timeout");
+  assert.match(message, /600 s.*AGENT_TURN_LIMIT_S/);
+  assert.ok(message.length <= HEADER);
+});
