@@ -18,6 +18,11 @@ usage: install.sh [--to FOLDER] [--from URL]
 END
 }
 
+# `echo` takes a backslash for an escape in some shells.
+say() {
+  printf '%s\n' "$1"
+}
+
 fail() {
   printf 'install.sh: %s\n' "$1" >&2
   exit "${2:-1}"
@@ -108,7 +113,7 @@ is_loopback() {
   esac
 }
 
-# with_curl URL, with_wget URL: the body to stdout; to descriptor 3 a last line `done`, or the reason of the failure.
+# with_curl URL, with_gnu_wget URL, with_other_wget URL: the body to stdout; to descriptor 3 a last line `done`, or the reason of the failure.
 # Settings of the user's are left aside: they may turn off what is relied on here. A redirect leads to https only.
 with_curl() {
   case $1 in
@@ -123,19 +128,13 @@ with_curl() {
   case $code in
     0) reason='done' ;;
     1) reason="it redirects to a URL that is not https" ;;
-    *) reason=$(printf '%s\n' "$said" | sed -n 's/^curl: //p' | sed -n '$p') ;;
+    23) reason="there is more of it than a release has" ;;
+    *) reason=$(say "$said" | sed -n 's/^curl: //p' | sed -n '$p') ;;
   esac
-  echo "${reason:-curl failed with exit code $code}" >&3
+  say "${reason:-curl failed with exit code $code}" >&3
 }
 
-with_wget() {
-  case $(wget --version 2>/dev/null) in
-    *'GNU Wget'*) with_gnu_wget "$1" ;;
-    *) with_other_wget "$1" ;;
-  esac
-}
-
-# It would follow a redirect from https to http, so that each step is taken here.
+# By itself it would follow a redirect from https to http, so that each step is taken here.
 with_gnu_wget() {
   next=$1
   for _ in 0 1 2 3 4 5 6 7 8 9 10; do
@@ -146,12 +145,12 @@ with_gnu_wget() {
     code=0
     { said=$(wget --no-config --no-verbose --server-response --max-redirect=0 --timeout=60 --tries=3 \
       --output-document=- "$@" 2>&1 >&4 3>&- 4>&-) || code=$?; } 4>&1
-    location=$(printf '%s\n' "$said" | sed -n 's/^ *[Ll]ocation: *//p' | head -n 1)
-    [ "$code" = 8 ] && [ -n "$location" ] || break
+    location=$(say "$said" | sed -n 's/^ *[Ll]ocation: *//p' | head -n 1)
+    [ "$code" != 0 ] && [ -n "$location" ] || break
     case $location in
       *://*) next=$location ;;
       //*) next=${next%%:*}:$location ;;
-      /*) next=$(printf '%s\n' "$next" | sed 's,^\([^:]*://[^/]*\).*,\1,')$location ;;
+      /*) next=$(say "$next" | sed 's,^\([^:]*://[^/]*\).*,\1,')$location ;;
       *) next=${next%/*}/$location ;;
     esac
     case $next in
@@ -165,14 +164,15 @@ with_gnu_wget() {
   case $code in
     0) echo 'done' ;;
     redirect) echo "it redirects to a URL that is not https" ;;
+    3) echo "there is more of it than a release has" ;;
     4) echo "the server cannot be reached" ;;
     5) echo "the server's certificate cannot be verified" ;;
-    8) echo "the server answered $(printf '%s\n' "$said" | sed -n 's/^ *HTTP[^ ]* \([0-9]*\).*/\1/p' | head -n 1)" ;;
+    8) echo "the server answered $(say "$said" | sed -n 's/^ *HTTP[^ ]* \([0-9]*\).*/\1/p' | head -n 1)" ;;
     *) echo "wget failed with exit code $code" ;;
   esac >&3
 }
 
-# BusyBox's and others' check no certificate, and follow a redirect to anywhere.
+# BusyBox's and others' check no certificate, and follow any redirect.
 with_other_wget() {
   case $1 in
     https:*) reason="the wget here does not check certificates: install curl or GNU wget" ;;
@@ -180,24 +180,23 @@ with_other_wget() {
       code=0
       { said=$(wget -q -S -Y off -O - "$1" 2>&1 >&4 3>&- 4>&-) || code=$?; } 4>&1
       reason='done'
-      [ "$code" = 0 ] || reason=${said##*"$newline"}
+      [ "$code" = 0 ] || reason=$(say "$said" | sed -n 's/^wget: //p' | sed -n '$p')
       case $said in *[Ll]ocation:*) reason="it redirects, which needs curl or GNU wget" ;; esac
       ;;
   esac
-  echo "${reason:-wget failed with exit code $code}" >&3
+  say "${reason:-wget failed with exit code $code}" >&3
 }
 
 # download NAME LIMIT: a file of the release, of at most LIMIT bytes, into the scratch folder. It goes through a pipe: a
 # confined downloader may not write there, and a flooded one would fill the disk.
 download() {
   why=
-  for tool in curl wget; do
-    have "$tool" || continue
+  for downloader in $downloaders; do
     outcome=$(
       exec 3>&1
-      "with_$tool" "$from/$1" | head -c "$2" >"$scratch/$1" || echo 'not written' >&3
+      "with_$downloader" "$from/$1" | head -c "$2" >"$scratch/$1" || echo 'not written' >&3
     )
-    outcome=$(printf '%s\n' "${outcome##*"$newline"}" | sed 's/[^ -~]//g')
+    outcome=$(say "${outcome##*"$newline"}" | sed 's/[^ -~]//g')
     case $outcome in
       'done') return ;;
       'not written') fail "cannot write $1 into $to: check the space left there" ;;
@@ -218,13 +217,18 @@ sha256() {
   fi
 }
 
+# Sets `downloaders` to those that are here, the best first.
 check_tools() {
   missing=
-  for tool in chmod cut grep gzip head mkdir mv rm sed tar uname; do
+  for tool in cat chmod cut grep gzip head mkdir mv rm sed tar uname; do
     have "$tool" || missing="$missing, $tool"
   done
   [ -z "$missing" ] || fail "missing here: ${missing#, }: install what is missing"
-  have curl || have wget || fail "neither curl nor wget is here: install one, or unpack the archive by hand"
+  downloaders=
+  ! have curl || downloaders=curl
+  case $(wget --version 2>/dev/null) in *'GNU Wget'*) downloaders="$downloaders gnu_wget" ;; esac
+  [ -n "$downloaders" ] || ! have wget || downloaders=other_wget
+  [ -n "$downloaders" ] || fail "neither curl nor wget is here: install one, or unpack the archive by hand"
   have sha256sum || have shasum || have openssl ||
     fail "none of sha256sum, shasum and openssl is here to verify the download with: install one"
 }
@@ -245,8 +249,10 @@ refuse_to_overwrite() {
 make_scratch() {
   number=0
   # Another container may install into the same folder under the same process number.
-  while scratch=$to/.$program.$$.$number && [ -e "$scratch" ]; do number=$((number + 1)); done
-  mkdir -m 700 "$scratch" 2>/dev/null || fail "cannot write to $to: choose another folder with --to"
+  until scratch=$to/.$program.$$.$number && mkdir -m 700 "$scratch" 2>/dev/null; do
+    [ -e "$scratch" ] || fail "cannot write to $to: choose another folder with --to"
+    number=$((number + 1))
+  done
   trap 'rm -rf "$scratch"' EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT
@@ -274,7 +280,9 @@ choose_archive() {
 
 # Sets `new` to the program that the verified archive holds, and `said` to what it says of itself.
 unpack() {
-  tar -xzof - -C "$scratch" <"$scratch/$archive" || fail "cannot unpack $archive into $to: check the space left there"
+  # A name given to tar itself would be taken apart: a backslash in it is an escape, a colon ends a host.
+  (cd "$scratch" && tar -xzof - <"$archive") ||
+    fail "cannot unpack $archive into $to: check the space left there"
   new=$scratch/${archive%.tar.gz}/$program
   [ -f "$new" ] || fail "$archive does not hold $program"
   chmod 755 "$new"
@@ -292,9 +300,9 @@ check_path() {
   found=$(command -v "$program" || true)
   # shellcheck disable=SC3013 # every shell that this is tested with knows -ef, and POSIX does since 2024
   if [ -z "$found" ]; then
-    echo "$to is not on PATH: add it, or call $to/$program"
+    say "$to is not on PATH: add it, or call $to/$program"
   elif [ ! "$found" -ef "$to/$program" ]; then
-    echo "$found comes first on PATH: remove it, or call $to/$program"
+    say "$found comes first on PATH: remove it, or call $to/$program"
   fi
 }
 
@@ -329,7 +337,7 @@ main() {
 
   mkdir -p "$to" 2>/dev/null || fail "cannot make the folder $to: choose another with --to"
   # The way to write it that PATH has.
-  to=$(cd "$to" 2>/dev/null && pwd || echo "$to")
+  ! there=$(cd "$to" 2>/dev/null && pwd) || to=$there
   refuse_to_overwrite "$to/$program"
   make_scratch
   download SHA256SUMS 1048576
@@ -342,7 +350,7 @@ main() {
   refuse_to_overwrite "$to/$program"
   mv -f "$new" "$to/$program" || fail "cannot put $program into $to"
 
-  echo "$said is in $to"
+  say "$said is in $to"
   check_path
 }
 
