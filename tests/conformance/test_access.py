@@ -88,7 +88,7 @@ def test_credentials_let_the_agent_in(tmp_path: Path) -> None:
 def test_refused_credentials_are_a_cause(
     tmp_path: Path, settings: Mapping[str, Any], variables: Mapping[str, str]
 ) -> None:
-    """The start fails with a sentence that speaks of credentials and shows none."""
+    """The start fails with a sentence about credentials that shows none of them."""
     response, log = start(tmp_path, settings, variables)
     assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
     assert "credentials" in response.json()["message"]
@@ -96,7 +96,7 @@ def test_refused_credentials_are_a_cause(
 
 
 def test_a_bus_that_is_full_is_a_cause(tmp_path: Path) -> None:
-    """Whoever reads it looks for connections, not for a wrong password."""
+    """The message points at connections, not at a wrong password."""
     with (
         NatsServer(tmp_path / "nats", {"max_connections": 1}) as bus,
         Workerd(tmp_path / "worker", {"NATS_WS_URL": bus.ws_url}) as worker,
@@ -109,8 +109,8 @@ def test_a_bus_that_is_full_is_a_cause(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("subject", ["agents.prompt.>", "agents.status.>", "orch.signal.>", "$SRV.>"])
-def test_a_user_that_may_not_listen_is_a_cause(tmp_path: Path, subject: str) -> None:
-    """A registration that the bus takes only in part is none."""
+def test_a_user_that_may_not_subscribe_is_a_cause(tmp_path: Path, subject: str) -> None:
+    """A registration that the bus accepts only in part fails the start."""
     user = {"user": "agent", "password": PASSWORD, "permissions": {"subscribe": {"deny": [subject]}}}
     settings = {"authorization": {"users": [user]}}
     response, log = start(tmp_path, settings, {"NATS_WS_URL": f"agent:{quote(PASSWORD, safe='')}@"})
@@ -121,7 +121,7 @@ def test_a_user_that_may_not_listen_is_a_cause(tmp_path: Path, subject: str) -> 
 
 @pytest.mark.anyio
 async def test_the_permissions_that_the_readme_asks_for_are_enough(tmp_path: Path) -> None:
-    """A user who may do that and no more carries an agent that is found and prompted."""
+    """With these permissions and no others, an agent can be found and prompted."""
     listen = ["agents.*.open-agent.>", "orch.signal.>", "$SRV.>", "_INBOX.>"]
     speak = ["agents.hb.open-agent.>", "_INBOX.>"]
     assert all(f"`{subject}`" in (WORKER / "README.md").read_text() for subject in listen + speak[:1])
@@ -181,6 +181,6 @@ def test_wss_with_a_trusted_certificate(tmp_path: Path, tls: dict[str, Any], ca:
 
 
 def test_wss_with_another_certificate_is_refused(tmp_path: Path, tls: dict[str, Any]) -> None:
-    """A certificate that nobody vouches for ends the attempt."""
+    """A certificate that cannot be verified ends the attempt."""
     response, _ = start(tmp_path, tls, {}, trustme.CA().cert_pem.bytes().decode())
     assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")

@@ -47,7 +47,7 @@ GUARDED = [
 def test_without_credentials_the_answer_is_401(
     stranger: httpx.Client, method: str, path: str, header: str | None
 ) -> None:
-    """Every route but the probe wants the token as bearer."""
+    """Every route but the probe requires the token."""
     headers = {} if header is None else {"Authorization": header}
     response = stranger.request(method, path, headers=headers)
     assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
@@ -62,7 +62,7 @@ def test_with_a_wrong_token_the_answer_is_403(stranger: httpx.Client, method: st
     assert (response.status_code, response.json()["error"]) == (403, "forbidden")
 
 
-def test_the_probe_is_open_and_tells_that_the_rest_is_not(stranger: httpx.Client) -> None:
+def test_the_probe_is_open_and_says_that_the_rest_is_not(stranger: httpx.Client) -> None:
     """A probe needs no secret."""
     assert stranger.get("/health").json()["auth"] == "token"
 
@@ -98,8 +98,8 @@ def test_the_token_opens_every_route(owner: httpx.Client, session: str) -> None:
     assert owner.post(f"/control/abort/{session}").json() == {"stopped": [session]}
 
 
-def test_the_token_is_told_to_nobody(owner: httpx.Client, guarded: Workerd, session: str) -> None:
-    """Neither an answer nor the log holds the token or the capability."""
+def test_the_token_is_never_shown(owner: httpx.Client, guarded: Workerd, session: str) -> None:
+    """Neither a response nor the log contains the token or the capability."""
     started = owner.post(f"/agent/{session}")
     answers = [started, owner.get(f"/agent/{session}"), owner.get("/health"), owner.get("/agent/none")]
     assert all(TOKEN not in answer.text for answer in answers)
@@ -109,20 +109,20 @@ def test_the_token_is_told_to_nobody(owner: httpx.Client, guarded: Workerd, sess
 
 
 def test_an_open_worker_warns_in_its_log(worker: Workerd, guarded: Workerd) -> None:
-    """Open routes are said once; closed ones are nothing to warn of."""
+    """Open routes are logged once; closed ones are not."""
     assert worker.log.count("routes are open") == 1
     assert "CONTROL_TOKEN" in worker.log
     assert "routes are open" not in guarded.log
 
 
 def test_the_token_is_all_that_a_web_page_needs(owner: httpx.Client, session: str) -> None:
-    """Who holds it may post from any origin."""
+    """Its owner may post from any origin."""
     headers = {"Origin": "https://console.example", "Sec-Fetch-Site": "cross-site"}
     assert owner.post(f"/agent/{session}", headers=headers).status_code == 201
 
 
 @pytest.mark.parametrize("token", ["two words", "tok\u00e9n"])
-def test_a_token_that_no_header_carries_is_named(bus: NatsServer, tmp_path: Path, token: str) -> None:
+def test_a_token_that_no_header_can_carry_is_reported(bus: NatsServer, tmp_path: Path, token: str) -> None:
     """The probe, the log and every refusal say so; nothing is open."""
     variables = {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": token}
     with Workerd(tmp_path, variables) as worker, worker.client("two") as client:

@@ -115,7 +115,7 @@ def test_an_agent_stops_while_the_bus_is_down(own_bus: NatsServer, own_worker: W
 
 @pytest.mark.anyio
 async def test_a_killed_worker_revives_its_idle_agent(own_bus: NatsServer, own_worker: Workerd) -> None:
-    """After a crash the alarm brings the agent back, without a request."""
+    """After a crash the alarm revives the agent, without a request."""
     subject = start(own_worker)["subjects"]["prompt"]
     own_worker.kill()
     own_worker.start()
@@ -154,8 +154,8 @@ async def test_a_worker_that_is_killed_again_revives_its_agent_again(own_bus: Na
 
 
 @pytest.mark.anyio
-async def test_a_look_revives_the_agent_of_a_killed_worker(own_bus: NatsServer, own_worker: Workerd) -> None:
-    """Whoever asks for the agent brings it back before the alarm does."""
+async def test_a_status_request_revives_the_agent_of_a_killed_worker(own_bus: NatsServer, own_worker: Workerd) -> None:
+    """A request revives the agent before the alarm does."""
     started = start(own_worker)
     own_worker.kill()
     own_worker.start()
@@ -181,7 +181,7 @@ def test_an_aborted_agent_stays_gone_after_a_crash(own_worker: Workerd) -> None:
 
 @pytest.mark.anyio
 async def test_a_dead_network_path_is_noticed(own_bus: NatsServer, tmp_path: Path) -> None:
-    """A connection that only swallows is replaced, though neither end ever closed it."""
+    """A connection that swallows everything is replaced, though neither end closed it."""
     with Proxy(own_bus.ws_port) as proxy:
         variables = {"NATS_WS_URL": f"ws://127.0.0.1:{proxy.port}"}
         with Workerd(tmp_path / "proxied", variables) as worker:
@@ -214,7 +214,7 @@ def connections(bus: NatsServer) -> int:
 
 
 def test_a_bus_that_never_speaks_fails_the_start(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
-    """503 that says so, and the socket is closed; an abort meanwhile is answered; the next start needs a bus alone."""
+    """503 that says so; the socket is closed, an abort is answered, and a start succeeds once the bus speaks."""
     path.mute()
     with behind.client() as client, behind.client() as other, ThreadPoolExecutor(1) as pool:
         starting = pool.submit(client.post, "/agent/a")
@@ -259,7 +259,7 @@ def test_an_agent_stops_while_the_bus_is_silent(path: Proxy, behind: Workerd) ->
 
 @pytest.mark.anyio
 async def test_an_abort_is_answered_when_the_agent_has_left(own_bus: NatsServer, path: Proxy, behind: Workerd) -> None:
-    """Also on a slow path: whoever prompts it after that is told at once that nobody listens."""
+    """Also on a slow path: a prompt after the abort finds no responders."""
     subject = start(behind)["subjects"]["prompt"]
     path.delay_s = 0.5
     with behind.client() as client:
@@ -417,7 +417,7 @@ async def converse(bus: NatsServer, provider: OpenRouter, subject: str) -> None:
         await asyncio.sleep(1)
 
 
-def test_the_registry_keeps_what_lives_alone(own_bus: NatsServer, own_worker: Workerd) -> None:
+def test_the_registry_keeps_only_running_agents(own_bus: NatsServer, own_worker: Workerd) -> None:
     """Neither a failed start nor a stopped agent leaves an entry."""
     listed = 'SELECT key FROM "_cf_KV"'
     with own_worker.client() as client:
@@ -430,8 +430,8 @@ def test_the_registry_keeps_what_lives_alone(own_bus: NatsServer, own_worker: Wo
         assert own_worker.stored("Registry", listed) == [["b"]]
 
 
-def test_an_idle_limit_that_is_no_number_fails_the_start(own_bus: NatsServer, tmp_path: Path) -> None:
-    """A typing error in a var is said by name, and never means forever."""
+def test_an_idle_limit_that_is_not_a_number_fails_the_start(own_bus: NatsServer, tmp_path: Path) -> None:
+    """A typo in a var is reported by name, and does not mean forever."""
     variables = {"NATS_WS_URL": own_bus.ws_url, "AGENT_IDLE_LIMIT_S": "8h"}
     with Workerd(tmp_path / "idle", variables) as worker, worker.client() as client:
         response = client.post("/agent/a")
@@ -441,7 +441,7 @@ def test_an_idle_limit_that_is_no_number_fails_the_start(own_bus: NatsServer, tm
 
 @pytest.mark.anyio
 async def test_a_hundred_sessions(own_bus: NatsServer, own_worker: Workerd) -> None:
-    """Started, prompted together, all aborted, none left."""
+    """All are started, prompted together and aborted."""
     async with (
         httpx.AsyncClient(base_url=own_worker.url, timeout=60, trust_env=False) as client,
         Caller.connected(own_bus.url) as caller,

@@ -48,7 +48,7 @@ ECHOED = {
     "text keeps its white space": (b"\n hello \r\n", "\n hello \r\n"),
     "white space": (b"  ", "  "),
     "text with a brace inside": (b'say {"prompt": 1}', 'say {"prompt": 1}'),
-    "JSON that is no object": (b'["prompt"]', '["prompt"]'),
+    "JSON that is not an object": (b'["prompt"]', '["prompt"]'),
     "a JSON string": (b'"hello"', '"hello"'),
     "unknown fields": (b'{"prompt": "hello", "model": {"x": [1]}, "n": null}', "hello"),
     "no attachments": (b'{"prompt": "hello", "attachments": []}', "hello"),
@@ -74,11 +74,11 @@ REFUSED = {
     "broken JSON": b'{"prompt": "hello"',
     "JSON with a tail": b'{"prompt": "hello"} x',
     "an empty object": b"{}",
-    "a prompt that is no string": b'{"prompt": 1}',
+    "a prompt that is not a string": b'{"prompt": 1}',
     "an empty prompt": b'{"prompt": ""}',
     "attachments": b'{"prompt": "a", "attachments": [{"filename": "a", "content": "YQ=="}]}',
     "attachments that are not base64": b'{"prompt": "a", "attachments": [{"filename": "a", "content": "?"}]}',
-    "attachments that are no array": b'{"prompt": "a", "attachments": {}}',
+    "attachments that are not an array": b'{"prompt": "a", "attachments": {}}',
     "text that is not UTF-8": b"\xff\xfe",
     "JSON that is not UTF-8": b'{"prompt": "\xff"}',
 }
@@ -142,7 +142,7 @@ async def test_prompts_sent_together_are_answered_in_order(caller: Caller, subje
 
 @pytest.mark.anyio
 async def test_a_request_without_a_reply_subject_is_ignored(caller: Caller, subject: str) -> None:
-    """There is nobody to answer; the agent stays up."""
+    """There is nowhere to answer; the agent stays up."""
     await caller.nats.publish(subject, b"hello")
     assert text_of(await caller.prompt(subject, "hello")) == "hello"
 

@@ -42,7 +42,7 @@ async def test_the_service_is_named_agents(bus: NatsServer, http: httpx.Client, 
 
 
 @pytest.mark.anyio
-async def test_the_metadata_tells_who_and_where(bus: NatsServer, http: httpx.Client, session: str) -> None:
+async def test_the_metadata_identifies_the_agent(bus: NatsServer, http: httpx.Client, session: str) -> None:
     """The protocol's keys and the executor's, all strings."""
     started = http.post(f"/agent/{session}").json()
     async with Caller.connected(bus.url) as caller:
@@ -52,7 +52,7 @@ async def test_the_metadata_tells_who_and_where(bus: NatsServer, http: httpx.Cli
 
 @pytest.mark.anyio
 async def test_labels_are_visible_and_override_nothing(bus: NatsServer, http: httpx.Client, session: str) -> None:
-    """The spec's labels stand beside the reserved keys, never in their place."""
+    """Labels are added to the reserved keys and never replace them."""
     labels = {"team": "blue", "__proto__": "x", **dict.fromkeys([*RESERVED, "session"], "forged")}
     started = http.post(f"/agent/{session}", json={"labels": labels}).json()
     async with Caller.connected(bus.url) as caller:
@@ -61,8 +61,8 @@ async def test_labels_are_visible_and_override_nothing(bus: NatsServer, http: ht
 
 
 @pytest.mark.anyio
-async def test_the_env_of_a_start_is_shown_to_nobody(bus: NatsServer, worker: Workerd, session: str) -> None:
-    """What the spec sets for the agent stays with the agent."""
+async def test_the_env_of_a_start_is_never_shown(bus: NatsServer, worker: Workerd, session: str) -> None:
+    """The env of a start appears nowhere on the bus or in the log."""
     secret = "tell-n0body"
     with worker.client() as http:
         started = http.post(f"/agent/{session}", json={"env": {"OPEN_AGENT_MODEL_ID": secret}})

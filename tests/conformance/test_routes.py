@@ -14,7 +14,7 @@ def error_of(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, body["error"]
 
 
-def test_health_says_what_answers(http: httpx.Client) -> None:
+def test_health_identifies_the_worker(http: httpx.Client) -> None:
     """The probe of the dispatcher finds liveness, the version and whether the routes are open."""
     response = http.get("/health")
     assert response.status_code == 200
@@ -40,7 +40,7 @@ def test_other_paths_are_not_found(http: httpx.Client, path: str) -> None:
         ("GET", "/control/abort/a", "POST"),
     ],
 )
-def test_other_methods_are_told_what_is_allowed(http: httpx.Client, method: str, path: str, allow: str) -> None:
+def test_other_methods_are_refused_with_allow(http: httpx.Client, method: str, path: str, allow: str) -> None:
     """A wrong method answers 405 with Allow."""
     response = http.request(method, path)
     assert error_of(response) == (405, "method_not_allowed")
@@ -48,8 +48,8 @@ def test_other_methods_are_told_what_is_allowed(http: httpx.Client, method: str,
 
 
 @pytest.mark.parametrize("session", ["a.b", "*", ">", "a b", "$SYS", "a\u00a0b", "a\u200bb", "a\tb", "x" * 256])
-def test_a_session_that_is_no_subject_token_is_refused(http: httpx.Client, session: str) -> None:
-    """What could reach other subjects, or none, answers 400."""
+def test_a_session_that_is_not_a_subject_token_is_refused(http: httpx.Client, session: str) -> None:
+    """A session that would reach other subjects, or is not a subject, answers 400."""
     assert error_of(http.post(f"/agent/{quote(session, safe='')}")) == (400, "bad_request")
 
 
@@ -79,7 +79,7 @@ def test_a_session_that_is_not_utf8_is_refused(http: httpx.Client) -> None:
         '{"description": 1}',
     ],
 )
-def test_a_body_that_is_no_start_is_refused(http: httpx.Client, session: str, body: str) -> None:
+def test_an_invalid_body_is_refused(http: httpx.Client, session: str, body: str) -> None:
     """A wrong field answers 400 and starts nothing."""
     headers = {"Content-Type": "application/json"}
     assert error_of(http.post(f"/agent/{session}", content=body, headers=headers)) == (400, "bad_request")
@@ -106,7 +106,7 @@ def test_an_unknown_session_is_not_found(http: httpx.Client, session: str) -> No
 
 
 def test_aborting_nothing_stops_nothing(http: httpx.Client, session: str) -> None:
-    """An abort without an agent succeeds and says that it stopped none."""
+    """An abort without an agent succeeds with an empty list."""
     response = http.post(f"/control/abort/{session}")
     assert (response.status_code, response.json()) == (200, {"stopped": []})
 
@@ -140,7 +140,7 @@ def test_a_web_page_of_another_origin_is_refused(
 
 
 def test_a_page_of_the_same_origin_is_not(http: httpx.Client, session: str) -> None:
-    """What a browser sends of its own accord is no harm."""
+    """Requests from a page of the same origin are allowed."""
     origin = str(http.base_url).rstrip("/")
     headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
     assert http.post(f"/agent/{session}", headers=headers).status_code == 201

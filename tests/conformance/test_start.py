@@ -41,7 +41,7 @@ def test_a_start_answers_with_what_a_handle_needs(http: httpx.Client, session: s
     }
 
 
-def test_a_start_without_a_body_makes_an_echo(http: httpx.Client, session: str) -> None:
+def test_a_start_without_a_body_starts_an_echo(http: httpx.Client, session: str) -> None:
     """Everything in the body has a default."""
     body = http.post(f"/agent/{session}").json()
     assert (body["agent"], body["owner"]) == ("echo", "worker")
@@ -128,7 +128,7 @@ async def test_any_token_can_be_a_session(bus: NatsServer, http: httpx.Client, t
     assert http.post(body["abort"]).json() == {"stopped": [token]}
 
 
-def test_looking_tells_what_the_agent_is_doing(http: httpx.Client, session: str) -> None:
+def test_the_status_route_shows_the_state(http: httpx.Client, session: str) -> None:
     """A running agent is ready; a stopped one is stopped, with the cause."""
     started = http.post(f"/agent/{session}").json()
     assert http.get(f"/agent/{session}").json() == started
@@ -140,7 +140,7 @@ def test_looking_tells_what_the_agent_is_doing(http: httpx.Client, session: str)
 
 @pytest.mark.anyio
 async def test_an_aborted_agent_has_left_the_bus(bus: NatsServer, http: httpx.Client, session: str) -> None:
-    """Nobody answers on its subjects, nor for it in discovery."""
+    """Its subjects have no responders, and discovery does not list it."""
     body = http.post(f"/agent/{session}").json()
     assert http.post(body["abort"]).json() == {"stopped": [session]}
     async with Caller.connected(bus.url) as caller:
@@ -156,8 +156,8 @@ def test_an_abort_is_idempotent(http: httpx.Client, session: str) -> None:
     assert http.post(f"/control/abort/{session}").json() == {"stopped": []}
 
 
-def test_an_abort_of_what_was_stopped_is_told_by_its_time(http: httpx.Client, session: str) -> None:
-    """Whoever put off a start between two aborts learns that the second one was meant for it."""
+def test_a_later_abort_moves_the_time_of_the_stop(http: httpx.Client, session: str) -> None:
+    """A start that was deferred between two aborts can see that the second one concerns it."""
     http.post(f"/agent/{session}")
     times: list[str] = []
     for _ in range(2):
@@ -179,7 +179,7 @@ def test_an_aborted_session_can_start_again_with_other_settings(http: httpx.Clie
 
 @pytest.mark.anyio
 async def test_starts_and_aborts_in_any_order_leave_one_or_none(bus: NatsServer, worker: Workerd, session: str) -> None:
-    """However they overlap, none fails, and what comes last decides."""
+    """However they overlap, none fails, and the last one decides."""
     async with (
         httpx.AsyncClient(base_url=worker.url, timeout=60, trust_env=False) as client,
         Caller.connected(bus.url) as caller,

@@ -140,7 +140,7 @@ class TestQueue:
         assert agent.state == "ready"
 
     async def test_prompts_run_one_at_a_time_in_order(self, agent: Agent) -> None:
-        """The provider sees the second prompt when the first has ended, not before."""
+        """The provider sees the second prompt only after the first has ended."""
         released = threading.Event()
         agent.provider.will(fake.say_when(released, "a", "b"), *(fake.say(str(n)) for n in range(5)))
         first = await agent.prompt("first")
@@ -167,7 +167,7 @@ class TestQueue:
 
     @pytest.mark.slow
     async def test_silent_streams_are_kept_alive(self, agent: Agent) -> None:
-        """A caller that gives up after a silent minute hears of its prompt before, also while it waits."""
+        """Callers that give up after a silent minute hear from the agent before that, also while they wait."""
         running = await agent.hang()
         waiting = await agent.prompt("waiting")
         alive = {"type": "status", "data": "alive"}
@@ -208,7 +208,7 @@ class TestRedirect:
         assert await chunks_of(new) == [ACK, {"type": "response", "data": "new"}]
 
     async def test_goes_before_what_waits(self, agent: Agent) -> None:
-        """Whoever redirects steers the turn in flight, not the end of the queue."""
+        """A redirect replaces the current turn; it does not queue."""
         await agent.hang()
         waiting = await agent.prompt("waiting")
         agent.provider.will(fake.say("new"), fake.say("waited"))
@@ -260,7 +260,7 @@ class TestRedirect:
             b"\xff",
         ],
     )
-    async def test_that_cannot_be_run_leaves_the_turn_alone(self, agent: Agent, body: bytes) -> None:
+    async def test_a_malformed_one_leaves_the_turn_alone(self, agent: Agent, body: bytes) -> None:
         """Without a prompt and a subject to answer on, nothing is interrupted."""
         stream = await agent.hang()
         await agent.signal("redirect", body)
@@ -298,7 +298,7 @@ async def fragile(provider: OpenRouter, tmp_path: Path) -> AsyncIterator[tuple[N
 
 
 async def test_a_crash_in_a_turn_ends_its_streams(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
-    """Once revived, the agent tells those that still wait, and it remembers the turns before."""
+    """Once revived, the agent ends the open streams with an error, and remembers earlier turns."""
     bus, worker = fragile
     async with Caller.connected(bus.url) as caller:
         agent = Agent("a", worker, caller, provider)
@@ -323,7 +323,7 @@ async def test_a_crash_in_a_turn_ends_its_streams(fragile: tuple[NatsServer, Wor
 async def test_an_abort_after_a_crash_ends_the_streams_too(
     fragile: tuple[NatsServer, Workerd], provider: OpenRouter
 ) -> None:
-    """Though the agent is not on the bus again yet, nobody is left waiting."""
+    """The streams end even if the agent is not back on the bus yet."""
     bus, worker = fragile
     async with Caller.connected(bus.url) as caller:
         agent = Agent("a", worker, caller, provider)
@@ -368,7 +368,7 @@ async def test_an_abort_forgets_the_conversation(agent: Agent) -> None:
     assert agent.provider.request().texts(User) == ["second"]
 
 
-async def test_the_subject_of_a_question_cannot_be_foretold(agent: Agent) -> None:
+async def test_the_subject_of_a_question_cannot_be_guessed(agent: Agent) -> None:
     """Neither the id that discovery shows nor an earlier question leads to the next: a stranger could answer it."""
     [instance] = [s["id"] for s in await agent.caller.services() if s["metadata"]["session"] == agent.session]
     known = [instance]
@@ -382,8 +382,8 @@ async def test_the_subject_of_a_question_cannot_be_foretold(agent: Agent) -> Non
         await agent.signal("interrupt")
 
 
-async def test_a_question_that_is_over_is_listened_to_no_more(agent: Agent, bus: NatsServer) -> None:
-    """Interrupted or answered, it leaves no subscription behind."""
+async def test_a_finished_question_leaves_no_subscription(agent: Agent, bus: NatsServer) -> None:
+    """Whether it was interrupted or answered."""
     stream, _ = await agent.ask()
     assert inboxes(bus, agent.session) == 1
     await agent.signal("interrupt")
@@ -404,7 +404,7 @@ def inboxes(bus: NatsServer, session: str) -> int:
 
 
 async def test_a_question_survives_a_new_connection(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
-    """Whoever answers after the agent had to connect again is heard."""
+    """An answer that arrives after a reconnect is heard."""
     bus, worker = fragile
     async with Caller.connected(bus.url) as caller:
         agent = Agent("a", worker, caller, provider)
@@ -418,7 +418,7 @@ async def test_a_question_survives_a_new_connection(fragile: tuple[NatsServer, W
     provider.settle()
 
 
-async def test_a_new_connection_costs_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+async def test_a_new_connection_loses_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
     """What is said while the bus is away is held back until its callers listen again, also on another connection."""
     bus, worker = fragile
     released = threading.Event()
@@ -470,7 +470,7 @@ async def renewed(bus: NatsServer, agent: Agent, meanwhile: Callable[[], object]
         await asyncio.sleep(0.05)
 
 
-async def test_a_restart_of_the_bus_costs_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+async def test_a_restart_of_the_bus_loses_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
     """What the model says while the bus is away is held back and sent when it returns."""
     bus, worker = fragile
     released = threading.Event()

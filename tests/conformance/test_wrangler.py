@@ -18,7 +18,7 @@ TOOLS = WORKER / "node_modules" / ".bin"
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which wrangler calls nobody and finds the Node it wants."""
+    """Return an environment in which wrangler makes no network call and finds a suitable Node."""
     return {
         "PATH": f"{TOOLS}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
@@ -41,6 +41,12 @@ def test_the_platform_logs_no_url() -> None:
     """Its line per request would hold the capability of an abort."""
     observability = tomllib.loads((WORKER / "wrangler.toml").read_text())["observability"]
     assert observability["logs"]["invocation_logs"] is False
+
+
+def test_a_page_in_a_zone_of_the_account_is_fetched_from_outside() -> None:
+    """Without the flag a fetch to it goes straight to the origin, whatever its firewall and Access rules say."""
+    flags = tomllib.loads((WORKER / "wrangler.toml").read_text())["compatibility_flags"]
+    assert "global_fetch_strictly_public" in flags
 
 
 @pytest.mark.anyio

@@ -37,7 +37,7 @@ class NatsServer(Server):
 
     @property
     def monitor_url(self) -> str:
-        """Where the server tells of itself over HTTP."""
+        """The HTTP monitoring endpoint."""
         return f"http://127.0.0.1:{self._monitor_port}"
 
     def start(self) -> Self:

@@ -12,7 +12,7 @@ export interface Vars {
   /** Secret: a token. */
   readonly NATS_TOKEN?: string;
 
-  /** Owner token of agents whose start names none. */
+  /** Owner of agents whose start does not set one. */
   readonly OPEN_AGENT_OWNER?: string;
   /** `openrouter` (default) or `gateway`. */
   readonly OPEN_AGENT_PROVIDER?: string;

@@ -23,7 +23,7 @@ test("a session is decoded once", () => {
   assert.deepEqual(read("GET", "/agent/%2525"), { to: "status", session: "%25" });
 });
 
-test("methods that objects inherit are no methods", () => {
+test("names that objects inherit are not methods", () => {
   for (const method of ["constructor", "toString", "__proto__", "OPTIONS"]) {
     assert.equal(
       "code" in read(method, "/health") && (read(method, "/health") as Fault).code,

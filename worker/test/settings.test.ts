@@ -30,7 +30,7 @@ test("the order of labels and env makes no difference, everything else does", ()
   }
 });
 
-test("a var that is no token is the deployment's fault, a field is the caller's", () => {
+test("an invalid owner in a var is the deployment's fault, in a field the caller's", () => {
   const codeOf = (body: unknown, owner: string) => {
     try {
       settingsOf(body, "a", { OPEN_AGENT_OWNER: owner });
@@ -44,7 +44,7 @@ test("a var that is no token is the deployment's fault, a field is the caller's"
   assert.equal(codeOf({ owner: "b" }, "a.b"), "none");
 });
 
-test("an owner in env counts where the body names none, before the var", () => {
+test("the owner is taken from the body, then env, then the var", () => {
   const env = { OPEN_AGENT_OWNER: "b" };
   assert.equal(settingsOf({ env }, "a", { OPEN_AGENT_OWNER: "c" }).owner, "b");
   assert.equal(settingsOf({ owner: "d", env }, "a", {}).owner, "d");

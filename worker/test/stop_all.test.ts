@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stopAll } from "../src/stop_all.ts";
 
-test("one that fails keeps none of the others from being stopped, and is told", async () => {
+test("one failure does not keep the others from being stopped, and is reported", async () => {
   const sessions = Array.from({ length: 120 }, (_, n) => `s${n}`);
   const outcome = await stopAll(sessions, async (session) => {
     if (session === "s3" || session === "s70") throw new Error("as it happens");
