@@ -1,8 +1,11 @@
-"""Standard streams as the contract wants them: stdin bounded, stdout once and whole, stderr never in the way."""
+"""The standard streams: stdin bounded, stdout once and whole, stderr never in the way."""
 
 # as in __main__
 import _signal as signal  # type: ignore[import-not-found]
+import errno
 import os
+import select
+import stat
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _CHUNK = 1 << 16
@@ -47,8 +50,6 @@ def _read_all(descriptor: int, limit: int) -> bytes:
 
 
 def _available(descriptor: int, limit: int) -> bytes:
-    import errno
-
     while True:
         try:
             return os.read(descriptor, limit)
@@ -60,7 +61,7 @@ def _available(descriptor: int, limit: int) -> bytes:
             raise
 
 
-def stdout_writable() -> None:
+def check_stdout() -> None:
     """Raise `OSError` when stdout is closed, so that no agent is started whose handle would be lost."""
     os.fstat(STDOUT)
 
@@ -93,8 +94,6 @@ def error_line(line: str) -> None:
 
 def _file_size(descriptor: int) -> int | None:
     """Return the size of a regular file, None for anything else. Raises `OSError`."""
-    import stat
-
     found = os.fstat(descriptor)
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
@@ -109,6 +108,4 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _wait(readers: list[int], writers: list[int]) -> None:
-    import select
-
     select.select(readers, writers, [])

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep, time
 from typing import Any, ClassVar
 
 import httpx
@@ -17,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from nats.errors import NoRespondersError
 
 from exec_cf.cli import run
-from exec_cf.http import Request, Response, exchange
+from exec_cf.http import Network, Request, Response
 from tests.support.nats import NatsServer
 from tests.support.workerd import Workerd
 
@@ -30,18 +29,22 @@ class World:
 
     def __init__(self, document: bytes, environ: Mapping[str, str]) -> None:
         self.environ = environ
+        self.network = Network(environ)
         self._document = document
         self.out = b""
         self.err: list[str] = []
 
     def exchange(self, request: Request) -> Response:
-        return exchange(request, self.environ)
+        return self.network.exchange(request)
 
     def sleep(self, seconds: float, /) -> None:
         sleep(seconds)
 
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+    def time(self) -> float:
+        return time()
+
+    def monotonic(self) -> float:
+        return monotonic()
 
     def at_terminal(self) -> bool:
         return False
@@ -50,7 +53,7 @@ class World:
         assert not file
         return self._document[: limit + 1]
 
-    def writable(self) -> None:
+    def check_writable(self) -> None:
         return
 
     def write(self, data: bytes) -> None:
@@ -138,7 +141,10 @@ class Life(RuleBasedStateMachine):
 
     def _call(self, document: bytes, *arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, World]:
         world = World(document, environ or {})
-        return run(arguments, world), world
+        try:
+            return run(arguments, world), world
+        finally:
+            world.network.close()
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_only_open_agent_variables_leave_the_machine(program: Program) -> None:
         ended = program.run(spec(worker.url, env))
     assert worker.asked[1].json["env"] == {"OPEN_AGENT_MODEL_ID": "m"}
     assert ended.lines == [
-        "line 3, column 6: env: only OPEN_AGENT_* goes to the Worker, not AWS_SECRET_ACCESS_KEY, PATH"
+        "line 3, column 6: env: only OPEN_AGENT_* is sent to the Worker, not AWS_SECRET_ACCESS_KEY, PATH"
     ]
     assert not any(b"hush" in asked.body for asked in worker.asked)
 
@@ -86,7 +86,7 @@ REFUSALS: dict[str, tuple[Starter, str]] = {
     ),
     "400": (error(400, "bad_request", "what is this"), "start: HTTP 400: what is this"),
     "413": (reply(413, b"too large"), "start: HTTP 413"),
-    "a redirect": (reply(308, location="/elsewhere"), "start: the Worker redirects (HTTP 308); name its final URL"),
+    "a redirect": (reply(308, location="/elsewhere"), "start: the Worker redirects (HTTP 308); use its final URL"),
     "a page": (reply(200, b"<html>log in</html>"), "start: the Worker's answer does not name the agent's subjects"),
     "nothing": (reply(200), "start: the Worker's answer does not name the agent's subjects"),
     "garbage": (reply(201, b"\xff\x00{"), "start: the Worker's answer does not name the agent's subjects"),

@@ -5,6 +5,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
+import msgspec
+
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.messages import BusBlock
 
@@ -65,8 +67,11 @@ class FakeWorld:
     def sleep(self, seconds: float, /) -> None:
         self.slept.append(seconds)
 
-    def now(self) -> datetime:
-        return NOW
+    def time(self) -> float:
+        return NOW.timestamp()
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
 
     def at_terminal(self) -> bool:
         return self.terminal
@@ -78,7 +83,7 @@ class FakeWorld:
             raise self._stdin
         return self._stdin[: limit + 1]
 
-    def writable(self) -> None:
+    def check_writable(self) -> None:
         self.order.append("writable")
         if self._closed:
             raise self._closed
@@ -104,6 +109,4 @@ FULL = os_error(errno.ENOSPC)
 
 def started(bus: BusBlock, status: int = 201, abort: str = "/control/abort/lead") -> Response:
     """Return the answer of a Worker that started the agent with *bus*."""
-    import msgspec
-
     return Response(status, msgspec.json.encode({"state": "ready", "subjects": bus, "abort": abort}))
