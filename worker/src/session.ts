@@ -32,6 +32,8 @@ import { subjectsOf } from "./subjects.ts";
 const PERIOD_MS = 20_000;
 /** How long after a failed attempt the bus is tried again, in milliseconds. */
 const RETRY_MS = 5_000;
+/** How long after its time an alarm may still come, in milliseconds. */
+const OVERDUE_MS = 5_000;
 /** How often the Registry gets a sign of life, in milliseconds. */
 const SIGN_MS = 35_000;
 /** How long changes are collected before they are written to disk, in milliseconds: a prompt answer goes out first. */
@@ -222,8 +224,10 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
 
   /** Sees to it that an alarm is set: without one, nothing revives the agent. */
   async #arm(): Promise<void> {
-    if ((await this.ctx.storage.getAlarm()) !== null || this.#memory.agent === undefined) return;
-    await this.ctx.storage.setAlarm(Date.now() + PERIOD_MS);
+    const due = await this.ctx.storage.getAlarm();
+    // One that is long due was given up by the platform.
+    const isSet = due !== null && due > Date.now() - OVERDUE_MS;
+    if (!isSet && this.#memory.agent) await this.ctx.storage.setAlarm(Date.now() + PERIOD_MS);
   }
 
   /** Tells the Registry that this agent needs no waking. */

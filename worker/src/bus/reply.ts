@@ -82,10 +82,9 @@ export class Reply implements Stream {
     this.end();
   }
 
-  /** Ends the stream with an error that goes even though nothing else could. */
+  /** Ends the stream with an error in place of what cannot go, even if its own end is held back behind that. */
   breakOff(fault: Fault): void {
-    if (!this.#open) return;
-    this.#close();
+    if (this.#open) this.#close();
     this.outbox.publishLast(this.#errorFrame(fault), this.share);
     this.outbox.publishLast(terminator(this.subject), this.share);
   }
