@@ -35,6 +35,26 @@ class Process:
 
         return exchange(request, self.environ)
 
+    def read_secret(self, file: str, limit: int) -> bytes:
+        """Return a secret file."""
+        from exec_cf import files
+
+        return files.read_secret(file, limit)
+
+    def create_secret(self, file: str, data: bytes) -> None:
+        """Create a secret file."""
+        from exec_cf import files
+
+        files.create_secret(file, data)
+
+    def random_token(self) -> str:
+        """Return a new token."""
+        return os.urandom(32).hex()
+
+    def answer(self) -> str:
+        """Return what the user types."""
+        return streams.read_line(_MAX_ANSWER_BYTES).decode(errors="replace")
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
         from time import sleep
@@ -46,6 +66,9 @@ class Process:
         from datetime import UTC, datetime
 
         return datetime.now(UTC)
+
+
+_MAX_ANSWER_BYTES = 100
 
 
 def main() -> None:

@@ -72,6 +72,8 @@ def _act(call: Call, world: World, reporter: Reporter) -> None:
             verbs.abort(verbs.parse_handle(_input(call, world, reporter), world.environ, reporter), line)
         case "teardown":
             verbs.teardown(verbs.parse_handle(_input(call, world, reporter), world.environ, reporter), line)
+        case "deploy" | "undeploy":
+            _deployment(call, world, reporter)
         case _:
             _write(verbs.spoken(call.as_json), world)
 
@@ -87,6 +89,35 @@ def _spawn(call: Call, world: World, line: Line) -> None:
     except Exception:
         spawn.roll_back(spawned, prepared, line)
         raise
+
+
+def _deployment(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+    # A room of its own, with the Worker in it: 350 kB that no other verb loads.
+    from exec_cf import deploy, encode
+
+    data = _input(call, world, note)
+    folder = call.file.rpartition("/")[0] or ("/" if call.file.startswith("/") else "")
+    options = deploy.Options(folder=folder, wait_s=call.wait_s, dry_run=call.dry_run)
+    if call.verb.name == "undeploy":
+        deploy.undeploy(data, options, world, note, lambda question: _confirmed(question, call, world))
+        return
+    _check_writable(world)
+    deployed = deploy.deploy(data, options, world, note)
+    _write(encode.render_json(deployed) if call.as_json else encode.render(deployed), world)
+
+
+def _confirmed(question: str, call: Call, world: World) -> bool:
+    """Return what the user at the terminal answers. Raises `Refused` when there is none."""
+    from exec_cf.errors import Code, Diagnostic, Refused
+    from exec_cf.usage import PROGRAM
+
+    if call.is_confirmed:
+        return True
+    if not call.file or not world.at_terminal():
+        message = "a deletion has to be confirmed, and stdin is not a terminal"
+        raise Refused([Diagnostic(Code.UNCONFIRMED, message, hint="pass --yes")])
+    world.error(f"{PROGRAM}: {question} Type yes to go on:")
+    return world.answer().strip().lower() == "yes"
 
 
 def _input(call: Call, world: World, note: Callable[[Diagnostic], None]) -> bytes:

@@ -33,7 +33,9 @@ def _present(value: Any, message: type[msgspec.Struct]) -> Any:
     return {
         key: _present(item, block) if (block := _block(fields, key)) else item
         for key, item in value.items()
-        if not (item is None and key in fields and not fields[key].required)
+        if not (
+            item is None and key in fields and not fields[key].required and type(None) not in _options(fields[key].type)
+        )
         and not (item == "" and key == "spec_version")
     }
 
@@ -68,8 +70,14 @@ def _in_words(problem: Diagnostic, document: Document) -> Diagnostic:
         hint = (
             f'write "{position.spelling}"' if len(position.spelling) <= MAX_SHOWN_CHARS else "put it in double quotes"
         )
-    secret = problem.path[:1] == ("env",) and isinstance(value, str)
-    got = "text" if secret else describe(value, position.spelling)
+    # A value of a spec's `env`, and whatever stands in the place of a secret's source, may be a secret.
+    hidden = problem.path[:1] == ("env",) and isinstance(value, str)
+    hidden = hidden or (problem.path[:1] == ("secrets",) and not isinstance(value, (dict, list)))
+    if hidden and problem.path[:1] == ("secrets",):
+        hint = problem.hint
+    got = (
+        "a value" if hidden and not isinstance(value, str) else "text" if hidden else describe(value, position.spelling)
+    )
     message = f"expected {problem.message}, got {got}"
     return msgspec.structs.replace(problem, message=message, hint=hint)
 
@@ -97,8 +105,10 @@ class _Explainer:
         while isinstance(kind, inspect.Metadata):
             kind = kind.type
         if isinstance(kind, inspect.UnionType):
-            kind = next(part for part in kind.types if not isinstance(part, inspect.UnsetType))
-            yield from self.walk(value, kind, path)
+            # The only unions are of something and null.
+            something = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
+            if value is not None:
+                yield from self.walk(value, something, path)
         elif isinstance(kind, inspect.StructType):
             yield from self._struct(value, kind, path)
         elif isinstance(kind, inspect.DictType):
@@ -118,7 +128,7 @@ class _Explainer:
             return
         fields = {field.encode_name: field for field in kind.fields}
         for key, item in value.items():
-            if key in fields and item is None:
+            if key in fields and item is None and not self._takes_null(fields[key].type):
                 yield Diagnostic(Code.MISSING, "is required, got null", (*path, key), "give it a value")
             elif key in fields:
                 yield from self.walk(item, fields[key].type, (*path, key))
@@ -127,6 +137,10 @@ class _Explainer:
         for name, field in fields.items():
             if field.required and name not in value:
                 yield Diagnostic(Code.MISSING, f"the field {name} is required", path, f"add {name}")
+
+    def _takes_null(self, kind: Any) -> bool:
+        inspect = self._inspect
+        return isinstance(kind, inspect.UnionType) and any(isinstance(part, inspect.NoneType) for part in kind.types)
 
     def _each(self, value: Value, shape: type, words: str, kind: Any, path: Path) -> Iterator[Diagnostic]:
         if not isinstance(value, shape):
@@ -179,4 +193,5 @@ def _nearest(name: str, known: Mapping[str, Any]) -> str:
 
     near = get_close_matches(name.strip().lower().replace("_", "-"), known, 1, 0.7)
     near = near or get_close_matches(name.strip().lower(), known, 1, 0.7)
+    near = near or get_close_matches(name.strip().upper(), known, 1, 0.7)
     return f"did you mean {near[0]}?" if near else f"known are {_names(known)}"

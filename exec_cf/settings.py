@@ -49,7 +49,8 @@ def _token(text: str) -> str:
     return text
 
 
-def _bearer(text: str) -> str:
+def bearer(text: str) -> str:
+    """Return *text*, a token. Raises `InvalidValue` when no header can carry it."""
     if not all("!" <= char <= "~" for char in text):
         raise InvalidValue("holds a character that no header can carry", "set it to printable ASCII without blanks")
     return text
@@ -104,7 +105,7 @@ SETTINGS: tuple[Setting, ...] = (
         "CF_WORKER_TOKEN",
         "bearer token for a Worker with a `CONTROL_TOKEN`; sent over https or to loopback only",
         "",
-        _bearer,
+        bearer,
     ),
 )
 

@@ -54,7 +54,7 @@ def test_the_wait_is_in_seconds() -> None:
         (["--status", "--wait", "1e3"], "is not in range"),
         (["--status", "--wait", "99999"], "is not in range"),
         (["--status", "--wait", "\u0663"], "is not in range"),
-        (["--abort", "--wait", "1"], "--wait goes with --status only"),
+        (["--abort", "--wait", "1"], "--wait is only valid with --status and --deploy"),
         (["--status", "--help"], "--help stands alone"),
     ],
 )
