@@ -34,6 +34,7 @@ check: $(READY) check-worker check-workflows ## lint, type-check, check generate
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	$(BIN)/python build/generate/schemas.py --check
 	$(BIN)/python build/generate/docs.py --check
 	$(BIN)/python build/generate/check_pages.py

@@ -8,64 +8,47 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 import os
 import sys
+import time
 
-from exec_cf import streams
+from exec_cf import files, streams
 from exec_cf.cli import run
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # importing typing would take longer than the rest of `--version`
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from exec_cf.http import Request, Response
+    from exec_cf.http import Network, Request, Response
 
 
 class Process:
     """The `exec_cf.world.World` that this process lives in."""
 
     environ = os.environ
+    sleep = staticmethod(time.sleep)
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
     at_terminal = staticmethod(streams.at_terminal)
     read = staticmethod(streams.read)
-    writable = staticmethod(streams.stdout_writable)
+    check_writable = staticmethod(streams.check_stdout)
     write = staticmethod(streams.write_stdout)
     error = staticmethod(streams.error_line)
-
-    def exchange(self, request: "Request") -> "Response":
-        """Return the answer to *request*, or raise `exec_cf.http.RequestError`."""
-        from exec_cf.http import exchange
-
-        return exchange(request, self.environ)
-
-    def read_secret(self, file: str, limit: int) -> bytes:
-        """Return a secret file."""
-        from exec_cf import files
-
-        return files.read_secret(file, limit)
-
-    def create_secret(self, file: str, data: bytes) -> None:
-        """Create a secret file."""
-        from exec_cf import files
-
-        files.create_secret(file, data)
+    read_secret = staticmethod(files.read_secret)
+    create_secret = staticmethod(files.create_secret)
+    _network: "Network | None" = None
 
     def random_token(self) -> str:
-        """Return a new token."""
+        """Return 64 hexadecimal digits from the system's random source."""
         return os.urandom(32).hex()
 
     def answer(self) -> str:
-        """Return what the user types."""
+        """Return the line that the user types."""
         return streams.read_line(_MAX_ANSWER_BYTES).decode(errors="replace")
 
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        from time import sleep
+    def exchange(self, request: "Request") -> "Response":
+        """Return the response to *request*. Raises `exec_cf.http.RequestError`."""
+        if self._network is None:
+            from exec_cf.http import Network  # noqa: PLC0415  msgspec, which `--version` does not need: 30 ms
 
-        sleep(seconds)
-
-    def now(self) -> "datetime":
-        """Return the time, in UTC."""
-        from datetime import UTC, datetime
-
-        return datetime.now(UTC)
+            self._network = Network(self.environ)
+        return self._network.exchange(request)
 
 
 _MAX_ANSWER_BYTES = 100

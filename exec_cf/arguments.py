@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 
 import msgspec
@@ -112,8 +113,6 @@ def _seconds(options: dict[str, str], default: int) -> float:
 
 
 def _nearest(flag: str) -> str:
-    from difflib import get_close_matches
-
     long = [name for name in (*_FLAGS, *_OPTIONS, *_SWITCHES, *PRINTED) if name.startswith("--")]
     near = get_close_matches(flag.lower(), long, 1, 0.75) if len(flag) > len("--") else []
     return f"did you mean {near[0]}?" if near else "see --help; the SpawnSpec goes to stdin"

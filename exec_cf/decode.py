@@ -1,9 +1,12 @@
-"""A document to a message: msgspec decides, and what it refuses is explained field by field."""
+"""A document to a message: msgspec decides, and each field it refuses is explained."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, get_args
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
+from msgspec import inspect
 
 from exec_cf.display import MAX_SHOWN_CHARS, quoted, truncated
 from exec_cf.document import Document, Value, describe
@@ -14,7 +17,7 @@ Message = TypeVar("Message", bound=msgspec.Struct)
 
 
 def decode(document: Document, message: type[Message]) -> tuple[Message | None, list[Diagnostic]]:
-    """Return *document* as *message*, or None and every reason why it is none, each in its place.
+    """Return *document* as *message*, or None and every problem with it, each with its place.
 
     Null for an optional field counts as absent, and so does an empty `spec_version`.
     """
@@ -22,7 +25,9 @@ def decode(document: Document, message: type[Message]) -> tuple[Message | None, 
     try:
         return msgspec.convert(value, message), []
     except msgspec.ValidationError as error:
-        found = [document.locate(_in_words(problem, document)) for problem in _explain(value, message)]
+        found = [
+            document.locate(_in_words(problem, document)) for problem in _explain(value, inspect.type_info(message))
+        ]
         return None, found or [document.locate(Diagnostic(Code.TYPE, truncated(str(error))))]
 
 
@@ -70,14 +75,12 @@ def _in_words(problem: Diagnostic, document: Document) -> Diagnostic:
         hint = (
             f'write "{position.spelling}"' if len(position.spelling) <= MAX_SHOWN_CHARS else "put it in double quotes"
         )
-    # A value of a spec's `env`, and whatever stands in the place of a secret's source, may be a secret.
-    hidden = problem.path[:1] == ("env",) and isinstance(value, str)
-    hidden = hidden or (problem.path[:1] == ("secrets",) and not isinstance(value, (dict, list)))
-    if hidden and problem.path[:1] == ("secrets",):
-        hint = problem.hint
-    got = (
-        "a value" if hidden and not isinstance(value, str) else "text" if hidden else describe(value, position.spelling)
-    )
+    got = describe(value, position.spelling)
+    if problem.path[:1] == ("env",) and isinstance(value, str):
+        got = "text"
+    if problem.path[:1] == ("secrets",) and not isinstance(value, (dict, list)):
+        # Whatever stands in the place of a secret's source may be the secret.
+        got, hint = "a value", problem.hint
     message = f"expected {problem.message}, got {got}"
     return msgspec.structs.replace(problem, message=message, hint=hint)
 
@@ -88,94 +91,66 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _explain(value: Value, message: type[msgspec.Struct]) -> Iterator[Diagnostic]:
-    from msgspec import inspect  # slow to import, and a good document never needs it
-
-    yield from _Explainer(inspect).walk(value, inspect.type_info(message), ())
-
-
-class _Explainer:
-    """Walks a value beside its type; a type problem's message is what was expected."""
-
-    def __init__(self, inspect: Any) -> None:
-        self._inspect = inspect
-
-    def walk(self, value: Value, kind: Any, path: Path) -> Iterator[Diagnostic]:
-        inspect = self._inspect
-        while isinstance(kind, inspect.Metadata):
-            kind = kind.type
-        if isinstance(kind, inspect.UnionType):
+def _explain(value: Value, kind: Any, path: Path = ()) -> Iterator[Diagnostic]:
+    """Yield every problem of *value* as *kind*; the message of a type problem is what was expected."""
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    match kind:
+        case inspect.UnionType():
             # The only unions are of something and null.
-            something = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
             if value is not None:
-                yield from self.walk(value, something, path)
-        elif isinstance(kind, inspect.StructType):
-            yield from self._struct(value, kind, path)
-        elif isinstance(kind, inspect.DictType):
-            yield from self._each(value, dict, "a mapping of text to text", kind.value_type, path)
-        elif isinstance(kind, inspect.ListType):
-            yield from self._each(value, list, "a list of text", kind.item_type, path)
-        elif isinstance(kind, inspect.LiteralType):
-            yield from self._literal(value, kind.values, path)
+                something = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
+                yield from _explain(value, something, path)
+        case inspect.StructType():
+            yield from _struct(value, kind, path)
+        case inspect.DictType():
+            yield from _each(value, dict, "a mapping of text to text", kind.value_type, path)
+        case inspect.ListType():
+            yield from _each(value, list, "a list of text", kind.item_type, path)
+        case inspect.LiteralType():
+            yield from _literal(value, kind.values, path)
+        case _:
+            fits, expected = _SCALARS[type(kind)]
+            if not fits(value):
+                yield Diagnostic(Code.TYPE, expected, path)
+
+
+def _struct(value: Value, kind: Any, path: Path) -> Iterator[Diagnostic]:
+    fields = {field.encode_name: field for field in kind.fields}
+    if not isinstance(value, dict):
+        yield Diagnostic(Code.TYPE, "a mapping", path, f"its fields are {_listed(fields)}")
+        return
+    for key, item in value.items():
+        if key in fields and item is None and not isinstance(fields[key].type, inspect.UnionType):
+            yield Diagnostic(Code.MISSING, "is required, got null", (*path, key), "give it a value")
+        elif key in fields:
+            yield from _explain(item, fields[key].type, (*path, key))
         else:
-            yield from self._simple(value, kind, path)
+            yield Diagnostic(Code.UNKNOWN, "unknown field", (*path, key), _nearest(key, fields))
+    for name, field in fields.items():
+        if field.required and name not in value:
+            yield Diagnostic(Code.MISSING, f"the field {name} is required", path, f"add {name}")
 
-    def _struct(self, value: Value, kind: Any, path: Path) -> Iterator[Diagnostic]:
-        if not isinstance(value, dict):
-            yield Diagnostic(
-                Code.TYPE, "a mapping", path, f"it takes {_names(field.encode_name for field in kind.fields)}"
-            )
-            return
-        fields = {field.encode_name: field for field in kind.fields}
-        for key, item in value.items():
-            if key in fields and item is None and not self._takes_null(fields[key].type):
-                yield Diagnostic(Code.MISSING, "is required, got null", (*path, key), "give it a value")
-            elif key in fields:
-                yield from self.walk(item, fields[key].type, (*path, key))
-            else:
-                yield Diagnostic(Code.UNKNOWN, "unknown field", (*path, key), _nearest(key, fields))
-        for name, field in fields.items():
-            if field.required and name not in value:
-                yield Diagnostic(Code.MISSING, f"the field {name} is required", path, f"add {name}")
 
-    def _takes_null(self, kind: Any) -> bool:
-        inspect = self._inspect
-        return isinstance(kind, inspect.UnionType) and any(isinstance(part, inspect.NoneType) for part in kind.types)
+def _each(value: Value, shape: type, expected: str, kind: Any, path: Path) -> Iterator[Diagnostic]:
+    if not isinstance(value, shape):
+        yield Diagnostic(Code.TYPE, expected, path)
+        return
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
+    for key, item in pairs:
+        yield from _explain(item, kind, (*path, key))
 
-    def _each(self, value: Value, shape: type, words: str, kind: Any, path: Path) -> Iterator[Diagnostic]:
-        if not isinstance(value, shape):
-            yield Diagnostic(Code.TYPE, words, path)
-            return
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
-        for key, item in pairs:
-            yield from self.walk(item, kind, (*path, key))
 
-    def _literal(self, value: Value, values: tuple[Any, ...], path: Path) -> Iterator[Diagnostic]:
-        known = tuple(SPECS) if path == ("spec_version",) else values
-        hint = f"write {_names(known, 'or')}"
-        if not isinstance(value, str):
-            yield Diagnostic(Code.TYPE, "one of its values", path, hint)
-        elif value not in values:
-            yield Diagnostic(Code.VALUE, f"{quoted(value)} is not supported", path, hint)
-
-    def _simple(self, value: Value, kind: Any, path: Path) -> Iterator[Diagnostic]:
-        inspect = self._inspect
-        if isinstance(kind, inspect.StrType):
-            fits, words = isinstance(value, str), "text"
-        elif isinstance(kind, inspect.BoolType):
-            fits, words = isinstance(value, bool), "true or false"
-        elif isinstance(kind, inspect.IntType):
-            fits, words = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-        else:
-            fits, words = _is_timestamp(value), "a timestamp like 2026-05-24T15:30:00.000Z"
-        if not fits:
-            yield Diagnostic(Code.TYPE, words, path)
+def _literal(value: Value, values: tuple[Any, ...], path: Path) -> Iterator[Diagnostic]:
+    known = tuple(SPECS) if path == ("spec_version",) else values
+    hint = f"write {_listed(known, 'or')}"
+    if not isinstance(value, str):
+        yield Diagnostic(Code.TYPE, "one of its values", path, hint)
+    elif value not in values:
+        yield Diagnostic(Code.VALUE, f"{quoted(value)} is not supported", path, hint)
 
 
 def _is_timestamp(value: Value) -> bool:
-    from datetime import datetime
-    from typing import Annotated
-
     try:
         msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
     except msgspec.ValidationError:
@@ -183,15 +158,22 @@ def _is_timestamp(value: Value) -> bool:
     return True
 
 
-def _names(names: Any, last: str = "and") -> str:
+_SCALARS: Mapping[type, tuple[Callable[[Value], bool], str]] = {
+    inspect.StrType: (lambda value: isinstance(value, str), "text"),
+    inspect.BoolType: (lambda value: isinstance(value, bool), "true or false"),
+    inspect.IntType: (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
+    inspect.DateTimeType: (_is_timestamp, "a timestamp like 2026-05-24T15:30:00.000Z"),
+}
+"""The scalar types of the messages: what fits, and how it is called in a diagnostic."""
+
+
+def _listed(names: Iterable[Any], last: str = "and") -> str:
     *head, tail = map(str, names)
     return f"{', '.join(head)} {last} {tail}" if head else tail
 
 
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
-    from difflib import get_close_matches
-
     near = get_close_matches(name.strip().lower().replace("_", "-"), known, 1, 0.7)
     near = near or get_close_matches(name.strip().lower(), known, 1, 0.7)
     near = near or get_close_matches(name.strip().upper(), known, 1, 0.7)
-    return f"did you mean {near[0]}?" if near else f"known are {_names(known)}"
+    return f"did you mean {near[0]}?" if near else f"known fields are {_listed(known)}"

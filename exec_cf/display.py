@@ -25,6 +25,13 @@ def quoted(text: str) -> str:
     return '"' + truncated(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
+def quoted_url(text: str) -> str:
+    """Return *text*, which should be a URL, in double quotes, printable and cut, without what could be a password."""
+    visible = "***" + text[text.rindex("@") :] if "@" in text else text
+    visible = visible if len(visible) <= MAX_SHOWN_CHARS else visible[:MAX_SHOWN_CHARS] + "…"
+    return f'"{printable(visible)}"'
+
+
 def _without_credentials(word: re.Match[str]) -> str:
     text = word.group()
     start, end = text.find("//"), text.rfind("@")

@@ -8,11 +8,6 @@ import msgspec
 from yaml import SafeDumper, ScalarNode, dump
 from yaml.emitter import ScalarAnalysis
 
-from exec_cf.document import read
-from exec_cf.errors import Code, Diagnostic, Refused
-from exec_cf.handles import parse
-from exec_cf.messages import WorkerHandle
-
 _BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
 """Text that needs no quotes: it begins no indicator, number or date, and holds neither `: ` nor ` #`."""
 
@@ -38,26 +33,6 @@ def render_json(message: msgspec.Struct) -> bytes:
     """Return *message* as one line of JSON, which is YAML too."""
     value = msgspec.to_builtins(message, builtin_types=(datetime,))
     return msgspec.json.encode(_stamped(value)) + b"\n"
-
-
-def checked(handle: WorkerHandle, as_json: bool) -> bytes:
-    """Return *handle* rendered, after reading it back as a verb would: what leaves here is whole and as meant.
-
-    Raises `Refused` with an internal problem otherwise, since no document of a user's can cause it.
-    """
-    write = render_json if as_json else render
-    data = write(handle)
-    try:
-        back, _ = parse(read(data))
-    except Refused as refused:
-        raise _no_handle(str(refused)) from None
-    if write(back) != data:
-        raise _no_handle("it reads back as another")
-    return data
-
-
-def _no_handle(said: str) -> Refused:
-    return Refused([Diagnostic(Code.INTERNAL, f"the handle is not one: {said}", hint="please report this")])
 
 
 def timestamp(moment: datetime) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from exec_cf import rules, subjects, urls
+from exec_cf import routes, rules, subjects, urls
 from exec_cf.decode import decode
 from exec_cf.document import Document
 from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused
@@ -107,7 +107,7 @@ def _plan(handle: WorkerHandle) -> Plan:
         base=base,
         bus=subjects.bus(owner, session),
         abort=abort,
-        abort_is_default=urls.stops_all(base, abort),
+        abort_is_default=routes.aborts_all(base, abort),
         description="",
         labels={},
         env={},

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from exec_cf import rules, subjects, urls
+from exec_cf import routes, rules, subjects, urls
 from exec_cf.decode import decode
 from exec_cf.document import Document
 from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused
@@ -66,7 +66,7 @@ class _Checks:
         self.owner = self._owner(fields)
         self.base = self._base(fields)
         self.abort = self._abort(fields)
-        self.abort_is_default = urls.stops_all(self.base, self.abort)
+        self.abort_is_default = routes.aborts_all(self.base, self.abort)
         self.problems += check_token_destination(self.base, settings)
 
     def plan(self, spec: SpawnSpec) -> Plan:
@@ -123,7 +123,7 @@ class _Checks:
 
     def _abort(self, fields: dict[str, Any]) -> str:
         if not self._names_abort(fields):
-            return self.base + urls.DEFAULT_ABORT
+            return routes.abort_all(self.base)
         endpoint = rules.text(fields, EXECUTOR, "abort_endpoint")
         if not endpoint:
             return ""

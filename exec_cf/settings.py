@@ -1,8 +1,9 @@
 """The environment, one row a variable: README's table is checked against this one."""
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 
@@ -128,28 +129,22 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[Diagnostic], list[D
     return Settings(**values), notes, problems
 
 
-T = TypeVar("T")
+@contextmanager
+def applied(environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> Iterator[Settings]:
+    """Yield the settings of *environ* to the reading of a document; *note* gets their diagnostics afterwards.
 
-
-def under(
-    environ: Mapping[str, str],
-    note: Callable[[Diagnostic], None],
-    judge: Callable[[Settings], tuple[T, list[Diagnostic]]],
-) -> T:
-    """Return what *judge* makes of its document under the settings of *environ*; *note* gets its diagnostics too.
-
-    Raises `Refused` with every problem of the environment and of the document; nothing is noted then.
+    Raises `Refused` with every problem of the environment, together with those that the reading is refused for;
+    nothing is noted then.
     """
     settings, notes, problems = read(environ)
     try:
-        made, more = judge(settings)
+        yield settings
     except Refused as refused:
         raise Refused([*problems, *refused.problems]) from None
     if problems:
         raise Refused(problems)
-    for told in (*notes, *more):
-        note(told)
-    return made
+    for diagnostic in notes:
+        note(diagnostic)
 
 
 def _value(setting: Setting, text: str, notes: list[Diagnostic]) -> Any:

@@ -1,31 +1,33 @@
-"""The main job: a SpawnSpec's bytes to a WorkerHandle."""
+"""The main job: the bytes of a SpawnSpec to a WorkerHandle."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
-from exec_cf import document, urls, worker
+from exec_cf import document, routes, settings
+from exec_cf.answers import NoRouteError, WorkerError
+from exec_cf.client import Client
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.handles import ABORT_KIND
 from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
 from exec_cf.plan import Plan, plan
-from exec_cf.settings import Settings, under
+from exec_cf.settings import Settings
 
 PENDING_MESSAGE = "not started: CF_WORKER_HEALTHCHECK is off; --status of this handle starts it"
 
 
 class PreparedSpawn(msgspec.Struct, frozen=True):
-    """A spawn that is known to be good, and not yet begun."""
+    """A spawn whose spec and environment are valid, and for which nothing was requested yet."""
 
     plan: Plan
     settings: Settings
 
 
 class Spawned(msgspec.Struct, frozen=True):
-    """A handle, and where to stop the agent that was started for it; empty when none was.
+    """A handle, and the URL that stops the agent which was started for it; empty when none was.
 
-    *maybe_started* says that an attempt had no answer, and may have started one all the same.
+    With *maybe_started*, an attempt got no answer, and may have started one all the same.
     """
 
     handle: WorkerHandle
@@ -34,69 +36,68 @@ class Spawned(msgspec.Struct, frozen=True):
 
 
 def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> PreparedSpawn:
-    """Return the order that the SpawnSpec in *data* makes under *environ*; *note* gets what the user should know.
+    """Return the spawn that the SpawnSpec in *data* asks for under *environ*; *note* gets what the user should know.
 
     Raises `Refused` with every problem of the spec and of the environment.
     """
+    with settings.applied(environ, note) as current:
+        planned, notes = plan(document.read(data), current)
+    for diagnostic in notes:
+        note(diagnostic)
+    return PreparedSpawn(planned, current)
 
-    def prepared_under(settings: Settings) -> tuple[PreparedSpawn, list[Diagnostic]]:
-        planned, notes = plan(document.read(data), settings)
-        return PreparedSpawn(planned, settings), notes
 
-    return under(environ, note, prepared_under)
+def spawn(prepared: PreparedSpawn, client: Client, time: Callable[[], float]) -> Spawned:
+    """Start the agent and return its handle, stamped with *time* (seconds since the Unix epoch).
 
-
-def spawn(prepared: PreparedSpawn, line: worker.Line, now: Callable[[], datetime]) -> Spawned:
-    """Start the agent and return its handle, checked.
-
-    A Worker that cannot be reached or refuses yields a handle with `status: failed`, and a line that says why.
+    A Worker that cannot be reached or refuses yields a handle with `status: failed`, and a diagnostic with the cause.
     """
-    planned, settings = prepared.plan, prepared.settings
-    if not settings.healthcheck:
-        return Spawned(_handle(planned, planned.abort, now(), "pending", PENDING_MESSAGE))
+    planned = prepared.plan
+    if not prepared.settings.healthcheck:
+        return Spawned(_handle(planned, planned.abort, time(), "pending", PENDING_MESSAGE))
     abort = planned.abort
     try:
-        worker.probe(planned, settings, line)
-        if not settings.bootstrap:
-            return Spawned(_handle(planned, abort, now(), "ready", ""))
+        client.probe()
+        if not prepared.settings.bootstrap:
+            return Spawned(_handle(planned, abort, time(), "ready", ""))
         abort = _own_abort(planned)
-        started = worker.start(planned, settings, line)
-    except worker.Unavailable as cause:
-        line.note(Diagnostic(Code.NOT_READY, f"{planned.name} failed: {cause}"))
-        handle = _handle(planned, "" if cause.conflict else abort, now(), "failed", str(cause))
-        return Spawned(handle, maybe_started=cause.maybe_started)
+        started = client.start(planned)
+    except WorkerError as error:
+        client.note(Diagnostic(Code.NOT_READY, f"{planned.name} failed: {error}"))
+        handle = _handle(planned, "" if error.conflict else abort, time(), "failed", str(error))
+        return Spawned(handle, maybe_started=error.maybe_started)
     abort = started.abort if planned.abort_is_default and started.abort else planned.abort
-    stop = (started.abort or urls.session_abort_url(planned.base, planned.session)) if started.created else ""
-    return Spawned(_handle(planned, abort, now(), "ready", ""), stop, started.maybe_started)
+    stop = (started.abort or routes.abort(planned.base, planned.session)) if started.created else ""
+    return Spawned(_handle(planned, abort, time(), "ready", ""), stop, started.maybe_started)
 
 
 def _own_abort(planned: Plan) -> str:
-    """Return where to stop this agent and no other, unless the spec wants it elsewhere."""
-    return urls.session_abort_url(planned.base, planned.session) if planned.abort_is_default else planned.abort
+    """Return the URL that stops this agent and no other, unless the spec names its own."""
+    return routes.abort(planned.base, planned.session) if planned.abort_is_default else planned.abort
 
 
-def roll_back(spawned: Spawned, prepared: PreparedSpawn, line: worker.Line) -> None:
-    """Stop the agent again whose handle could not be delivered: nobody else knows of it."""
+def roll_back(spawned: Spawned, prepared: PreparedSpawn, client: Client) -> None:
+    """Stop the agent whose handle could not be delivered, since nobody else knows of it."""
     if not spawned.stop:
         if spawned.maybe_started:
-            message = f"a start had no answer: an agent may be running in session {prepared.plan.session}"
-            line.note(Diagnostic(Code.ROLLED_BACK, message, hint="spawn it again for a handle"))
+            message = f"a start got no answer: an agent may be running in session {prepared.plan.session}"
+            client.note(Diagnostic(Code.ROLLED_BACK, message, hint="spawn it again for a handle"))
         return
     try:
-        worker.stop(spawned.stop, prepared.plan.base, prepared.settings, line)
-    except (worker.Unavailable, worker.NoRoute) as cause:
-        line.note(Diagnostic(Code.ROLLED_BACK, f"the agent could not be stopped again: {cause}"))
+        client.stop(spawned.stop)
+    except (WorkerError, NoRouteError) as error:
+        client.note(Diagnostic(Code.ROLLED_BACK, f"the agent could not be stopped again: {error}"))
         return
-    line.note(Diagnostic(Code.ROLLED_BACK, "the agent was stopped again"))
+    client.note(Diagnostic(Code.ROLLED_BACK, "the agent was stopped again"))
 
 
-def _handle(planned: Plan, abort: str, created_at: datetime, status: str, message: str) -> WorkerHandle:
+def _handle(planned: Plan, abort: str, time: float, status: str, message: str) -> WorkerHandle:
     return HANDLES[planned.version](
         spec_version=planned.version,  # type: ignore[arg-type]  # the struct is the one of this version
         name=planned.name,
         agent=planned.agent,
         session=planned.session,
-        created_at=created_at,
+        created_at=datetime.fromtimestamp(time, UTC),
         executor=EXECUTOR,
         id=planned.base,
         bus=planned.bus,

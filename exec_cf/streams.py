@@ -2,7 +2,10 @@
 
 # as in __main__
 import _signal as signal  # type: ignore[import-not-found]
+import errno
 import os
+import select
+import stat
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _CHUNK = 1 << 16
@@ -55,8 +58,6 @@ def _read_all(descriptor: int, limit: int) -> bytes:
 
 
 def _available(descriptor: int, limit: int) -> bytes:
-    import errno
-
     while True:
         try:
             return os.read(descriptor, limit)
@@ -68,7 +69,7 @@ def _available(descriptor: int, limit: int) -> bytes:
             raise
 
 
-def stdout_writable() -> None:
+def check_stdout() -> None:
     """Raise `OSError` when stdout is closed, so that no agent is started whose handle would be lost."""
     os.fstat(STDOUT)
 
@@ -101,8 +102,6 @@ def error_line(line: str) -> None:
 
 def _file_size(descriptor: int) -> int | None:
     """Return the size of a regular file, None for anything else. Raises `OSError`."""
-    import stat
-
     found = os.fstat(descriptor)
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
@@ -117,6 +116,4 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _wait(readers: list[int], writers: list[int]) -> None:
-    import select
-
     select.select(readers, writers, [])

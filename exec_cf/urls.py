@@ -1,24 +1,21 @@
 """The Worker's base URL, and the URLs below it.
 
-What two programs could read as two places is refused, never repaired.
+A URL that two programs could read as two places is refused, never repaired.
 """
 
 import re
 
-from exec_cf.display import printable
+from exec_cf.display import quoted_url
 from exec_cf.errors import InvalidValue
 
 LOCAL_BASE = "http://127.0.0.1:8787"
 """Where `wrangler dev` listens."""
 
-DEFAULT_ABORT = "/control/abort"
-"""Stops all agents of a Worker."""
-
 MAX_URL_BYTES = 8192
 """Bytes of a base URL or of an endpoint; servers refuse longer ones."""
 
 _MAX_TARGET_BYTES = 3 * MAX_URL_BYTES
-"""Bytes of a base and what is put behind it."""
+"""Bytes of a base with a path below it."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HTTP = re.compile(
@@ -39,7 +36,7 @@ def is_url(text: str) -> bool:
 def base_url(text: str) -> str:
     """Return *text* as a Worker's base: an http(s) URL without a trailing slash, its scheme in lower case.
 
-    Raises `InvalidValue` when it is no http(s) URL, or has credentials, a query, a fragment or a bad host or port.
+    Raises `InvalidValue` when it is not an http(s) URL, or has credentials, a query, a fragment or a bad host or port.
     """
     parts = _http_url(text)
     for name in ("query", "fragment"):
@@ -61,8 +58,8 @@ def check_script_path(text: str) -> None:
 def abort_url(base: str, endpoint: str, session: str) -> str:
     """Return where to POST to stop *session*: *endpoint* when it is a URL, else *endpoint* below *base*.
 
-    `{session}` in *endpoint* is replaced; a fragment goes, since none is ever sent, and the segments `.` and `..` are
-    resolved as every client resolves them. Raises `InvalidValue` when *endpoint* could be read to lead elsewhere.
+    `{session}` in *endpoint* is replaced, a fragment is dropped since none is ever sent, and the segments `.` and `..`
+    are resolved as every client resolves them. Raises `InvalidValue` when *endpoint* could be read as another place.
     """
     endpoint = _filled(endpoint.partition("#")[0], session)
     if _SCHEME.match(endpoint):
@@ -70,7 +67,7 @@ def abort_url(base: str, endpoint: str, session: str) -> str:
     _check_characters(endpoint)
     if endpoint.startswith("//"):
         raise InvalidValue(
-            f"{quoted_url(endpoint)} names a host without a scheme", "write the whole URL, or one leading slash"
+            f"{quoted_url(endpoint)} names a host without a scheme", "write the full URL, or a single leading slash"
         )
     separator = "" if endpoint.startswith(("/", "?")) or not endpoint else "/"
     return target(_resolved(base + separator + endpoint))
@@ -79,7 +76,7 @@ def abort_url(base: str, endpoint: str, session: str) -> str:
 def below(base: str, path: str) -> str:
     """Return *path*, which begins with a slash, below *base*, as it stands. Raises `InvalidValue`."""
     if path.startswith("//"):
-        raise InvalidValue(f"{quoted_url(path)} names a host without a scheme", "write one leading slash")
+        raise InvalidValue(f"{quoted_url(path)} names a host without a scheme", "write a single leading slash")
     return target(base + path)
 
 
@@ -90,11 +87,6 @@ def target(text: str) -> str:
         raise InvalidValue("the URL has a fragment", "remove it")
     _check_segments(parts["path"])
     return text
-
-
-def session_abort_url(base: str, session: str) -> str:
-    """Return where a Worker of this program's stops *session* alone."""
-    return f"{base}{DEFAULT_ABORT}/{escaped(session)}"
 
 
 def _filled(endpoint: str, session: str) -> str:
@@ -133,7 +125,7 @@ def _dots(segment: str) -> str:
 def _check_segments(path: str) -> None:
     for segment in path.split("/"):
         if _dots(segment):
-            raise InvalidValue(f"the path has the segment {segment}", "write the path that it leads to")
+            raise InvalidValue(f"the path has the segment {segment}", "write the path it leads to")
 
 
 def is_loopback(url: str) -> bool:
@@ -141,18 +133,11 @@ def is_loopback(url: str) -> bool:
     host = host_of(url).removesuffix(".")
     if host in {"localhost", "127.0.0.1", "::1"}:
         return True
-    return (":" in host or host.replace(".", "").isdigit()) and _is_loopback_address(host)
-
-
-def _is_loopback_address(host: str) -> bool:
-    import ipaddress
-
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    if ":" not in host and not host.replace(".", "").isdigit():
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+    from exec_cf import hosts  # noqa: PLC0415  as in _check_host
+
+    return hosts.is_loopback_address(host)
 
 
 def host_of(url: str) -> str:
@@ -174,11 +159,6 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{host_of(url)}:{int(port) if port else ''}"
 
 
-def stops_all(base: str, url: str) -> bool:
-    """Say whether *url* is the Worker's route that stops all of its agents."""
-    return bool(url) and same_place(url, base + DEFAULT_ABORT)
-
-
 def same_place(one: str, other: str) -> bool:
     """Say whether two http(s) URLs are spellings of one, as RFC 3986 (section 6.2) compares them."""
     return _normalized(one) == _normalized(other)
@@ -186,14 +166,14 @@ def same_place(one: str, other: str) -> bool:
 
 def _normalized(url: str) -> tuple[str, str, str]:
     parts = _HTTP.fullmatch(url)
-    path = _ESCAPE.sub(_without_need, parts["path"]) if parts else ""
+    path = _ESCAPE.sub(_unescaped_if_unreserved, parts["path"]) if parts else ""
     return origin_of(url), path or "/", (parts and parts["query"]) or ""
 
 
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 
 
-def _without_need(escape: re.Match[str]) -> str:
+def _unescaped_if_unreserved(escape: re.Match[str]) -> str:
     byte = int(escape[1], 16)
     return chr(byte) if byte in _UNRESERVED else escape[0].upper()
 
@@ -218,7 +198,7 @@ def _http_url(text: str, limit: int = MAX_URL_BYTES) -> re.Match[str]:
         raise InvalidValue(f"{quoted_url(text)} is not an http(s) URL", f"write it like {like}")
     if "@" in parts["authority"]:
         raise InvalidValue(
-            "the URL holds credentials", "remove what stands before the @; a token goes into CF_WORKER_TOKEN"
+            "the URL contains credentials", "remove everything before the @; a token goes into CF_WORKER_TOKEN"
         )
     authority = _AUTHORITY.fullmatch(parts["authority"])
     if not authority:
@@ -226,57 +206,27 @@ def _http_url(text: str, limit: int = MAX_URL_BYTES) -> re.Match[str]:
     _check_host(authority["host"])
     port = authority["port"]
     if port is not None and not (len(port) <= 5 and 1 <= int(port) <= 65535):
-        raise InvalidValue(f"{quoted_url(port)} is no port", "write a number from 1 to 65535")
+        raise InvalidValue(f"{quoted_url(port)} is not a port", "write a number from 1 to 65535")
     return parts
 
 
 def _check_characters(text: str) -> None:
     for char in text:
         if char in "\\ " or not char.isprintable():
-            what = "a backslash" if char == "\\" else "a blank" if char == " " else f"U+{ord(char):04X}"
-            raise InvalidValue(
-                f"{quoted_url(text)} holds {what}, which a URL cannot", "remove it, or percent-encode it"
-            )
+            what = "a backslash" if char == "\\" else "a space" if char == " " else f"U+{ord(char):04X}"
+            raise InvalidValue(f"{quoted_url(text)} contains {what}", "remove it, or percent-encode it")
 
 
 def _check_host(host: str) -> None:
-    if host.startswith("["):
-        _check_ipv6(host)
-    elif host.isascii() and not host.lower().startswith("xn--") and ".xn--" not in host.lower():
-        if not _ASCII_HOST.fullmatch(host):
-            raise InvalidValue(f"{quoted_url(host)} is no host name", "write a name or an address")
-    else:
-        _check_idn(host)
+    ascii_name = host.isascii() and not host.startswith("[") and not _XN.search(host)
+    if ascii_name and _ASCII_HOST.fullmatch(host):
+        return
+    if ascii_name:
+        raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write a name or an address")
+    from exec_cf import hosts  # noqa: PLC0415  idna and ipaddress: 5 % of the time to refuse a spec
+
+    hosts.check(host)
 
 
-def _check_ipv6(host: str) -> None:
-    import socket
-
-    try:
-        socket.inet_pton(socket.AF_INET6, host[1:-1])
-    except OSError:
-        raise InvalidValue(f"{quoted_url(host)} is no IPv6 address", "write it like [::1]") from None
-
-
-_IDEOGRAPHIC_STOP = "\u3002"
-"""IDNA takes it for a dot."""
-
-
-def _check_idn(host: str) -> None:
-    import unicodedata
-
-    import idna  # needed for names beyond ASCII alone
-
-    try:
-        idna.encode(host.lower())
-    except UnicodeError as error:
-        raise InvalidValue(f"{quoted_url(host)} is no host name: {error}", "write it as DNS knows it") from None
-    if _IDEOGRAPHIC_STOP in host or unicodedata.normalize("NFKC", host) != host:
-        raise InvalidValue(f"{quoted_url(host)} is another host to other programs", "write it as DNS knows it")
-
-
-def quoted_url(text: str) -> str:
-    """Return *text* in quotes for a message, without what could be a password."""
-    visible = "***" + text[text.rindex("@") :] if "@" in text else text
-    visible = visible if len(visible) <= 120 else visible[:120] + "…"
-    return f'"{printable(visible)}"'
+_XN = re.compile(r"(^|\.)xn--", re.IGNORECASE)
+"""A label that IDNA has encoded."""

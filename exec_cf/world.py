@@ -1,4 +1,4 @@
-"""What the program is handed of the world outside, so that tests can hand it another."""
+"""The world outside the program, handed to it so that tests can hand it another."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from exec_cf.http import Request, Response
 
 
 class World(Protocol):
-    """Everything outside that the program touches."""
+    """Everything outside the program that it touches."""
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -20,15 +19,19 @@ class World(Protocol):
         ...
 
     def exchange(self, request: Request) -> Response:
-        """Return the answer to *request*, or raise `exec_cf.http.RequestError`."""
+        """Return the response to *request*. Raises `exec_cf.http.RequestError`."""
         ...
 
     def sleep(self, seconds: float, /) -> None:
         """Wait."""
         ...
 
-    def now(self) -> datetime:
-        """Return the time, aware of its zone."""
+    def time(self) -> float:
+        """Return the time in seconds since the Unix epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return the seconds of a clock that nobody sets, for durations."""
         ...
 
     def at_terminal(self) -> bool:
@@ -36,15 +39,15 @@ class World(Protocol):
         ...
 
     def read(self, file: str, limit: int) -> bytes:
-        """Return *file*, or stdin when it is empty, to its end or one byte more than *limit*; raise `OSError`."""
+        """Return *file*, or stdin when it is empty, to its end or one byte more than *limit*. Raises `OSError`."""
         ...
 
     def read_secret(self, file: str, limit: int) -> bytes:
-        """Return *file*, a regular one, to its end or one byte more than *limit*; raise `OSError`."""
+        """Return *file*, a regular one, to its end or one byte more than *limit*. Raises `OSError`."""
         ...
 
     def create_secret(self, file: str, data: bytes) -> None:
-        """Create *file* with *data*, whole or not at all, for its owner alone; raise `OSError`, also if it exists."""
+        """Create *file* with *data*, whole or not at all, for its owner alone. Raises `OSError`, also if it exists."""
         ...
 
     def random_token(self) -> str:
@@ -55,14 +58,14 @@ class World(Protocol):
         """Return the line that the user types at the terminal of stdin."""
         ...
 
-    def writable(self) -> None:
-        """Raise `OSError` when it is known beforehand that nothing can be written to stdout."""
+    def check_writable(self) -> None:
+        """Raise `OSError` when it is known beforehand that stdout takes nothing."""
         ...
 
     def write(self, data: bytes) -> None:
-        """Write all of *data* to stdout; raise `OSError` and leave as little as possible there."""
+        """Write all of *data* to stdout. Raises `OSError`, and leaves as little as possible there."""
         ...
 
     def error(self, line: str) -> None:
-        """Write *line* to stderr, without fail."""
+        """Write *line* to stderr; never fails."""
         ...

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exec_cf import cli
+from exec_cf import cli, spawn
 from exec_cf.errors import Exit
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.usage import HELP, PRINTED, VERSION
@@ -121,8 +121,6 @@ def test_bad_input_is_told_before_a_closed_stdout() -> None:
 
 
 def start_of(data: bytes, *more: Response | RequestError, status: int = 201) -> Script:
-    from exec_cf import spawn
-
     bus = spawn.prepare(data, {}, lambda _: None).plan.bus
     return Script(Response(200), started(bus, status), *more)
 

@@ -67,8 +67,8 @@ def test_null_within_a_block_counts_as_absent() -> None:
         ("tmux: {headless: yes}", 'tmux.headless: expected true or false, got the text "yes"'),
         ("cf_worker: {}", "line 4, column 1: cf_worker: unknown field; did you mean cf-worker?"),
         ("sesion: x", "line 4, column 1: sesion: unknown field; did you mean session?"),
-        ("zzz: x", "zzz: unknown field; known are spec_version, name,"),
-        ("tmux: 3", "line 4, column 7: tmux: expected a mapping, got the number 3; it takes headless, verify,"),
+        ("zzz: x", "zzz: unknown field; known fields are spec_version, name,"),
+        ("tmux: 3", "line 4, column 7: tmux: expected a mapping, got the number 3; its fields are headless, verify,"),
         ('labels: {"a b": 1}', 'labels."a b": expected text, got the number 1; write "1"'),
     ],
 )
@@ -84,7 +84,7 @@ def test_what_is_refused_is_placed_named_and_cured(line: str, wanted: str) -> No
         ("labels: a%s", ""),
         ("labels:\n  ? a%s\n  : 1", 'write "1"'),
         ("spec_version: v%s", "write v1 or v2"),
-        ("? zzz%s\n: x", "known are spec_version"),
+        ("? zzz%s\n: x", "known fields are spec_version"),
     ],
 )
 def test_no_diagnostic_is_as_long_as_what_it_is_about(line: str, cure: str) -> None:

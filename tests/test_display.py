@@ -2,7 +2,7 @@
 
 import pytest
 
-from exec_cf.display import printable, quoted, truncated
+from exec_cf.display import printable, quoted, quoted_url, truncated
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from exec_cf.display import printable, quoted, truncated
         ("@ " + "//" * 200_000, "@ " + "//" * 200_000),
     ],
 )
-def test_plain_text_is_one_printable_line_without_credentials(text: str, wanted: str) -> None:
+def test_printable_text_is_one_printable_line_without_credentials(text: str, wanted: str) -> None:
     assert printable(text) == wanted
 
 
@@ -37,10 +37,15 @@ def test_plain_text_is_one_printable_line_without_credentials(text: str, wanted:
         ("https://ann:" + "hush" * 50 + "@h/" + "p" * 200, '"https://***@h/' + "p" * 106 + '…"'),
     ],
 )
-def test_shown_text_is_quoted_and_short(text: str, wanted: str) -> None:
+def test_quoted_text_is_escaped_and_short(text: str, wanted: str) -> None:
     assert quoted(text) == wanted
 
 
-def test_short_text_is_plain_before_it_is_cut() -> None:
+def test_text_is_made_printable_before_it_is_cut() -> None:
     assert truncated("\x1b" * 10, 8) == "\\x1b\\x1b…"
     assert truncated("//ann:hush@h", 8) == "//***@h"
+
+
+def test_a_long_secret_does_not_show_when_a_url_is_cut() -> None:
+    assert "hush" not in quoted_url("https://ann:" + "hush" * 99 + "@h/" + "x" * 999)
+    assert len(quoted_url("https://h/" + "x" * 999)) < 130

@@ -12,7 +12,6 @@ from hypothesis import example, given, settings
 from exec_cf import encode
 from exec_cf.decode import decode
 from exec_cf.document import LIMITS, read
-from exec_cf.errors import Code, Refused
 from exec_cf.messages import HANDLES, SPECS, AbortBlock, BusBlock, SpawnSpec, WorkerHandle
 from tests.support.specs import EXAMPLE_HANDLE
 from tests.support.strategies import ANY_TEXT, messages
@@ -215,29 +214,3 @@ def test_any_handle_survives_encode_and_decode(kind: type[WorkerHandle]) -> None
         assert msgspec.json.decode(encode.render_json(handle), type=kind) == handle
 
     survives()
-
-
-class TestChecked:
-    def test_what_the_verbs_would_refuse_does_not_leave(self) -> None:
-        with pytest.raises(Refused, match=r"^the handle is not one: ") as refused:
-            encode.checked(msgspec.structs.replace(EXAMPLE, session="another"), as_json=False)
-        assert refused.value.exit_code == 70
-
-    @pytest.mark.parametrize("written", [b"[", b"", b"\xff", b"name: a\n", b"a: 1\na: 2\n"])
-    def test_what_reads_back_as_no_handle_is_our_own_failure(
-        self, monkeypatch: pytest.MonkeyPatch, written: bytes
-    ) -> None:
-        monkeypatch.setattr(encode, "render", lambda _: written)
-        self.fails()
-
-    def test_what_reads_back_as_another_handle_is_our_own_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        render = encode.render
-        another = iter([msgspec.structs.replace(EXAMPLE, status="pending"), EXAMPLE])
-        monkeypatch.setattr(encode, "render", lambda _: render(next(another)))
-        self.fails()
-
-    def fails(self) -> None:
-        with pytest.raises(Refused, match=r"^the handle is not one: ") as refused:
-            encode.checked(EXAMPLE, as_json=False)
-        assert [problem.code for problem in refused.value.problems] == [Code.INTERNAL]
-        assert refused.value.exit_code == 70

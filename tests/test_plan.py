@@ -12,8 +12,9 @@ from tests.support.specs import spec
 
 def planned(data: bytes, environ: Mapping[str, str] | None = None) -> tuple[Plan, list[str]]:
     told: list[Diagnostic] = []
-    made = settings.under(environ or {}, told.append, lambda read: plan(document.read(data), read))
-    return made, [str(note) for note in told]
+    with settings.applied(environ or {}, told.append) as current:
+        made, notes = plan(document.read(data), current)
+    return made, [str(note) for note in (*told, *notes)]
 
 
 def refusal(data: bytes, environ: Mapping[str, str] | None = None) -> tuple[Exit, list[str]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from exec_cf.errors import Code, Diagnostic, Refused
-from exec_cf.settings import SETTINGS, Settings, check_token_destination, read, under
+from exec_cf.settings import SETTINGS, Settings, applied, check_token_destination, read
 
 NUMBERS = [setting for setting in SETTINGS if setting.cap]
 
@@ -123,28 +123,26 @@ def test_a_long_base_is_shown_in_part() -> None:
     assert len(str(problem)) < 500
 
 
-class TestUnder:
-    def test_the_environments_diagnostics_come_first(self) -> None:
+class TestApplied:
+    def test_its_diagnostics_come_after_the_reading(self) -> None:
         told: list[Diagnostic] = []
-        more = [Diagnostic(Code.NOT_SENT, "of the document")]
-        environ = {"CF_WORKER_HEALTHCHECK_RETRIES": "x"}
-        assert under(environ, told.append, lambda settings: (settings.retries, more)) == 3
-        assert [note.code for note in told] == [Code.SETTING, Code.NOT_SENT]
+        with applied({"CF_WORKER_HEALTHCHECK_RETRIES": "x"}, told.append) as settings:
+            assert told == []
+        assert settings.retries == 3
+        assert [note.code for note in told] == [Code.SETTING]
 
     @pytest.mark.parametrize("token", ["", "a b"])
     def test_all_that_is_wrong_is_raised_at_once_and_nothing_noted(self, token: str) -> None:
-        def judge(_: Settings) -> tuple[None, list[Diagnostic]]:
-            raise Refused([Diagnostic(Code.VALUE, "of the document")])
-
+        environ = {"CF_WORKER_TOKEN": token, "CF_WORKER_HEALTHCHECK_RETRIES": "x"}
         told: list[Diagnostic] = []
-        with pytest.raises(Refused) as refused:
-            under({"CF_WORKER_TOKEN": token, "CF_WORKER_HEALTHCHECK_RETRIES": "x"}, told.append, judge)
+        with pytest.raises(Refused) as refused, applied(environ, told.append):
+            raise Refused([Diagnostic(Code.VALUE, "of the document")])
         codes = [problem.code for problem in refused.value.problems]
         assert sorted(codes, key=str) == sorted([Code.ENVIRONMENT] * bool(token) + [Code.VALUE], key=str)
         assert told == []
 
     def test_a_good_document_does_not_excuse_the_environment(self) -> None:
         told: list[Diagnostic] = []
-        with pytest.raises(Refused):
-            under({"CF_WORKER_TOKEN": "a b"}, told.append, lambda _: (None, [Diagnostic(Code.NOT_SENT, "x")]))
+        with pytest.raises(Refused), applied({"CF_WORKER_TOKEN": "a b"}, told.append):
+            pass
         assert told == []

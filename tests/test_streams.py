@@ -79,7 +79,7 @@ def test_stdout_takes_all_of_it(pipe: tuple[int, int], monkeypatch: pytest.Monke
     thread = threading.Thread(target=drain)
     thread.start()
     with as_descriptor("STDOUT", writer, monkeypatch):
-        streams.stdout_writable()
+        streams.check_stdout()
         written = threading.Thread(target=streams.write_stdout, args=(data,))
         written.start()
         written.join()
@@ -90,7 +90,7 @@ def test_stdout_takes_all_of_it(pipe: tuple[int, int], monkeypatch: pytest.Monke
 def test_a_closed_stdout_is_known_beforehand(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(pipe[1])
     with as_descriptor("STDOUT", pipe[1], monkeypatch), pytest.raises(OSError, match="Bad file descriptor"):
-        streams.stdout_writable()
+        streams.check_stdout()
 
 
 def test_a_lost_stderr_is_no_error(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:

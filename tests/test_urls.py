@@ -1,5 +1,7 @@
 """The Worker's base URL, and where to POST to stop an agent."""
 
+from urllib.parse import unquote
+
 import httpx
 import idna
 import pytest
@@ -41,24 +43,24 @@ def test_a_base(text: str, wanted: str) -> None:
         ("https://h/.%2e", "the path has the segment .%2e"),
         ("https://h\\x", "a backslash"),
         ("https:\\\\h", "a backslash"),
-        ("https://h /", "a blank"),
-        (" https://h", "a blank"),
+        ("https://h /", "a space"),
+        (" https://h", "a space"),
         ("https://h\n", "U+000A"),
         ("https://h\u200b", "U+200B"),
-        ("https://h:0", "no port"),
-        ("https://h:65536", "no port"),
+        ("https://h:0", "not a port"),
+        ("https://h:65536", "not a port"),
         ("https://h:x", "no usable host and port"),
         ("https://h:", "no usable host and port"),
-        ("https://h:123456", "no port"),
+        ("https://h:123456", "not a port"),
         ("https://:80", "no usable host and port"),
         ("https://", "no usable host and port"),
         ("https:///x", "no usable host and port"),
         ("https://[::1", "no usable host and port"),
         ("https://[::g]", "no usable host and port"),
-        ("https://[1:2]", "no IPv6 address"),
-        ("https://h!", "no host name"),
-        ("https://xn--a.example", "no host name"),
-        ("https://☃.example", "no host name"),
+        ("https://[1:2]", "not an IPv6 address"),
+        ("https://h!", "not a valid host name"),
+        ("https://xn--a.example", "not a valid host name"),
+        ("https://☃.example", "not a valid host name"),
         ("http://127\u30020\u30020\u30021", "another host to other programs"),
         ("http://127\uff0e0\uff0e0\uff0e1", "another host to other programs"),
         ("https://\u212a.example", "another host to other programs"),
@@ -113,7 +115,7 @@ def test_an_abort(endpoint: str, wanted: str) -> None:
         ("https://h/" + "x" * 9000, "longer than 8192"),
         ("{session}" * 9000, "longer than 8192"),
         ("/{session}" + "x" * 8183, "longer than 8192"),
-        ("/a b", "a blank"),
+        ("/a b", "a space"),
         ("/a\x00", "U+0000"),
         ("/a\r\nHost: x", "U+000D"),
         ("https://", "no usable host and port"),
@@ -192,40 +194,11 @@ def test_a_segment_of_a_path(text: str, wanted: str) -> None:
     assert urls.escaped(text) == wanted
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://h/b/control/abort",
-        "HTTPS://H/b/control/abort",
-        "https://h:443/b/control/abort",
-        "https://h/b/%63ontrol/abort",
-    ],
-)
-def test_one_place_has_many_spellings(url: str) -> None:
-    assert urls.stops_all("https://h/b", url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        *("", "https://h/control/abort", "https://h/b/control/abort/s", "https://h/b/control/abort?cap=x"),
-        *("http://h/b/control/abort", "https://h/b/control%2Fabort", "https://h/b/Control/abort"),
-    ],
-)
-def test_another_path_query_or_origin_is_another_place(url: str) -> None:
-    assert not urls.stops_all("https://h/b", url)
-
-
 def test_a_target_is_taken_as_it_stands() -> None:
     for text in ("https://h/{session}/control/abort", "HTTP://h:1/x?cap=1"):
         assert urls.target(text) == text
     with pytest.raises(InvalidValue, match="fragment"):
         urls.target("https://h/x#y")
-
-
-def test_a_long_secret_does_not_show_when_a_url_is_cut() -> None:
-    assert "hush" not in urls.quoted_url("https://ann:" + "hush" * 99 + "@h/" + "x" * 999)
-    assert len(urls.quoted_url("https://h/" + "x" * 999)) < 130
 
 
 URLS = st.builds(
@@ -282,8 +255,6 @@ def test_an_abort_stays_at_its_worker_unless_it_is_a_whole_url(endpoint: str, ba
 
 @given(st.text(max_size=12))
 def test_a_segment_is_one_segment_and_reads_back(text: str) -> None:
-    from urllib.parse import unquote
-
     segment = urls.escaped(text)
     assert not set(segment) & set("/?#\\@: ")
     assert unquote(segment) == text

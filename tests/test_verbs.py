@@ -1,19 +1,19 @@
 """What can be asked of an agent, against a Worker that answers by a script."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 import yaml
 
-from exec_cf import verbs, worker
+from exec_cf import verbs
+from exec_cf.answers import CONFLICT
+from exec_cf.client import Client
 from exec_cf.errors import Code, Diagnostic, Exit, Refused
 from exec_cf.http import RequestError, Response
 from exec_cf.messages import WorkerHandle
-from exec_cf.worker import Line
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC
-from tests.support.world import Script
+from tests.support.world import FakeWorld, Script
 
 ONE_TRY = {"CF_WORKER_HEALTHCHECK_RETRIES": "1"}
 BASE = "https://orch-cf-agent.example.workers.dev"
@@ -28,19 +28,6 @@ SUBJECTS = {
 ABORT = "/control/abort/lead-engineer?cap=x"
 
 
-class Clock:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 5, 24, 16, tzinfo=UTC)
-
-    def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
-
-    def now(self) -> datetime:
-        return self.time
-
-
 class Asked:
     """One verb at a scripted Worker."""
 
@@ -48,13 +35,13 @@ class Asked:
         self, *answers: Response | RequestError, environ: Mapping[str, str] = ONE_TRY, handle: bytes = EXAMPLE_HANDLE
     ) -> None:
         self.script = Script(*answers)
-        self.clock = Clock()
+        self.world = FakeWorld(exchange=self.script)
         self.told: list[Diagnostic] = []
-        self.line = Line(self.script, self.clock.sleep, self.told.append)
         self.target = verbs.parse_handle(handle, environ, self.told.append)
+        self.client = Client(self.target.plan.base, self.target.settings, self.world, self.told.append)
 
     def status(self, wait_s: float = 0) -> WorkerHandle:
-        return verbs.status(self.target, self.line, self.clock.now, wait_s)
+        return verbs.status(self.target, self.client, self.world.monotonic, wait_s)
 
     @property
     def calls(self) -> list[str]:
@@ -105,8 +92,8 @@ class TestStatus:
             (Response(503, b'{"message":"the bus is down"}'), "status: HTTP 503: the bus is down"),
             (Response(401), "set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
             (Response(200, b"hello"), "is it this program's Worker?"),
-            (Response(302), "name its final URL"),
-            (seen("paused"), "the Worker says that the agent is paused"),
+            (Response(302), "use its final URL"),
+            (seen("paused"), "the Worker reports the agent as paused"),
             (seen("ready", agent="echo"), "the session runs echo, not claude-code"),
             (seen("ready", subjects={**SUBJECTS, "prompt": "agents.prompt.open-agent.eve.x"}), "listens on"),
         ],
@@ -175,7 +162,7 @@ class TestStatus:
 
     def test_anothers_agent_does_not_make_a_handle_ready(self) -> None:
         text = EXAMPLE_HANDLE.decode()
-        message = f'status: failed\nmessage: "start: {worker.CONFLICT} (HTTP 409)"\n'
+        message = f'status: failed\nmessage: "start: {CONFLICT} (HTTP 409)"\n'
         asked = Asked(handle=(text[: text.index("abort:")] + message).encode())
         assert asked.status() == asked.target.handle
         assert asked.calls == []
@@ -188,30 +175,30 @@ class TestAbort:
     @pytest.mark.parametrize("code", [200, 204, 410])
     def test_stopped_now_or_before_is_done(self, code: int) -> None:
         asked = Asked(Response(code))
-        verbs.abort(asked.target, asked.line)
+        verbs.abort(asked.target, asked.client)
         assert asked.calls == ["POST /control/abort/lead-engineer"]
 
     def test_an_earlier_worker_stops_all_or_nothing(self) -> None:
         asked = Asked(Response(404), Response(200))
-        verbs.abort(asked.target, asked.line)
+        verbs.abort(asked.target, asked.client)
         assert asked.calls == ["POST /control/abort/lead-engineer", "POST /control/abort"]
 
     @pytest.mark.parametrize("spelled", [b"HTTPS:", b"https:"])
     def test_no_spelling_of_the_route_for_all_stops_all(self, spelled: bytes) -> None:
         handle = EXAMPLE_HANDLE.replace(b"target: https:", b"target: " + spelled).replace(b"l/abort", b"l/%61bort")
         asked = Asked(Response(200), handle=handle)
-        verbs.abort(asked.target, asked.line)
+        verbs.abort(asked.target, asked.client)
         assert asked.calls == ["POST /control/abort/lead-engineer"]
 
     def test_a_capability_is_not_shown(self) -> None:
         asked = Asked(Response(404), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/control/abort/a?cap=hush"))
         with pytest.raises(Refused, match="/control/abort/a") as refused:
-            verbs.abort(asked.target, asked.line)
+            verbs.abort(asked.target, asked.client)
         assert "hush" not in str(refused.value)
 
     def test_a_target_of_the_specs_own_is_taken_as_it_is(self) -> None:
         asked = Asked(Response(200), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/stop?who=me"))
-        verbs.abort(asked.target, asked.line)
+        verbs.abort(asked.target, asked.client)
         assert asked.calls == ["POST /stop?who=me"]
 
     @pytest.mark.parametrize(
@@ -225,29 +212,29 @@ class TestAbort:
     def test_a_worker_that_cannot_or_will_not_is_70(self, answer: Response | RequestError, words: str) -> None:
         asked = Asked(answer)
         with pytest.raises(Refused, match=words) as refused:
-            verbs.abort(asked.target, asked.line)
+            verbs.abort(asked.target, asked.client)
         assert refused.value.exit_code == Exit.RUNTIME
 
     def test_a_worker_that_serves_no_abort_is_70(self) -> None:
         asked = Asked(Response(404), Response(404))
         with pytest.raises(Refused, match="does not serve"):
-            verbs.abort(asked.target, asked.line)
+            verbs.abort(asked.target, asked.client)
 
-    def test_a_handle_without_abort_offers_none(self) -> None:
+    def test_a_handle_without_abort_is_refused(self) -> None:
         text = EXAMPLE_HANDLE.decode()
         asked = Asked(handle=(text[: text.index("abort:")] + "status: ready\n").encode())
-        with pytest.raises(Refused, match="offers no abort") as refused:
-            verbs.abort(asked.target, asked.line)
+        with pytest.raises(Refused, match="has no abort") as refused:
+            verbs.abort(asked.target, asked.client)
         assert refused.value.exit_code == Exit.INPUT
 
     def test_the_token_goes_to_the_handles_own_origin_only(self) -> None:
         environ = {**ONE_TRY, "CF_WORKER_TOKEN": "s3cret"}
         at_home = Asked(Response(200), environ=environ)
-        verbs.abort(at_home.target, at_home.line)
+        verbs.abort(at_home.target, at_home.client)
         assert at_home.script.requests[0].headers["authorization"] == "Bearer s3cret"
         elsewhere = EXAMPLE_HANDLE.replace(b"workers.dev/control", b"workers.dev:8443/control")
         away = Asked(Response(200), environ=environ, handle=elsewhere)
-        verbs.abort(away.target, away.line)
+        verbs.abort(away.target, away.client)
         assert "authorization" not in away.script.requests[0].headers
 
 
@@ -255,27 +242,27 @@ class TestTeardown:
     @pytest.mark.parametrize("left", [UNKNOWN, seen("stopped")])
     def test_it_sees_the_agent_gone(self, left: Response) -> None:
         asked = Asked(Response(200), left)
-        verbs.teardown(asked.target, asked.line)
+        verbs.teardown(asked.target, asked.client)
         assert asked.calls == ["POST /control/abort/lead-engineer", "GET /agent/lead-engineer"]
 
     def test_an_agent_that_stays_is_70(self) -> None:
         asked = Asked(Response(200), seen("busy"))
         with pytest.raises(Refused, match="the agent is still busy"):
-            verbs.teardown(asked.target, asked.line)
+            verbs.teardown(asked.target, asked.client)
 
     def test_an_agent_may_take_its_time(self) -> None:
         asked = Asked(Response(200), seen("busy"), seen("stopped"), environ={})
-        verbs.teardown(asked.target, asked.line)
+        verbs.teardown(asked.target, asked.client)
 
     @pytest.mark.parametrize("code", [404, 405])
     def test_what_cannot_be_seen_is_70(self, code: int) -> None:
         asked = Asked(Response(200), Response(code))
-        with pytest.raises(Refused, match="does not say whether it left") as refused:
-            verbs.teardown(asked.target, asked.line)
+        with pytest.raises(Refused, match="cannot say whether it left") as refused:
+            verbs.teardown(asked.target, asked.client)
         assert refused.value.exit_code == Exit.RUNTIME
 
 
-class TestRecognise:
+class TestParseHandle:
     def test_a_token_in_the_clear_is_refused(self) -> None:
         handle = EXAMPLE_HANDLE.replace(b"https://", b"http://")
         with pytest.raises(Refused, match="in the clear"):
@@ -313,9 +300,9 @@ class TestValidate:
         assert len(refused.value.problems) == 2
 
 
-def test_probe_version_tells_what_is_spoken() -> None:
-    told = yaml.safe_load(verbs.spoken(as_json=False))
-    assert told == msgspec.json.decode(verbs.spoken(as_json=True))
+def test_probe_version_names_what_is_supported() -> None:
+    told = yaml.safe_load(verbs.versions(as_json=False))
+    assert told == msgspec.json.decode(verbs.versions(as_json=True))
     assert told["spec_versions"] == ["v1", "v2"]
     assert (told["program"], told["executor"]) == ("orch-executor-cf-worker", "cf-worker")
     assert {"validate", "status", "abort", "teardown"} < set(told["verbs"])

@@ -164,7 +164,7 @@ def _gist(response: Response, envelope: _Envelope | None) -> str:
 
 
 def _wait_s(response: Response) -> float:
-    asked: float | None = getattr(response, "retry_after_s", None)
+    asked = response.retry_after_s
     return _RATE_PAUSE_S if asked is None else asked
 
 

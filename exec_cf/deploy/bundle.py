@@ -44,8 +44,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 def load() -> Bundle:
     """Return what is carried. Raises `Refused` when this build carries nothing."""
     try:
-        # 300 kB that no other verb needs
-        from exec_cf import _bundle
+        from exec_cf import _bundle  # noqa: PLC0415  written by `make worker`, and absent from a bare clone
     except ImportError:
         message = "this build carries no Worker"
         raise Refused([Diagnostic(Code.INTERNAL, message, hint="run `make worker`, or use a release")]) from None

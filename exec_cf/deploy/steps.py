@@ -5,7 +5,6 @@ that was interrupted, wherever that was, is mended by the next one.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Protocol
 
 import msgspec
@@ -405,10 +404,10 @@ class Steps:
         """Say whether the Worker tells its version and the due `auth` before *wait_s* seconds have passed."""
         secrets = (now.secrets if now else set()) - set(self._plan.wanted.removed) | self._plan.wanted.secrets.keys()
         auth = "token" if TOKEN in secrets else "none"
-        deadline = self._world.now() + timedelta(seconds=wait_s)
+        deadline = self._world.monotonic() + wait_s
         polls = 0
         while not self._tells(url, auth):
-            if self._world.now() >= deadline:
+            if self._world.monotonic() >= deadline:
                 return False
             if polls == len(_POLL_PAUSES_S):
                 self._say(Code.STEP, f"waiting for {url}/health")

@@ -35,25 +35,26 @@ def test_anything_else_is_failed_with_the_cause(program: Program, manner: Manner
 def test_an_attempt_ends_by_the_clock(program: Program, manner: Manner) -> None:
     with Server(manner) as server:
         ended = program.run(spec(server.url), env=BRIEF)
-    assert outcome(ended) == ("failed", "healthcheck: timed out after 500 ms")
+    assert outcome(ended) == ("failed", f"healthcheck: timed out after 500 ms (127.0.0.1:{server.port})")
 
 
 def test_a_server_that_never_accepts_is_given_up_by_the_clock(program: Program) -> None:
     with Server(manners.ok, accepts=False) as server:
         ended = program.run(spec(server.url), env=BRIEF)
-    assert outcome(ended) == ("failed", "healthcheck: timed out after 500 ms")
+    assert outcome(ended) == ("failed", f"healthcheck: timed out after 500 ms (127.0.0.1:{server.port})")
 
 
 def test_nobody_listens(program: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     ended = program.run(spec(f"http://127.0.0.1:{port}"), env=PROBE_ONLY)
-    assert outcome(ended) == ("failed", "healthcheck: connection refused (after 3 attempts)")
+    cause = f"connection refused (127.0.0.1:{port})"
+    assert outcome(ended) == ("failed", f"healthcheck: {cause} (after 3 attempts)")
     assert ended.lines == [
-        "healthcheck attempt 1/3: connection refused",
-        "healthcheck attempt 2/3: connection refused",
-        "healthcheck attempt 3/3: connection refused",
-        "lead failed: healthcheck: connection refused (after 3 attempts)",
+        f"healthcheck attempt 1/3: {cause}",
+        f"healthcheck attempt 2/3: {cause}",
+        f"healthcheck attempt 3/3: {cause}",
+        f"lead failed: healthcheck: {cause} (after 3 attempts)",
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from platforms import this_platform
 
-from tests.release.conftest import PROGRAM, ROOT, VERSION, package, standin
+from tests.release.conftest import PROGRAM, ROOT, VERSION, package, served, standin
 
 SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"], "sh": ["sh"]}
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -244,8 +244,6 @@ def test_a_download_cut_short_runs_nothing(to: Path, url: str, tmp_path: Path) -
 
 
 def test_a_version_between_tags_installs_like_a_release(platform_name: str, tmp_path: Path, to: Path) -> None:
-    from tests.release.conftest import served
-
     version = "1.2.4.dev3+g0123abc"
     (tmp_path / "made").mkdir()
     folder = package(standin(tmp_path / "made", version), version, platform_name, tmp_path / "release")

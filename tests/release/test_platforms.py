@@ -3,7 +3,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from packaging.tags import parse_tag
+from packaging.tags import parse_tag, sys_tags
 from platforms import PLATFORMS, this_platform
 
 from tests.release.conftest import ROOT, script
@@ -36,8 +36,6 @@ def test_the_installer_knows_the_other_names(uname: tuple[str, str], name: str, 
 
 
 def test_this_machine_takes_the_wheel_of_its_platform() -> None:
-    from packaging.tags import sys_tags
-
     assert not set(sys_tags()).isdisjoint(parse_tag(this_platform().wheel_tag)), platform.platform()
 
 

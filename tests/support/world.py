@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
-from exec_cf.http import Request, RequestError, Response, exchange
+import msgspec
+
+from exec_cf.http import Network, Request, RequestError, Response
 from exec_cf.messages import BusBlock
 
 NOW = datetime(2026, 5, 24, 15, 30, tzinfo=UTC)
@@ -67,8 +69,11 @@ class FakeWorld:
     def sleep(self, seconds: float, /) -> None:
         self.slept.append(seconds)
 
-    def now(self) -> datetime:
-        return NOW
+    def time(self) -> float:
+        return NOW.timestamp()
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
 
     def at_terminal(self) -> bool:
         return self.terminal
@@ -96,7 +101,7 @@ class FakeWorld:
     def answer(self) -> str:
         return self.answers.pop(0)
 
-    def writable(self) -> None:
+    def check_writable(self) -> None:
         self.order.append("writable")
         if self._closed:
             raise self._closed
@@ -115,14 +120,21 @@ class FakeWorld:
 class LiveWorld(FakeWorld):
     """The same with the real network and clock."""
 
+    def __init__(self, stdin: bytes, environ: Mapping[str, str]) -> None:
+        super().__init__(stdin, environ)
+        self._network = Network(environ)
+
     def exchange(self, request: Request) -> Response:
-        return exchange(request, self.environ)
+        return self._network.exchange(request)
 
     def sleep(self, seconds: float, /) -> None:
         time.sleep(seconds)
 
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+    def time(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 def os_error(number: int) -> OSError:
@@ -135,6 +147,4 @@ FULL = os_error(errno.ENOSPC)
 
 def started(bus: BusBlock, status: int = 201, abort: str = "/control/abort/lead") -> Response:
     """Return the answer of a Worker that started the agent with *bus*."""
-    import msgspec
-
     return Response(status, msgspec.json.encode({"state": "ready", "subjects": bus, "abort": abort}))

@@ -56,7 +56,7 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
 
     def onModuleInitialSet(self) -> Iterable[object]:
         """Declare the built-in modules inside packages, which the freezer takes for missing extension modules."""
-        from nuitka.HardImportRegistry import addModuleDynamicBuiltinHard  # the options are not read before
+        from nuitka.HardImportRegistry import addModuleDynamicBuiltinHard  # noqa: PLC0415  options are read now
 
         for name in sys.builtin_module_names:
             if "." in name:
@@ -65,7 +65,7 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
 
     def onCompilationStartChecks(self) -> None:
         """Set what Nuitka keeps in modules of its own; a later hook would be too late."""
-        from nuitka.freezer import ImportDetection, Standalone
+        from nuitka.freezer import ImportDetection, Standalone  # noqa: PLC0415  likewise
 
         ImportDetection._early_modules_names = tuple(map(ModuleName, EARLY))
         ImportDetection._stdlib_modules_names = ()

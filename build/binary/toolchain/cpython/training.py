@@ -41,8 +41,8 @@ resources:
 
 def start(url: str) -> None:
     """Do once what the program does in one run."""
-    import msgspec
-    import yaml
+    import msgspec  # noqa: PLC0415  importing is part of a run
+    import yaml  # noqa: PLC0415
 
     class Resources(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
         cpu: int
@@ -63,7 +63,7 @@ def start(url: str) -> None:
 
     spec = msgspec.convert(yaml.load(DOCUMENT, yaml.SafeLoader), Spec)
 
-    import httpx
+    import httpx  # noqa: PLC0415
 
     with httpx.Client(transport=httpx.HTTPTransport(verify=False), timeout=5) as client:
         response = client.get(url, headers={"User-Agent": "training"})

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from exec_cf.errors import InvalidValue
-from exec_cf.proxies import chosen
+from exec_cf.http.proxies import chosen
 
 HTTP = "http://worker.example/health"
 HTTPS = "https://worker.example:8443/health"
@@ -50,12 +50,39 @@ def test_the_variable_of_the_scheme_wins_and_lower_case(url: str, environ: dict[
         (HTTPS, "worker.example:443", False),
         ("http://[fd00::1]:80/", "::1,fd00::1", True),
         ("http://[fd00::1]:8080/", "[fd00::1]", True),
-        ("http://[fd00::1]/", "::1,fd00::/8", False),
+        ("http://[fd00::1]/", "::1,fd00::/8", True),
+        ("http://[fd00::1]/", "[fd00::]/8", True),
+        ("http://[fd00::1]/", "FD00:0::1", True),
+        ("http://[fd00::1]/", "[fd00::1]:80", True),
+        ("http://[fd00::1]/", "[fd00::1]:81", False),
+        ("http://[fe00::1]/", "fd00::/8", False),
+        ("http://10.1.2.3/", "10.0.0.0/8", True),
+        ("http://11.1.2.3/", "10.0.0.0/8", False),
+        ("http://10.1.2.3/", "10.1.2.3", True),
+        ("http://worker.example/", "10.0.0.0/8", False),
+        (HTTP, "*.example", True),
+        (HTTP, "*.worker.example", True),
+        ("http://otherworker.example/", "*.worker.example", False),
+        (HTTP, "worker.example:80", True),
+        (HTTP, "x worker.example", True),
+        (HTTP, "worker.example.", True),
+        ("http://worker.example./", "worker.example", True),
+        ("https://worker.example/", "worker.example:443", True),
+        ("https://worker.example/", "worker.example:80", False),
     ],
 )
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
 def test_no_proxy_lists_hosts_and_domains(url: str, listed: str, bypassed: bool, name: str) -> None:
     assert (proxy(url, ALL_PROXY="http://a:1", **{name: listed}) == "") is bypassed
+
+
+def test_a_socks_proxy_is_not_spoken_with() -> None:
+    with pytest.raises(InvalidValue) as invalid:
+        proxy(HTTP, ALL_PROXY="socks5h://user:hush@h:1")
+    assert (invalid.value.message, invalid.value.hint) == (
+        "ALL_PROXY: a SOCKS proxy is not supported",
+        "name an http:// one",
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +93,6 @@ def test_no_proxy_lists_hosts_and_domains(url: str, listed: str, bypassed: bool,
         "http://user:12#hush@h:1",
         "http://",
         "http://h:hush",
-        "socks4://user:hush@h:1",
         "hush://h",
         "http://h:99999",
         "http://[hush]",

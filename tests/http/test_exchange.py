@@ -2,11 +2,12 @@
 
 import gzip
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from exec_cf.http import MAX_BODY_BYTES, USER_AGENT, Request, RequestError, Response, exchange
+from exec_cf.http import MAX_BODY_BYTES, USER_AGENT, Network, Request, RequestError, Response
 from tests.support import manners
 from tests.support.certificates import Authority
 from tests.support.http_proxy import Proxy
@@ -14,6 +15,14 @@ from tests.support.manners import HEALTHY, STALLED, UNHEALTHY, Manner, Server
 
 SOON_MS = 300
 LONG_MS = 30_000
+
+
+def exchange(request: Request, environ: Mapping[str, str] | None = None) -> Response:
+    network = Network(environ or {})
+    try:
+        return network.exchange(request)
+    finally:
+        network.close()
 
 
 def get(url: str, timeout_ms: int = LONG_MS, **environ: str) -> Response:
@@ -27,7 +36,7 @@ def free_port() -> int:
 
 def post(url: str, body: bytes = b"{}", timeout_ms: int = LONG_MS, **headers: str) -> Response:
     asked = Request(method="POST", url=url, timeout_ms=timeout_ms, headers=headers, body=body, read_body=True)
-    return exchange(asked, {})
+    return exchange(asked)
 
 
 @pytest.mark.parametrize("manner", [m for name, m in HEALTHY.items() if name not in {"bad once", "reset twice"}])
@@ -61,7 +70,7 @@ def test_a_server_that_never_accepts_ends_at_the_limit() -> None:
 
 
 def test_nobody_listens() -> None:
-    with pytest.raises(RequestError, match=r"^connection refused$"):
+    with pytest.raises(RequestError, match=r"^connection refused \(127\.0\.0\.1:[0-9]+\)$"):
         get(f"http://127.0.0.1:{free_port()}/health")
 
 
@@ -77,17 +86,45 @@ def test_who_asks_is_told() -> None:
     assert server.heads[0].headers["host"] == f"127.0.0.1:{server.port}"
 
 
-def test_a_redirect_across_hosts_loses_the_authorization() -> None:
+SECRETS = {"Authorization": "Bearer hush", "CF-Access-Client-Id": "hush", "CF-Access-Client-Secret": "hush"}
+
+
+def with_secrets(url: str) -> Request:
+    return Request(method="GET", url=url, timeout_ms=LONG_MS, headers={**SECRETS, "x-other": "yes"})
+
+
+def test_a_redirect_to_another_origin_loses_the_secrets() -> None:
+    with Server(manners.ok) as other, Server(manners.redirect(f"http://127.0.0.1:{other.port}/")) as server:
+        assert exchange(with_secrets(server.url)).status == 200
+    assert {name: server.heads[0].headers[name.lower()] for name in SECRETS} == SECRETS
+    assert {name.lower() for name in SECRETS}.isdisjoint(other.heads[0].headers)
+    assert other.heads[0].headers["x-other"] == "yes"
+
+
+def test_a_redirect_within_the_origin_keeps_them() -> None:
+    with Server(manners.redirects(1)) as server:
+        assert exchange(with_secrets(server.url)).status == 200
+    assert {name: server.heads[1].headers[name.lower()] for name in SECRETS} == SECRETS
+
+
+def test_a_redirect_to_another_host_is_not_followed() -> None:
     with Server(manners.ok) as other, Server(manners.redirect(f"http://localhost:{other.port}/")) as server:
-        request = Request(method="GET", url=server.url, timeout_ms=LONG_MS, headers={"authorization": "Bearer hush"})
-        assert exchange(request, {}).status == 200
-    assert server.heads[0].headers["authorization"] == "Bearer hush"
+        response = get(server.url)
+    assert (response.status, response.headers["location"]) == (302, f"http://localhost:{other.port}/")
+    assert other.heads == []
+
+
+def test_a_password_in_a_redirect_is_not_sent() -> None:
+    with Server(manners.ok) as other, Server(manners.redirect(f"http://ann:hush@127.0.0.1:{other.port}/")) as server:
+        assert get(server.url).status == 200
     assert "authorization" not in other.heads[0].headers
 
 
 def test_a_request_sends_its_body_and_reads_the_answer() -> None:
     with Server(manners.status(201, body=b'{"a":1}')) as server:
-        assert post(f"{server.url}/agent/x", b'{"name":"x"}') == Response(201, b'{"a":1}')
+        response = post(f"{server.url}/agent/x", b'{"name":"x"}')
+    assert (response.status, response.body) == (201, b'{"a":1}')
+    assert response.headers == {"content-length": "7", "connection": "close"}
     assert server.heads[0].headers["content-length"] == "12"
 
 
@@ -107,7 +144,7 @@ def test_an_answer_without_end_is_read_to_a_bound() -> None:
 def test_an_encoded_answer_is_not_unpacked(encoding: str) -> None:
     bomb = gzip.compress(gzip.compress(bytes(10_000_000)))
     with Server(manners.status(201, f"content-encoding: {encoding}", body=bomb)) as server:
-        assert post(server.url) == Response(201, b"")
+        assert post(server.url).body == b""
     assert server.heads[0].headers["accept-encoding"] == "identity"
 
 
@@ -126,7 +163,9 @@ def test_an_answer_that_stalls_ends_at_the_limit() -> None:
 
 class TestProxy:
     def test_what_fails_there_is_told_as_the_proxys(self) -> None:
-        with pytest.raises(RequestError, match=r"^connection refused \(through the proxy of the environment\)$"):
+        with pytest.raises(
+            RequestError, match=r"^connection refused \(127\.0\.0\.1:[0-9]+\) \(through the proxy of the environment\)$"
+        ):
             get("http://worker.example/health", http_proxy=f"http://127.0.0.1:{free_port()}")
 
     def test_the_name_that_is_not_found_is_the_proxys(self) -> None:
@@ -140,20 +179,22 @@ class TestProxy:
     def test_the_hop_that_failed_decides(self) -> None:
         port = free_port()
         with (
-            Proxy(manner=manners.redirect(f"http://127.0.0.1:{port}/")) as proxy,
-            pytest.raises(RequestError, match=r"^connection refused$"),
+            Server(manners.redirect(f"http://127.0.0.1:{port}/")) as server,
+            pytest.raises(RequestError, match=rf"^connection refused \(127\.0\.0\.1:{port}\)$"),
         ):
-            get("http://worker.example/health", http_proxy=proxy.url)
+            get(server.url)
 
     @pytest.mark.parametrize(
         "host", ["127.0.0.1", "127.1.2.3", "localhost.", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]"]
     )
     def test_loopback_is_asked_directly(self, host: str) -> None:
-        with Proxy() as proxy, pytest.raises(RequestError, match=r"^[^()]*$"):
+        with Proxy() as proxy, pytest.raises(RequestError, match=r"^connection refused \([^()]*\)$"):
             get(f"http://{host}:{free_port()}/health", http_proxy=proxy.url, all_proxy=proxy.url)
         assert proxy.heads == []
 
-    @pytest.mark.parametrize("listed", ["localhost,127.0.0.1,::1,fd00::/8", "[::1]", "10.0.0.0/8", "http://h:x", ",,"])
+    @pytest.mark.parametrize(
+        "listed", ["localhost,127.0.0.1,::1,fd00::/8", "[::1]", "10.0.0.0/8", "10.0.0.0/x", "[", "http://h:x", ",,"]
+    )
     def test_whatever_no_proxy_lists_the_others_go_through(self, listed: str) -> None:
         with Proxy() as proxy:
             assert get("http://worker.example/health", HTTP_PROXY=proxy.url, NO_PROXY=listed).status == 200
@@ -172,7 +213,7 @@ class TestProxy:
         assert (len(proxy.heads), len(server.heads)) == (0, 1)
 
     def test_socks_is_told_not_to_be_spoken(self) -> None:
-        with pytest.raises(RequestError, match=r"^a SOCKS proxy is not supported; name an http:// one$"):
+        with pytest.raises(RequestError, match=r"^ALL_PROXY: a SOCKS proxy is not supported; name an http:// one$"):
             get("http://worker.example/health", ALL_PROXY="socks5://127.0.0.1:1")
 
     def test_one_for_the_other_scheme_is_not_looked_at(self) -> None:
@@ -189,12 +230,3 @@ class TestProxy:
             with pytest.raises(RequestError, match="the certificate is not trusted"):
                 get("http://worker.example/", http_proxy=proxy.url)
         assert manners.targets(proxy.heads) == ["GET http://worker.example/"]
-
-
-@pytest.mark.parametrize("junk", ["", "junk", "-----BEGIN CERTIFICATE-----\njunk\n-----END CERTIFICATE-----\n"])
-def test_a_trust_store_without_a_certificate_is_told_in_words(junk: str, tmp_path: Path) -> None:
-    (tmp_path / "junk.pem").write_text(junk)
-    with pytest.raises(
-        RequestError, match=r"^the trust store cannot be read \(SSL_CERT_FILE\): it holds no certificate$"
-    ):
-        get("https://127.0.0.1/", SSL_CERT_FILE=str(tmp_path / "junk.pem"))

@@ -1,0 +1,211 @@
+"""What a Worker answers, and how much of it is believed."""
+
+from datetime import datetime
+from typing import Annotated, NoReturn, TypeVar
+
+import msgspec
+
+from exec_cf import states, urls
+from exec_cf.display import truncated
+from exec_cf.errors import InvalidValue
+from exec_cf.http import Response
+from exec_cf.messages import BusBlock
+from exec_cf.plan import Plan
+
+CONFLICT = "the session runs already with other settings"
+
+MAX_CAUSE_CHARS = 300
+"""Characters of a Worker's own text that are shown."""
+
+
+class WorkerError(Exception):
+    """The Worker cannot be reached, refuses, or answers something else than it was asked.
+
+    The text is the cause, fit for a handle's `message`. With *conflict*, somebody else's agent runs in the session,
+    which is not ours to stop; with *maybe_started*, the request may have taken effect all the same.
+    """
+
+    def __init__(self, cause: str, *, conflict: bool = False, maybe_started: bool = False) -> None:
+        super().__init__(cause)
+        self.conflict = conflict
+        self.maybe_started = maybe_started
+
+
+class NoRouteError(Exception):
+    """The Worker does not serve the route; the text is the HTTP status."""
+
+
+class Started(msgspec.Struct, frozen=True):
+    """A running agent. *abort* is the URL that stops it, empty when the Worker names none."""
+
+    abort: str = ""
+    created: bool = False
+    """Whether this start created the agent; otherwise it was running already."""
+    maybe_started: bool = False
+    """Whether an earlier attempt got no answer, and may have created the agent."""
+
+
+class SessionState(msgspec.Struct, frozen=True):
+    """What the Worker reports for a session; *name* is a state of `exec_cf.states`, or one this version lacks."""
+
+    name: str
+    cause: str = ""
+    stopped_at: datetime | None = None
+    abort: str = ""
+    """The URL that stops the agent; empty when the Worker names none."""
+
+
+class _Subjects(msgspec.Struct, frozen=True):
+    """Unlike `BusBlock`, open to fields that a later Worker adds."""
+
+    prompt: str
+    status: str
+    hb: str
+    signal: str
+
+
+class _StartBody(msgspec.Struct, frozen=True):
+    subjects: _Subjects
+    state: str | None = None
+    agent: str | None = None
+    abort: str = ""
+
+
+class _StateBody(msgspec.Struct, frozen=True):
+    state: str
+    agent: str | None = None
+    subjects: _Subjects | None = None
+    cause: str | None = None
+    abort: str | None = None
+    stopped_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class _ErrorBody(msgspec.Struct, frozen=True):
+    error: str = ""
+    message: str = ""
+
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+class Answer:
+    """A response of the Worker to *verb* (`start`, `status` or `abort`), with which every cause begins.
+
+    Text of the Worker is shown shortened, printable, and without *token*.
+    """
+
+    def __init__(self, verb: str, response: Response, token: str) -> None:
+        self._verb = verb
+        self._response = response
+        self._token = token
+        self.status = response.status
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether another attempt may get another response: 429 and 5xx."""
+        return self.status == 429 or self.status >= 500
+
+    @property
+    def lacks_route(self) -> bool:
+        """Whether the Worker does not serve the route."""
+        return self.status in {404, 405}
+
+    @property
+    def problem(self) -> str:
+        """The HTTP status, with the Worker's own message where there is one."""
+        return self._with_message(f"HTTP {self.status}")
+
+    def started(self, plan: Plan, *, maybe_started: bool) -> Started:
+        """Return the agent that was started for *plan*. Raises `WorkerError` when it is not the agent of the plan."""
+        self._raise_for_status()
+        body = self._decoded(_StartBody)
+        if body is None:
+            self._fail("the Worker's answer does not name the agent's subjects; is it this program's Worker?")
+        self._check_identity(plan, body.subjects, body.agent)
+        if body.state is not None and states.state(body.state).status != "ready":
+            cause = f"start: the Worker reports the agent as {self._redacted(body.state)}"
+            raise WorkerError(cause, maybe_started=True)
+        try:
+            abort = _abort_url(plan.base, body.abort)
+        except InvalidValue as invalid:
+            cause = f"start: the Worker names an unusable abort path: {invalid.message}"
+            raise WorkerError(cause, maybe_started=True) from None
+        return Started(abort, created=self.status == 201, maybe_started=maybe_started)
+
+    def session_state(self, plan: Plan) -> SessionState:
+        """Return the state of the plan's session.
+
+        Raises `NoRouteError` when the Worker cannot report it, and `WorkerError` when it refuses, or when the agent is
+        not the one of *plan*.
+        """
+        if self.status == 404 and self._error().error:
+            return SessionState("unknown")
+        if self.lacks_route:
+            raise NoRouteError(self.status)
+        self._raise_for_status()
+        body = self._decoded(_StateBody)
+        if body is None:
+            self._fail("the Worker's answer does not name a state; is it this program's Worker?")
+        self._check_identity(plan, body.subjects, body.agent)
+        try:
+            abort = _abort_url(plan.base, body.abort or "")
+        except InvalidValue:
+            abort = ""
+        return SessionState(self._redacted(body.state), self._redacted(body.cause or ""), body.stopped_at, abort)
+
+    def check_stopped(self) -> None:
+        """Return when the agent is stopped; 410 says that it was gone already.
+
+        Raises `NoRouteError` when the Worker does not serve the route, `WorkerError` when it refuses.
+        """
+        if self.lacks_route:
+            raise NoRouteError(self.status)
+        if self.status != 410:
+            self._raise_for_status()
+
+    def _raise_for_status(self) -> None:
+        if 200 <= self.status < 300:
+            return
+        cure = "set CF_WORKER_TOKEN to its CONTROL_TOKEN"
+        if self.status == 401 and not self._token:
+            self._fail(f"the Worker requires a token (HTTP 401); {cure}")
+        if self.status in {401, 403}:
+            self._fail(f"the Worker refuses the token (HTTP {self.status}); {cure}")
+        if self.status == 409:
+            raise WorkerError(self._with_message(f"{self._verb}: {CONFLICT} (HTTP 409)"), conflict=True)
+        if 300 <= self.status < 400:
+            self._fail(f"the Worker redirects (HTTP {self.status}); use its final URL")
+        self._fail(self.problem)
+
+    def _check_identity(self, plan: Plan, subjects: _Subjects | None, agent: str | None) -> None:
+        for field in BusBlock.__struct_fields__ if subjects else ():
+            ours, theirs = getattr(plan.bus, field), getattr(subjects, field)
+            if ours != theirs:
+                self._fail(f"the agent listens on {self._redacted(theirs)}, not on {ours}")
+        if agent not in {None, plan.agent}:
+            self._fail(f"the session runs {self._redacted(str(agent))}, not {plan.agent}")
+
+    def _fail(self, cause: str) -> NoReturn:
+        raise WorkerError(f"{self._verb}: {cause}")
+
+    def _error(self) -> _ErrorBody:
+        return self._decoded(_ErrorBody) or _ErrorBody()
+
+    def _decoded(self, kind: type[Body]) -> Body | None:
+        """Return the body as *kind*, None when it is anything else."""
+        try:
+            return msgspec.json.decode(self._response.body, type=kind)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+
+    def _with_message(self, text: str) -> str:
+        message = self._redacted(self._error().message)
+        return f"{text}: {message}" if message else text
+
+    def _redacted(self, text: str) -> str:
+        return truncated(text.replace(self._token, "***") if self._token else text, MAX_CAUSE_CHARS)
+
+
+def _abort_url(base: str, path: str) -> str:
+    """Return *path* of the Worker below *base*; empty when it is no path. Raises `InvalidValue`."""
+    return urls.below(base, path) if path.startswith("/") else ""

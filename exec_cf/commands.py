@@ -1,0 +1,120 @@
+"""The verbs, wired to the world: a call in, one exit code out."""
+
+from collections.abc import Callable, Sequence
+
+from exec_cf import arguments as command_line
+from exec_cf import output, spawn, verbs
+from exec_cf.arguments import Call
+from exec_cf.client import Client
+from exec_cf.display import truncated
+from exec_cf.document import LIMITS
+from exec_cf.encode import render, render_json
+from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.report import Reporter
+from exec_cf.usage import PROGRAM
+from exec_cf.world import World
+
+
+def run(arguments: Sequence[str], world: World) -> int:
+    """Do what *arguments* ask for and return the exit code (`exec_cf.errors.Exit`); never raises."""
+    reporter = Reporter(world.error, command_line.wants_json(arguments))
+    try:
+        _perform(command_line.parse(arguments), world, reporter)
+    except Refused as refused:
+        reporter.refusal(refused)
+        return refused.exit_code
+    except Exception as error:  # noqa: BLE001  a user sees one line, never a traceback
+        diagnostic = _internal(error)
+        reporter(diagnostic)
+        return diagnostic.code.exit_code
+    return 0
+
+
+def report_lost(error: OSError, world: World) -> int:
+    """Report that stdout did not take a text, and return the exit code."""
+    refused = output.lost(error)
+    Reporter(world.error, as_json=False).refusal(refused)
+    return refused.exit_code
+
+
+def _perform(call: Call, world: World, reporter: Reporter) -> None:
+    """Do what *call* asks for. Raises `Refused`."""
+    match call.verb.name:
+        case "spawn":
+            _spawn(call, world, reporter)
+        case "validate":
+            verbs.validate(_input(call, world, reporter))
+        case "status":
+            target, client = _target(call, world, reporter)
+            output.check_writable(world)
+            handle = verbs.status(target, client, world.monotonic, call.wait_s)
+            output.write(output.rendered(handle, call.as_json), world)
+        case "abort":
+            verbs.abort(*_target(call, world, reporter))
+        case "teardown":
+            verbs.teardown(*_target(call, world, reporter))
+        case "deploy" | "undeploy":
+            _deployment(call, world, reporter)
+        case _:
+            output.write(verbs.versions(call.as_json), world)
+
+
+def _spawn(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+    prepared = spawn.prepare(_input(call, world, note), world.environ, note)
+    output.check_writable(world)
+    client = Client(prepared.plan.base, prepared.settings, world, note)
+    spawned = spawn.spawn(prepared, client, world.time)
+    try:
+        output.write(output.rendered(spawned.handle, call.as_json), world)
+    except Exception:
+        spawn.roll_back(spawned, prepared, client)
+        raise
+
+
+def _deployment(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+    from exec_cf import deploy  # noqa: PLC0415  the door of a room with the Worker in it: 350 kB
+
+    data = _input(call, world, note)
+    folder = call.file.rpartition("/")[0] or ("/" if call.file.startswith("/") else "")
+    options = deploy.Options(folder=folder, wait_s=call.wait_s, dry_run=call.dry_run)
+    if call.verb.name == "undeploy":
+        deploy.undeploy(data, options, world, note, lambda question: _confirmed(question, call, world))
+        return
+    output.check_writable(world)
+    deployed = deploy.deploy(data, options, world, note)
+    output.write(render_json(deployed) if call.as_json else render(deployed), world)
+
+
+def _confirmed(question: str, call: Call, world: World) -> bool:
+    """Return what the user at the terminal answers. Raises `Refused` when there is none."""
+    if call.is_confirmed:
+        return True
+    if not call.file or not world.at_terminal():
+        message = "a deletion has to be confirmed, and stdin is not a terminal"
+        raise Refused([Diagnostic(Code.UNCONFIRMED, message, hint="pass --yes")])
+    world.error(f"{PROGRAM}: {question} Type yes to go on:")
+    return world.answer().strip().lower() == "yes"
+
+
+def _target(call: Call, world: World, note: Callable[[Diagnostic], None]) -> tuple[verbs.Target, Client]:
+    target = verbs.parse_handle(_input(call, world, note), world.environ, note)
+    return target, Client(target.plan.base, target.settings, world, note)
+
+
+def _input(call: Call, world: World, note: Callable[[Diagnostic], None]) -> bytes:
+    if not call.file and world.at_terminal():
+        note(Diagnostic(Code.TERMINAL, f"reading the {call.verb.reads} from the terminal; end it with Ctrl-D"))
+    try:
+        return world.read(call.file, LIMITS.size)
+    except OSError as error:
+        name = truncated(call.file) or "stdin"
+        message = f"{name} cannot be read: {(error.strerror or str(error)).lower()}"
+        raise Refused([Diagnostic(Code.UNREADABLE, message, hint=f"pass a {call.verb.reads}")]) from None
+
+
+_MAX_ERROR_CHARS = 500
+
+
+def _internal(error: Exception) -> Diagnostic:
+    message = truncated(f"the program failed: {type(error).__name__}: {error}", _MAX_ERROR_CHARS)
+    return Diagnostic(Code.INTERNAL, message, hint="please report this with the input that led to it")

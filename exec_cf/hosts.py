@@ -1,0 +1,51 @@
+"""Hosts of URLs: IPv6 literals, names beyond ASCII, and what is loopback.
+
+A host that two programs could read as two places is refused, never repaired.
+"""
+
+import ipaddress
+import unicodedata
+
+import idna
+
+from exec_cf.display import quoted_url
+from exec_cf.errors import InvalidValue
+
+_IDEOGRAPHIC_STOP = "\u3002"
+"""IDNA takes it for a dot."""
+
+
+def is_loopback_address(host: str) -> bool:
+    """Say whether *host*, an address without brackets, is one of this machine."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def check(host: str) -> None:
+    """Raise `InvalidValue` unless *host*, as it is written in a URL, is an IPv6 address or a name that IDNA encodes."""
+    if host.startswith("["):
+        _check_ipv6(host)
+    else:
+        _check_idn(host)
+
+
+def _check_ipv6(host: str) -> None:
+    try:
+        ipaddress.IPv6Address(host[1:-1])
+    except ValueError:
+        raise InvalidValue(f"{quoted_url(host)} is not an IPv6 address", "write it like [::1]") from None
+
+
+def _check_idn(host: str) -> None:
+    try:
+        idna.encode(host.lower())
+    except UnicodeError as error:
+        raise InvalidValue(
+            f"{quoted_url(host)} is not a valid host name: {error}", "write it as DNS knows it"
+        ) from None
+    if _IDEOGRAPHIC_STOP in host or unicodedata.normalize("NFKC", host) != host:
+        raise InvalidValue(f"{quoted_url(host)} is another host to other programs", "write it as DNS knows it")

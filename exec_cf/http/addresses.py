@@ -1,0 +1,40 @@
+"""IP addresses as text."""
+
+from __future__ import annotations
+
+import socket
+
+LOOPBACK = ("::1", "127.0.0.1")
+
+
+def literal(host: str) -> str:
+    """Return the address that *host* writes out, empty when it is a name.
+
+    Short and numeric forms of IPv4 (`127.1`) are read as the C library reads them.
+    """
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_ntop(family, socket.inet_pton(family, host))
+        except (OSError, ValueError):
+            continue
+    if not host[:1].isdigit():
+        return ""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return ""
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    """Return the family of *address*."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether *address*, in the form in which the system gives it, is this machine's own."""
+    return address == "::1" or address.removeprefix("::ffff:").startswith("127.")
+
+
+def endpoint(address: str, port: int) -> str:
+    """Return *address* and *port* as they stand in a URL."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

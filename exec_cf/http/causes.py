@@ -1,0 +1,88 @@
+"""Why there was no response, in words. What a peer sent is never among them: it may hold secrets, or lie."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import httpcore
+import httpx
+
+from exec_cf.http.attempt import Attempt
+from exec_cf.http.connect import UnreachableError
+from exec_cf.http.model import RequestError
+
+
+def describe(error: BaseException, attempt: Attempt, proxy: httpx.URL | None) -> str:
+    """Return why *error* happened, and to which address; *proxy* is the one that was asked, if any."""
+    try:
+        return _described(error, attempt, proxy)
+    except Exception:  # noqa: BLE001  there may be no memory left to find words with
+        return type(error).__name__
+
+
+def _described(error: BaseException, attempt: Attempt, proxy: httpx.URL | None) -> str:
+    chain = list(_chain(error))
+    known = next((inner for inner in chain if isinstance(inner, RequestError)), None)
+    if known:
+        return (
+            f"{known} (through the proxy of the environment)"
+            if proxy and isinstance(known, UnreachableError)
+            else str(known)
+        )
+    if isinstance(error, httpcore.ProxyError):
+        return _refusal(error, proxy)
+    cause = next(filter(None, (_words(inner, attempt) for inner in reversed(chain))), type(error).__name__)
+    where = ", ".join(filter(None, [attempt.peer, "the proxy of the environment" if proxy else ""]))
+    return f"{cause} ({where})" if where else cause
+
+
+def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a table of types
+    """Return what is said of *error*, nothing when it has no words; the special before the general."""
+    ssl = sys.modules.get("ssl")  # not loaded for plain http
+    if ssl and isinstance(error, ssl.SSLError):
+        from exec_cf.http import trust  # noqa: PLC0415  loads ssl
+
+        return trust.cause(error)
+    match error:
+        case MemoryError():
+            return "out of memory"
+        case ConnectionRefusedError():
+            return "connection refused"
+        case ConnectionResetError():
+            return "the connection was reset"
+        case TimeoutError():
+            return f"timed out after {attempt.timeout_ms} ms"
+        case OSError():
+            return (error.strerror or type(error).__name__).lower()
+        case httpcore.RemoteProtocolError():
+            return "the answer is not HTTP" if attempt.received else "the connection was closed without an answer"
+        case httpx.InvalidURL() | httpcore.UnsupportedProtocol():
+            return "the URL is not one of http or https"
+        case ImportError():
+            return f"a library cannot be loaded: {error}"
+    return ""
+
+
+def _refusal(error: httpcore.ProxyError, proxy: httpx.URL | None) -> str:
+    """Return what a proxy said to CONNECT; httpcore gives the status first, and then what the proxy calls it."""
+    status = str(error)[:3]
+    at = f"the proxy {_endpoint(proxy)} of the environment" if proxy else "the proxy"
+    if status == "407":
+        return f"{at} wants other credentials (HTTP 407); write them as http://user:password@proxy"
+    return f"{at} refuses a connection to the Worker (HTTP {status})"
+
+
+def _endpoint(proxy: httpx.URL) -> str:
+    host = proxy.raw_host.decode("ascii", "replace")
+    port = proxy.port or {"http": 80, "https": 443}.get(proxy.scheme, 0)
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    known: set[int] = set()
+    while seen is not None and id(seen) not in known:
+        known.add(id(seen))
+        yield seen
+        seen = seen.__cause__ or seen.__context__

@@ -1,0 +1,228 @@
+"""Connections: addresses raced as RFC 8305 says, and streams that end with their exchange."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+
+from exec_cf.http.addresses import endpoint, family_of, is_loopback
+from exec_cf.http.attempt import Attempt
+from exec_cf.http.model import RequestError
+from exec_cf.http.resolve import Lookup
+
+if TYPE_CHECKING:
+    import ssl
+
+CONNECTION_ATTEMPT_DELAY_S = 0.25
+"""Seconds until the next address is tried beside one that is silent (RFC 8305, section 5)."""
+
+_ABORT_ON_CLOSE = struct.pack("ii", 1, 0)
+"""`struct linger` with a time of zero: what was not sent yet never is."""
+
+
+class UnreachableError(RequestError):
+    """No address of a host takes a connection."""
+
+
+class Backend(httpcore.NetworkBackend):
+    """What httpcore opens its connections by."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002  the attempt's limit counts
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Return a connection to *host*, which may have brackets. Raises `UnreachableError` or `TimeoutError`."""
+        connected = Race(host.strip("[]"), port, self._attempt).run()
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._attempt.connected = True
+        return Stream(connected, self._attempt)
+
+
+class Race:
+    """The addresses of a host, tried beside each other; the first that answers wins, and the others are closed."""
+
+    def __init__(self, host: str, port: int, attempt: Attempt) -> None:
+        self._host = host
+        self._port = port
+        self._attempt = attempt
+        self._running: dict[int, tuple[socket.socket, str]] = {}
+        self._tried: list[str] = []
+        self._failures: dict[str, list[str]] = {}
+
+    def run(self) -> socket.socket:
+        """Return the connected socket. Raises `UnreachableError` when no address answers, `TimeoutError`."""
+        self._attempt.peer = self._host
+        lookup = Lookup(self._host, self._attempt.limit())
+        try:
+            return self._run(lookup)
+        finally:
+            lookup.close()
+            for loser, _ in self._running.values():
+                loser.close()
+
+    def _run(self, lookup: Lookup) -> socket.socket:
+        next_at = 0.0
+        while True:
+            if not self._running or time.monotonic() >= next_at:
+                address = lookup.take()
+                if address is not None:
+                    self._begin(address)
+                    next_at = time.monotonic() + CONNECTION_ATTEMPT_DELAY_S
+                    continue
+                if not self._running and lookup.is_over():
+                    raise UnreachableError(self._failure(lookup))
+            winner, failed = self._wait(lookup, next_at)
+            if winner:
+                return winner
+            if failed:
+                next_at = 0.0  # the next one need not wait
+
+    def _begin(self, address: str) -> None:
+        self._tried.append(endpoint(address, self._port))
+        self._attempt.peer = ", ".join(self._tried)
+        try:
+            opened = socket.socket(family_of(address), socket.SOCK_STREAM)
+            self._running[opened.fileno()] = opened, address
+            opened.setblocking(False)
+            opened.connect((address, self._port))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            for number, (started, known) in list(self._running.items()):
+                if known == address:
+                    started.close()
+                    del self._running[number]
+            self._fail(address, error)
+
+    def _wait(self, lookup: Lookup, next_at: float) -> tuple[socket.socket | None, bool]:
+        """Return the socket that is connected, and whether one failed, as soon as anything happens."""
+        poller = select.poll()
+        for number in self._running:
+            poller.register(number, select.POLLOUT)
+        if lookup.fileno() >= 0:
+            poller.register(lookup.fileno(), select.POLLIN)
+        wait = self._attempt.remaining()
+        held = lookup.held_for()
+        if held is not None:
+            wait = min(wait, max(held, next_at - time.monotonic() if self._running else 0.0))
+        failed = False
+        for number, _ in poller.poll(max(0.0, wait) * 1000 + 1):
+            if number not in self._running:
+                continue
+            opened, address = self._running.pop(number)
+            code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if not code:
+                self._attempt.peer = endpoint(address, self._port)
+                return opened, False
+            opened.close()
+            self._fail(address, OSError(code, os.strerror(code)))
+            failed = True
+        return None, failed
+
+    def _fail(self, address: str, error: OSError) -> None:
+        reason = (error.strerror or type(error).__name__).lower()
+        self._failures.setdefault(reason, []).append(endpoint(address, self._port))
+
+    def _failure(self, lookup: Lookup) -> str:
+        if not self._tried:
+            return f"the name {self._host} was not found: {lookup.failure()}"
+        return "; ".join(f"{reason} ({', '.join(addresses)})" for reason, addresses in self._failures.items())
+
+
+class Stream(httpcore.NetworkStream):
+    """A connected socket, in the clear or with TLS. Everything on it ends with the attempt's limit."""
+
+    def __init__(self, connected: socket.socket, attempt: Attempt, *, is_encrypted: bool = False) -> None:
+        self._socket = connected
+        self._attempt = attempt
+        self._is_encrypted = is_encrypted
+        address, port, *_ = connected.getpeername()
+        self._is_loopback = is_loopback(address)
+        self._endpoint = endpoint(address, port)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  the attempt's limit counts
+        """Return what has come, nothing at the end. Raises `OSError`."""
+        self._socket.settimeout(self._attempt.remaining())
+        data = self._socket.recv(max_bytes)
+        self._attempt.received = self._attempt.received or bool(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        """Send all of *buffer*.
+
+        Raises `RequestError` instead of sending a secret in the clear to anybody but this machine: a name or a proxy
+        may have led elsewhere than it says, and here is seen where to.
+        """
+        self._attempt.peer = self._endpoint
+        if self._attempt.confidential and not self._is_encrypted and not self._is_loopback:
+            raise RequestError(f"a token would cross the network in the clear to {self._endpoint}")
+        try:
+            while buffer:
+                self._socket.settimeout(self._attempt.remaining())
+                buffer = buffer[self._socket.send(buffer) :]
+        except TimeoutError:
+            raise
+        except OSError as error:
+            # The peer may have answered before it closed: httpcore goes on to read.
+            raise httpcore.WriteError from error
+
+    def close(self) -> None:
+        """Close the connection; what an unfinished exchange has sent and the peer has not taken goes nowhere."""
+        if not self._attempt.finished:
+            with contextlib.suppress(OSError):  # it may be closed already
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT_ON_CLOSE)
+        self._socket.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002  the attempt's limit counts
+    ) -> httpcore.NetworkStream:
+        """Return the stream inside TLS. The name that is asked for and compared has no dot at its end (RFC 6066)."""
+        name = (server_hostname or "").strip("[]").removesuffix(".")
+        try:
+            if self._is_encrypted:
+                from exec_cf.http.tunnel import Tunnel  # noqa: PLC0415  loads ssl, as in transport
+
+                return Tunnel(self, ssl_context, name)
+            self._socket.settimeout(self._attempt.remaining())
+            self._socket = ssl_context.wrap_socket(self._socket, server_hostname=name)
+        except BaseException:
+            self.close()
+            raise
+        return Stream(self._socket, self._attempt, is_encrypted=True)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return whether an idle connection has anything to read, which is its end: all that httpcore asks for."""
+        if info != "is_readable":
+            return None
+        poller = select.poll()
+        poller.register(self._socket, select.POLLIN)
+        return bool(poller.poll(0)) and not self._is_held_open()
+
+    def _is_held_open(self) -> bool:
+        """Say whether what came belongs to TLS alone, such as a session ticket."""
+        if not self._is_encrypted:
+            return False
+        self._socket.settimeout(0.0)
+        try:
+            self._socket.recv(1)
+        except OSError as error:
+            return type(error).__name__ == "SSLWantReadError"
+        return False

@@ -1,0 +1,99 @@
+"""Which proxy the environment names for a URL: the variables and the forms of NO_PROXY that curl and Go read."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+
+import httpx
+
+from exec_cf.errors import InvalidValue
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def chosen(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
+    """Return the proxy that leads to *url*, None where none does.
+
+    Raises `InvalidValue` when the variable that names it holds no URL of a proxy that is spoken with; its text, which
+    may hold a password, is not repeated.
+    """
+    name = variable(url.scheme, environ) or variable("all", environ)
+    if not name or _bypassed(url, environ):
+        return None
+    text = environ[name]
+    if text.lower().startswith("socks"):
+        raise InvalidValue(f"{name}: a SOCKS proxy is not supported", "name an http:// one")
+    try:
+        proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
+    except (httpx.InvalidURL, ValueError):
+        raise _invalid(name) from None
+    if _is_misread(text, proxy):
+        raise _invalid(name)
+    return proxy
+
+
+def _is_misread(text: str, proxy: httpx.Proxy) -> bool:
+    """Say whether *proxy* cannot be meant: an @ outside of the credentials is a password's, taken for port or path."""
+    return not proxy.url.raw_host or (proxy.url.port or 0) > 65535 or ("@" in text and not proxy.auth)
+
+
+def variable(key: str, environ: Mapping[str, str]) -> str:
+    """Return the name of the variable that is set for *key*, empty for none; lower case wins, also when empty."""
+    lower = f"{key}_proxy"
+    name = lower if lower in environ else lower.upper()
+    if name == "HTTP_PROXY" and "REQUEST_METHOD" in environ:
+        return ""  # a CGI server sets it from a header of whoever calls
+    return name if environ.get(name) else ""
+
+
+def _bypassed(url: httpx.URL, environ: Mapping[str, str]) -> bool:
+    host = url.raw_host.decode("ascii").strip("[]").removesuffix(".").lower()
+    port = url.port or _PORTS[url.scheme]
+    listed = environ.get(variable("no", environ), "")
+    return any(_covers(entry, host, port) for entry in listed.lower().replace(",", " ").split())
+
+
+def _covers(entry: str, host: str, port: int) -> bool:
+    """Say whether *entry* of NO_PROXY means *host*: `*`, a network, or a name or address with or without a port."""
+    if entry == "*":
+        return True
+    if "/" in entry:
+        return _is_within(host, entry)
+    name, listed_port = _split(entry)
+    if listed_port not in {"", str(port)}:
+        return False
+    domain = name.removeprefix("*").removeprefix(".").removesuffix(".")
+    return bool(domain) and (host == domain or host.endswith(f".{domain}") or _is_same_address(host, domain))
+
+
+def _split(entry: str) -> tuple[str, str]:
+    """Return the name or address of *entry*, without brackets, and its port, which may be missing."""
+    if entry.startswith("["):
+        address, _, rest = entry[1:].partition("]")
+        return address, rest.removeprefix(":")
+    if entry.count(":") > 1:
+        return entry, ""  # an IPv6 address
+    name, _, port = entry.partition(":")
+    return name, port
+
+
+def _is_within(host: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network.translate(_NO_BRACKETS), strict=False)
+    except ValueError:
+        return False
+
+
+_NO_BRACKETS = str.maketrans("", "", "[]")
+
+
+def _is_same_address(host: str, other: str) -> bool:
+    try:
+        return ":" in host and ipaddress.ip_address(host) == ipaddress.ip_address(other)
+    except ValueError:
+        return False
+
+
+def _invalid(name: str) -> InvalidValue:
+    return InvalidValue(f"{name} holds no URL of a proxy", "write it like http://proxy.example:3128")

@@ -1,0 +1,144 @@
+"""httpx over our own connections: one pool for each way there is, kept for the whole call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import httpcore
+import httpx
+
+from exec_cf import urls
+from exec_cf.errors import InvalidValue
+from exec_cf.http import proxies
+from exec_cf.http.attempt import Attempt
+from exec_cf.http.connect import Backend
+from exec_cf.http.model import RequestError
+
+if TYPE_CHECKING:
+    import ssl
+
+    from exec_cf.http.trust import Trust
+
+
+class Transport(httpx.BaseTransport):
+    """Sends requests, directly or by a proxy, on connections that were kept where there are any."""
+
+    def __init__(self, environ: Mapping[str, str], user_agent: str, attempt: Attempt) -> None:
+        self._environ = environ
+        self._user_agent = user_agent
+        self._attempt = attempt
+        self._backend = Backend(attempt)
+        self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
+        self._trust: Trust | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the response, its body unread. Raises whatever went wrong."""
+        self._attempt.begin_request()
+        try:
+            return self._send(request)
+        except Exception as error:
+            if not self._may_send_again(error):
+                raise
+        self.close()
+        self._attempt.begin_request()
+        response = self._send(request)
+        response.extensions["resent"] = True
+        return response
+
+    def proxy(self, url: httpx.URL) -> httpx.Proxy | None:
+        """Return the proxy that leads to *url*, None for none and for loopback. Raises `RequestError`."""
+        named = any(name.lower().endswith("_proxy") for name in self._environ)
+        if not named or urls.is_loopback(f"{url.scheme}://{url.netloc.decode('ascii')}"):
+            return None
+        try:
+            return proxies.chosen(url, self._environ)
+        except InvalidValue as invalid:
+            raise RequestError(f"{invalid.message}; {invalid.hint}") from None
+
+    def close(self) -> None:
+        """Close all connections."""
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+
+    def _may_send_again(self, error: Exception) -> bool:
+        """Say whether *error* came of this side's thrift and not of the peer: then once more, without.
+
+        A connection that was kept may be closed by the peer just as the next request goes out. And the certificates
+        of the folder may be fewer than those of the file.
+        """
+        attempt = self._attempt
+        if isinstance(error, TimeoutError | RequestError):
+            return False
+        if not attempt.connected and not attempt.received:
+            return isinstance(error, OSError | httpcore.NetworkError | httpcore.RemoteProtocolError)
+        return type(error).__name__ == "SSLCertVerificationError" and self._trust is not None and self._trust.widen()
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        proxy = self.proxy(url)
+        self._attempt.confidential = self._attempt.has_secrets and url.scheme == "http"
+        if self._attempt.confidential and proxy:
+            raise RequestError("a token would pass a proxy in the clear")
+        host = url.raw_host
+        # httpx takes the brackets off, and httpcore puts none where a proxy needs them.
+        bracketed = b"[" + host + b"]" if b":" in host else host
+        sent = httpcore.Request(
+            request.method,
+            httpcore.URL(scheme=url.raw_scheme, host=bracketed, port=url.port, target=url.raw_path),
+            headers=request.headers.raw,
+            content=request.stream,
+        )
+        came = self._pool(url.scheme, proxy).handle_request(sent)
+        return httpx.Response(
+            came.status,
+            headers=came.headers,
+            stream=_Body(came),
+            extensions={"proxied": bool(proxy) and url.scheme == "http"},
+        )
+
+    def _pool(self, scheme: str, proxy: httpx.Proxy | None) -> httpcore.ConnectionPool:
+        key = scheme, str(proxy.url) if proxy else ""
+        if key not in self._pools:
+            self._pools[key] = self._opened(scheme, proxy)
+        return self._pools[key]
+
+    def _opened(self, scheme: str, proxy: httpx.Proxy | None) -> httpcore.ConnectionPool:
+        context = self._context() if scheme == "https" else None
+        if proxy is None:
+            return httpcore.ConnectionPool(ssl_context=context, network_backend=self._backend)
+        host = proxy.url.raw_host
+        return httpcore.HTTPProxy(
+            proxy_url=httpcore.URL(
+                scheme=proxy.url.raw_scheme,
+                host=b"[" + host + b"]" if b":" in host else host,
+                port=proxy.url.port,
+                target=b"/",
+            ),
+            proxy_auth=proxy.raw_auth,
+            proxy_headers=[(b"User-Agent", self._user_agent.encode())],
+            ssl_context=context,
+            proxy_ssl_context=self._context() if proxy.url.scheme == "https" else None,
+            network_backend=self._backend,
+        )
+
+    def _context(self) -> ssl.SSLContext:
+        if self._trust is None:
+            from exec_cf.http.trust import Trust  # noqa: PLC0415  loads ssl: 25 % of a spawn over plain http
+
+            self._trust = Trust(self._environ)
+        return self._trust.context()
+
+
+class _Body(httpx.SyncByteStream):
+    """The body of a response, as it comes."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()

@@ -1,0 +1,129 @@
+"""Which certificates are trusted: the system's, since that is where an operator adds a company's own.
+
+Loads ssl, which plain http does without: a quarter of the start.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from exec_cf.http.model import RequestError
+
+
+class Store(NamedTuple):
+    """A file of certificates, and a folder of them by the hashes of their subjects, as OpenSSL reads them."""
+
+    file: str = ""
+    folder: str = ""
+
+
+SYSTEM_STORES = (
+    Store("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs"),  # Debian, Ubuntu, Arch, Alpine
+    Store("/etc/pki/tls/certs/ca-bundle.crt", "/etc/pki/ca-trust/extracted/pem/directory-hash"),  # Fedora, RHEL
+    Store("/etc/ssl/ca-bundle.pem", "/etc/ssl/certs"),  # openSUSE
+    Store("/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"),  # RHEL
+    Store("/etc/ssl/cert.pem"),  # macOS, Alpine, FreeBSD
+)
+
+VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+
+_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
+"""Codes of X509_verify_cert(3) that another trust store would cure."""
+
+_NOT_YET_VALID, _EXPIRED = 9, 10
+
+
+class Trust:
+    """The TLS context that all connections of a call share, made when the first one needs it.
+
+    Where the system keeps its certificates in a hashed folder beside the file, OpenSSL is given the folder and reads
+    the ones that a peer's chain leads to: the whole file takes some 6 ms. The file may hold more, though, since a
+    certificate can be appended to it by hand. So it is read when the folder was not enough: see `widen`.
+    """
+
+    def __init__(self, environ: Mapping[str, str], stores: tuple[Store, ...] = SYSTEM_STORES) -> None:
+        self._named = Store(*(environ.get(name, "") for name in VARIABLES))
+        self._stores = stores
+        self._context: ssl.SSLContext | None = None
+        self._unread = ""
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context. Raises `RequestError` when the store cannot be read."""
+        if self._context is None:
+            self._context = self._made()
+        return self._context
+
+    def widen(self) -> bool:
+        """Trust what is in the file too, and say whether that was not so before."""
+        if not self._unread:
+            return False
+        self._load(self.context(), Store(file=self._unread))
+        self._unread = ""
+        return True
+
+    def _made(self) -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if any(self._named):
+            self._load(made, self._named)
+            return made
+        store = next((store for store in self._stores if Path(store.file).is_file()), None)
+        if store is None:
+            made.load_verify_locations(cadata=_bundled())
+        elif _is_hashed(store.folder):
+            self._load(made, Store(folder=store.folder))
+            self._unread = store.file
+        else:
+            self._load(made, Store(file=store.file))
+        return made
+
+    def _load(self, context: ssl.SSLContext, store: Store) -> None:
+        try:
+            context.load_verify_locations(cafile=store.file or None, capath=store.folder or None)
+        except ssl.SSLError as error:
+            raise self._unreadable(f"OpenSSL says: {_words(error)}") from None
+        except OSError as error:
+            raise self._unreadable((error.strerror or type(error).__name__).lower()) from None
+
+    def _unreadable(self, reason: str) -> RequestError:
+        names = [name for name, value in zip(VARIABLES, self._named, strict=True) if value]
+        return RequestError(f"the trust store cannot be read ({' and '.join(names) or 'of the system'}): {reason}")
+
+
+def _is_hashed(folder: str) -> bool:
+    try:
+        return bool(folder) and any(_HASHED.fullmatch(entry.name) for entry in Path(folder).iterdir())
+    except OSError:
+        return False
+
+
+def _bundled() -> str:
+    import certifi  # noqa: PLC0415  the store is 300 kB of the program, and hardly ever needed
+
+    return certifi.contents()
+
+
+def _words(error: ssl.SSLError) -> str:
+    """Return OpenSSL's words for an error: they come from tables of the library's, never from a peer."""
+    unnamed = _SOURCE.sub("", str(error)).rpartition("]")[2]
+    return (error.reason or unnamed or "unknown").replace("_", " ").strip().lower()
+
+
+_SOURCE = re.compile(r" \(_ssl\.c:[0-9]+\)$")
+
+
+def cause(error: ssl.SSLError) -> str:
+    """Return why TLS failed, and what to do where that would help."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS failed: {_words(error) if error.reason else 'the peer does not speak it'}"
+    cure = ""
+    if error.verify_code in _UNKNOWN_ISSUER:
+        cure = "; SSL_CERT_FILE names another trust store"
+    elif error.verify_code == _NOT_YET_VALID:
+        cure = "; is the clock of this machine right?"
+    return f"the certificate is not trusted: {error.verify_message}{cure}"

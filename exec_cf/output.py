@@ -1,0 +1,53 @@
+"""Documents to stdout: checked, rendered, and written whole or not at all."""
+
+from typing import NoReturn
+
+from exec_cf import handles
+from exec_cf.document import read
+from exec_cf.encode import render, render_json
+from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.messages import WorkerHandle
+from exec_cf.world import World
+
+
+def check_writable(world: World) -> None:
+    """Raise `Refused` when stdout is known to take nothing, so that no agent is started for a handle that is lost."""
+    try:
+        world.check_writable()
+    except OSError as error:
+        raise lost(error) from None
+
+
+def write(data: bytes, world: World) -> None:
+    """Write *data* to stdout. Raises `Refused`."""
+    try:
+        world.write(data)
+    except OSError as error:
+        raise lost(error) from None
+
+
+def rendered(handle: WorkerHandle, as_json: bool) -> bytes:
+    """Return *handle* as a document, after reading it back as a verb would.
+
+    Raises `Refused` with an internal problem when it reads back as anything else: no input of a user's can cause that.
+    """
+    render_as = render_json if as_json else render
+    data = render_as(handle)
+    try:
+        back, _ = handles.parse(read(data))
+    except Refused as refused:
+        _fail(str(refused))
+    if render_as(back) != data:
+        _fail("it reads back as another handle")
+    return data
+
+
+def _fail(reason: str) -> NoReturn:
+    message = f"the handle would not be valid: {reason}"
+    raise Refused([Diagnostic(Code.INTERNAL, message, hint="please report this")]) from None
+
+
+def lost(error: OSError) -> Refused:
+    """Return the refusal of a call whose output stdout does not take."""
+    reason = (error.strerror or str(error)).lower()
+    return Refused([Diagnostic(Code.STDOUT, f"stdout cannot be written: {reason}", hint="nothing was delivered")])

@@ -1,0 +1,31 @@
+"""The Worker's routes, each as a URL below its base; the twin of `worker/src/routes.ts`."""
+
+from exec_cf import urls
+
+DEFAULT_ABORT = "/control/abort"
+"""Stops every agent of a Worker."""
+
+
+def health(base: str) -> str:
+    """Return where a GET answers 2xx while the Worker is up."""
+    return f"{base}/health"
+
+
+def agent(base: str, session: str) -> str:
+    """Return where a POST starts the agent of *session*, and a GET returns its state."""
+    return f"{base}/agent/{urls.escaped(session)}"
+
+
+def abort(base: str, session: str) -> str:
+    """Return where a POST stops the agent of *session* and no other."""
+    return f"{base}{DEFAULT_ABORT}/{urls.escaped(session)}"
+
+
+def abort_all(base: str) -> str:
+    """Return where a POST stops every agent of the Worker."""
+    return base + DEFAULT_ABORT
+
+
+def aborts_all(base: str, url: str) -> bool:
+    """Say whether *url* is a spelling of the route that stops every agent."""
+    return bool(url) and urls.same_place(url, abort_all(base))
