@@ -103,7 +103,10 @@ class Life(RuleBasedStateMachine):
         self, document: bytes, *arguments: str, environ: Mapping[str, str] | None = None
     ) -> tuple[int, LiveWorld]:
         world = LiveWorld(document, environ or {})
-        return run(arguments, world), world
+        try:
+            return run(arguments, world), world
+        finally:
+            world.close()
 
 
 @pytest.fixture

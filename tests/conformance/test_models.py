@@ -1,6 +1,8 @@
-"""The agents that answer with a language model, against a server that speaks OpenRouter's streaming API."""
+"""The agents that answer with a language model, against servers that speak the APIs of both providers."""
 
+import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -35,6 +37,19 @@ def provider() -> Iterator[OpenRouter]:
 
 
 @pytest.fixture(scope="module")
+def gateway() -> Iterator[Gateway]:
+    """Return a running AI Gateway."""
+    with fake_gateway.gateway() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def providers(provider: OpenRouter, gateway: Gateway) -> tuple[OpenRouter, Gateway]:
+    """Return both."""
+    return provider, gateway
+
+
+@pytest.fixture(scope="module")
 def web() -> Iterator[Web]:
     """Return a server that stands for all public hosts."""
     with fake_web.web() as server:
@@ -43,11 +58,12 @@ def web() -> Iterator[Web]:
 
 @pytest.fixture(scope="module")
 def worker(
-    bus: NatsServer, provider: OpenRouter, web: Web, tmp_path_factory: pytest.TempPathFactory
+    bus: NatsServer, provider: OpenRouter, gateway: Gateway, web: Web, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Workerd]:
-    """Return a running Worker with a key for the provider, and the web within its reach."""
+    """Return a running Worker with a key for each provider, and the web within its reach."""
     home = tmp_path_factory.mktemp("worker")
-    with Workerd(home, variables(bus, provider), web=web.port) as server:
+    keys = {"AI_GATEWAY_BASE_URL": gateway.base_url, "AI_GATEWAY_API_KEY": fake_gateway.KEY}
+    with Workerd(home, variables(bus, provider) | keys, web=web.port) as server:
         yield server
 
 
@@ -62,12 +78,15 @@ def variables(bus: NatsServer, provider: OpenRouter) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Scene:
-    """A session, a caller on the bus, and the provider behind the Worker."""
+    """A session, a caller on the bus, and the providers behind the Worker."""
 
     session: str
     caller: Caller
     provider: OpenRouter
+    gateway: Gateway
     worker: Workerd
+    #: Vars and secrets of a Worker with OpenRouter.
+    variables: dict[str, str]
     #: Starts a Worker that differs in these vars, and stops it after the test.
     vary: Callable[[dict[str, str]], Workerd]
 
@@ -105,10 +124,11 @@ class Scene:
 
 @pytest.fixture
 async def scene(
-    bus: NatsServer, session: str, provider: OpenRouter, worker: Workerd, tmp_path: Path
+    bus: NatsServer, session: str, providers: tuple[OpenRouter, Gateway], worker: Workerd, tmp_path: Path
 ) -> AsyncIterator[Scene]:
-    """Return a scene; at its end nothing secret was logged, and the provider was asked rightly."""
+    """Return a scene; at its end nothing secret was logged, and the providers were asked rightly."""
     workers = [worker]
+    provider, gateway = providers
 
     def vary(others: dict[str, str]) -> Workerd:
         workers.append(Workerd(tmp_path, {**variables(bus, provider), **others}).start())
@@ -116,7 +136,7 @@ async def scene(
 
     try:
         async with Caller.connected(bus.url) as caller:
-            scene = Scene(session, caller, provider, worker, vary)
+            scene = Scene(session, caller, provider, gateway, worker, variables(bus, provider), vary)
             yield scene
         scene.abort()
     finally:
@@ -126,6 +146,7 @@ async def scene(
         for unwanted in (KEY, PROVIDER_TEXT, fake_gateway.GATEWAY_TEXT, "Uncaught", "exception"):
             assert unwanted not in each.log
     provider.settle()
+    gateway.settle()
 
 
 async def until_text(stream: Stream) -> None:
@@ -348,9 +369,10 @@ class TestWebFetch:
         web.pages["old.example.com/a?b=c"] = fake_web.redirect("http://www.example.com/new")
         web.pages["www.example.com/new"] = Page("<h1>News</h1><script>x()</script><p>Caf\u00e9 <b>opens</b>".encode())
         output = await self.fetch(scene, "http://old.example.com/a?b=c")
-        assert output.startswith("Content of http://www.example.com/new, status 200.")
-        assert "\nNews\nCaf\u00e9 opens\n" in output
-        assert "untrusted" in output
+        before, marker, inside = re.split(r"<(untrusted-[0-9a-f-]{36})>\n", output)
+        assert "status 200" in before
+        assert "example.com" not in before
+        assert inside == f"Address: http://www.example.com/new\n\nNews\nCaf\u00e9 opens\n</{marker}>"
 
     async def test_leaves_the_rest_of_a_large_page(self, scene: Scene, web: Web) -> None:
         """A page costs the model a bounded number of tokens."""
@@ -376,6 +398,10 @@ class TestWebFetch:
             "http://2130706433:{port}/",
             "http://0x7f.1:{port}/",
             "http://[::ffff:127.0.0.1]:{port}/",
+            "http://localhost.localdomain:{port}/",
+            "http://api.default.svc:{port}/",
+            "http://app.test:{port}/",
+            "http://127.0.0.1.nip.io:{port}/",
             "http://user@www.example.com:{port}/",
             "file:///etc/passwd",
         ],
@@ -479,6 +505,19 @@ FAILURES = [
     pytest.param(fake.fail(429), "429", "rate_limited", "try again later", id="429"),
     pytest.param(fake.fail(429, retry_after=7), "429", "rate_limited", "in 7 s", id="429 with a time"),
     pytest.param(fake.fail_in_stream(429, "par"), "429", "rate_limited", "try again", id="429 in the stream"),
+    pytest.param(fake.fail(200, error={"code": 429}), "429", "rate_limited", "try again", id="429 in a body"),
+    pytest.param(
+        fake.fail(200, 7, error={"code": 429}), "429", "rate_limited", "in 7 s", id="429 in a body with a time"
+    ),
+    pytest.param(fake.fail(200, error={"code": "402"}), "500", "refused_key", "credit", id="402 in a body"),
+    pytest.param(fake.fail(200, error={"code": 401}), "500", "refused_key", "OPENROUTER_API_KEY", id="401 in a body"),
+    pytest.param(
+        fake.fail(200, error={"type": "rate_limit_error"}), "429", "rate_limited", "again", id="a type in a body"
+    ),
+    pytest.param(fake.fail(200, error={"code": 7}), "500", "model_error", "broke off", id="no status in a body"),
+    pytest.param(fake.fail_in_stream("rate_limit_exceeded"), "429", "rate_limited", "try again", id="429 by name"),
+    pytest.param(fake.fail_in_stream(None, "par"), "500", "model_error", "broke off", id="an error without a code"),
+    pytest.param(fake.fail_in_stream(8, status="UNAVAILABLE"), "500", "model_error", "(503)", id="503 by name"),
     pytest.param(fake.fail_in_stream(502, "par"), "500", "model_error", "(502)", id="502 in the stream"),
     pytest.param(fake.malformed("par"), "500", "model_error", "malformed", id="no JSON"),
     pytest.param(fake.not_an_api(), "500", "model_error", "OPENROUTER_BASE_URL", id="a web page"),
@@ -541,7 +580,7 @@ class TestFailures:
         ("variables", "env", "name"),
         [
             ({"OPENROUTER_API_KEY": ""}, {}, "OPENROUTER_API_KEY"),
-            ({}, {"OPEN_AGENT_PROVIDER": "gateway"}, "AI_GATEWAY_API_KEY"),
+            ({"AI_GATEWAY_API_KEY": ""}, {"OPEN_AGENT_PROVIDER": "gateway"}, "AI_GATEWAY_API_KEY"),
         ],
     )
     async def test_of_a_key_that_is_not_there(
@@ -608,45 +647,360 @@ class TestChoice:
         assert scene.request().body.model == model
 
 
+ROUTER, GATEWAY = "openrouter", "gateway"
+#: What the rows below say before they end.
+PART = "par"
+COMPLETE = None
+BROKEN, CUT, FILTERED, NO_CALL = "broke off", "output limit", "content filter", "announced a tool call"
+TODO: tuple[str, dict[str, object]] = ("todo_write", {"todos": []})
+
+
+def openrouter_ends(verdict: str | None, *words: str | None) -> list[Any]:
+    """Return a row per word by which OpenRouter ends a call."""
+    return [pytest.param(ROUTER, fake.say(PART, finish=word), verdict, id=f"openrouter {word}") for word in words]
+
+
+def gateway_ends(verdict: str | None, *reasons: tuple[str, str | None]) -> list[Any]:
+    """Return a row per unified and raw word by which the gateway ends a call."""
+    return [
+        pytest.param(
+            GATEWAY,
+            fake_gateway.parts(*fake_gateway.text(PART), fake_gateway.ended(unified, raw)),
+            verdict,
+            id=f"gateway {unified} {raw}",
+        )
+        for unified, raw in reasons
+    ]
+
+
+def gateway_streams(verdict: str | None, **streams: tuple[object, ...]) -> list[Any]:
+    """Return a row per stream of the gateway."""
+    return [
+        pytest.param(GATEWAY, fake_gateway.parts(*parts), verdict, id=f"gateway {name}")
+        for name, parts in streams.items()
+    ]
+
+
+def openrouter_streams(verdict: str | None, **streams: tuple[dict[str, object], ...]) -> list[Any]:
+    """Return a row per stream of OpenRouter."""
+    return [
+        pytest.param(ROUTER, fake.events(*events), verdict, id=f"openrouter {name}") for name, events in streams.items()
+    ]
+
+
+SAID = fake_gateway.text(PART)
+STOPPED = fake_gateway.ended("stop")
+ENDINGS = [
+    *openrouter_ends(COMPLETE, "stop", "STOP", "end_turn", "stop_sequence", "eos", "COMPLETE"),
+    *openrouter_ends(CUT, "length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded"),
+    *openrouter_ends(FILTERED, "content_filter", "SAFETY", "RECITATION", "sensitive", "refusal"),
+    *openrouter_ends(NO_CALL, "tool_calls", "function_call", "tool_use"),
+    *openrouter_ends(BROKEN, "error", "insufficient_system_resource", "network_error", "abort", "OTHER", "unknown"),
+    *openrouter_ends(BROKEN, "a_word_of_tomorrow", "", None),
+    *openrouter_streams(
+        COMPLETE,
+        the_reason_with_the_text=(fake.delta("stop", content=PART),),
+        an_empty_choice_list=({"choices": []}, fake.delta(content=PART), fake.delta("stop")),
+        no_delta=(fake.delta(content=PART), {"choices": [{"finish_reason": "stop"}]}),
+        nulls=(
+            {**fake.delta(content=None, reasoning=None, tool_calls=None, annotations=None), "usage": None},
+            {"choices": [{"index": None, "delta": {"content": PART}, "finish_reason": None, "logprobs": None}]},
+            {"choices": [{"delta": None, "finish_reason": "stop"}]},
+        ),
+        nothing_optional=({"choices": [{"delta": {"content": PART}}]}, {"choices": [{"finish_reason": "stop"}]}),
+        a_citation=(
+            fake.delta(content=PART),
+            fake.delta(annotations=[{"type": "url_citation", "url_citation": {"url": "https://example.com/"}}]),
+            fake.delta("stop"),
+        ),
+        reasoning=(fake.delta(reasoning=PROVIDER_TEXT), fake.delta(content=PART), fake.delta("stop")),
+        fields_of_tomorrow=({**fake.delta(content=PART), "new": {}}, fake.delta("stop", new=[1])),
+        the_reason_in_between=(fake.delta("stop", content=PART), fake.delta(content="")),
+    ),
+    *openrouter_streams(
+        BROKEN,
+        no_reason=(fake.delta(content=PART),),
+        nothing_but_done=(),
+        an_error_after_a_stop=(fake.delta("stop", content=PART), fake.delta("error")),
+    ),
+    pytest.param(ROUTER, fake.events(fake.delta("stop", content=PART), done=False), COMPLETE, id="openrouter no DONE"),
+    pytest.param(ROUTER, fake.break_off(PART), BROKEN, id="openrouter no finish and no DONE"),
+    pytest.param(ROUTER, fake.cut(PART), BROKEN, id="openrouter a cut connection"),
+    pytest.param(
+        ROUTER, fake.calls((*TODO, "c1"), text=PART, finish="error"), BROKEN, id="openrouter error after call"
+    ),
+    pytest.param(ROUTER, fake.calls((*TODO, "c1"), text=PART, finish=None), BROKEN, id="openrouter cut after call"),
+    pytest.param(ROUTER, fake.calls((*TODO, "c1"), text=PART, finish="length"), CUT, id="openrouter length after call"),
+    *gateway_ends(COMPLETE, ("stop", "stop"), ("stop", None), ("stop", "end_turn"), ("stop", "anything")),
+    *gateway_ends(COMPLETE, ("other", "eos"), ("other", "stop_sequence")),
+    *gateway_ends(CUT, ("length", "max_tokens"), ("length", None), ("other", "max_output_tokens")),
+    *gateway_ends(FILTERED, ("content-filter", "refusal"), ("content-filter", None), ("other", "SAFETY")),
+    *gateway_ends(NO_CALL, ("tool-calls", "tool_use"), ("tool-calls", None)),
+    *gateway_ends(BROKEN, ("error", "error"), ("error", None), ("interrupted", None), ("other", None)),
+    *gateway_ends(BROKEN, ("other", "compaction"), ("unknown", None), ("tomorrow", "stop")),
+    *gateway_streams(
+        COMPLETE,
+        every_part=(
+            fake_gateway.METADATA,
+            fake_gateway.PING,
+            fake_gateway.RAW,
+            *fake_gateway.REASONING,
+            *SAID,
+            fake_gateway.SOURCE,
+            {**STOPPED, "providerMetadata": {"gateway": {"cost": "0.1"}}},
+        ),
+        text_in_two_blocks=(
+            *fake_gateway.text("p"),
+            *fake_gateway.text("ar", block="1"),
+            STOPPED,
+        ),
+    ),
+    *gateway_streams(
+        BROKEN,
+        no_finish=SAID,
+        nothing=(),
+        no_reason=(*SAID, {"type": "finish", "usage": fake_gateway.USAGE}),
+        a_null_reason=(*SAID, fake_gateway.finish(None)),
+        a_reason_without_words=(*SAID, fake_gateway.finish({})),
+        an_error_part=(*SAID, {"type": "error", "error": fake_gateway.GATEWAY_TEXT}, STOPPED),
+        an_empty_error_part=(*SAID, {"type": "error", "error": {}}, STOPPED),
+        an_error_without_a_value=(*SAID, {"type": "error"}, STOPPED),
+    ),
+    pytest.param(GATEWAY, fake_gateway.parts(*SAID, STOPPED, done=False), COMPLETE, id="gateway no DONE"),
+    pytest.param(GATEWAY, fake_gateway.cut(*SAID), BROKEN, id="gateway a cut connection"),
+]
+
+
+class TestEndings:
+    """An answer is complete, or its stream ends with an error and nothing of it is remembered."""
+
+    @pytest.mark.parametrize(("name", "play", "verdict"), ENDINGS)
+    async def test_every_ending(self, name: str, play: Any, verdict: str | None, scene: Scene) -> None:
+        """The verdict is in the frames, and in what the next call is sent."""
+        fake_provider: Any = {ROUTER: scene.provider, GATEWAY: scene.gateway}[name]
+        fake_provider.will(play, {ROUTER: fake, GATEWAY: fake_gateway}[name].say("next"))
+        agent = scene.start(env={"OPEN_AGENT_PROVIDER": name})
+        frames = await scene.answer(agent)
+        assert text_of(frames) in (PART, "")
+        if verdict is COMPLETE:
+            assert events(frames)[-1][0] == "response"
+            assert text_of(frames) == PART
+        else:
+            code, body = error_of(frames)
+            assert (code, body["error"]) == ("500", "model_error")
+            assert verdict in body["message"]
+        assert text_of(await scene.answer(agent, "again")) == "next"
+        fake_provider.request()
+        assert said(fake_provider.request()) == ([PART] if verdict is COMPLETE else [])
+
+    @pytest.mark.parametrize(
+        "piece",
+        ["", " ", "\n\n", "\u200b\ufeff", "\u00a0\u3000"],
+        ids=["empty", "a space", "lines", "no width", "wide"],
+    )
+    @pytest.mark.parametrize("name", [ROUTER, GATEWAY])
+    async def test_a_blank_answer_is_none(self, name: str, piece: str, scene: Scene) -> None:
+        """It is an error, and no later call is sent it: some providers would refuse them all."""
+        modules: dict[str, Any] = {ROUTER: fake, GATEWAY: fake_gateway}
+        servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}
+        servers[name].will(modules[name].say(piece), modules[name].say("next"))
+        agent = scene.start(env={"OPEN_AGENT_PROVIDER": name})
+        _, body = error_of(await scene.answer(agent))
+        assert "without a word" in body["message"]
+        assert text_of(await scene.answer(agent, "again")) == "next"
+        servers[name].request()
+        assert said(servers[name].request()) == []
+
+    async def test_a_blank_text_before_a_call_is_not_sent_back(self, scene: Scene) -> None:
+        """Models say a line feed before they call a tool, and some providers refuse to be sent it."""
+        scene.will(fake.call(*TODO, text="\n\n"), fake.say("Done."))
+        assert text_of(await scene.answer(scene.start())).strip() == "Done."
+        scene.gateway.will(fake_gateway.call(*TODO, *fake_gateway.text("\n\n")), fake_gateway.say("Done."))
+        scene.abort()
+        frames = await scene.answer(scene.start(env={"OPEN_AGENT_PROVIDER": GATEWAY}))
+        assert text_of(frames).strip() == "Done."
+
+    async def test_a_blank_prompt_is_refused(self, scene: Scene) -> None:
+        """It costs no call."""
+        code, body = error_of(await scene.answer(scene.start(), " \n"))
+        assert (code, body["error"]) == ("400", "bad_request")
+
+    @pytest.mark.parametrize("name", [ROUTER, GATEWAY])
+    async def test_a_character_that_comes_in_two_halves_is_not_cut(self, name: str, scene: Scene) -> None:
+        """No chunk has half of it, and none of it is lost."""
+        halves = ("a\ud83d", "\ude00b", "\ud83d", "\ude00")
+        modules: dict[str, Any] = {ROUTER: fake, GATEWAY: fake_gateway}
+        servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}
+        servers[name].will(modules[name].say(*halves))
+        frames = await scene.answer(scene.start(env={"OPEN_AGENT_PROVIDER": name}))
+        assert [data for _, data in events(frames)] == ["a", "\N{GRINNING FACE}b", "\N{GRINNING FACE}"]
+
+    async def test_half_a_character_of_a_model_is_replaced(self, scene: Scene) -> None:
+        """In a text and in the input of a tool."""
+        scene.will(fake.call("todo_write", '{"todos": [], "x": "\\ud83d"}', text="a\ud83d"), fake.say("b\udc00"))
+        frames = await scene.answer(scene.start())
+        assert text_of(frames) == "a\ufffd\n\nb\ufffd"
+        for frame in frames:
+            assert b"\\ud8" not in frame.data
+            assert b"\\udc" not in frame.data
+
+
+def said(request: Any) -> list[str]:
+    """Return what the answers in the history of a call were."""
+    if isinstance(request, fake.Request):
+        return [text for text in request.texts(Assistant) if text]
+    texts: list[str] = request.texts(fake_gateway.Assistant)
+    return texts
+
+
+def refusals(status: int) -> list[Any]:
+    """Return the ways in which each provider refuses a request with a status, before the model has said anything."""
+    message = {"message": fake_gateway.GATEWAY_TEXT}
+    error = {"type": "error", "error": {**message, "statusCode": status}}
+    nested = {"type": "error", "error": {"error": {**message, "code": str(status)}}}
+    return [
+        pytest.param(ROUTER, fake.fail(status), id=f"openrouter {status}"),
+        pytest.param(ROUTER, fake.fail(200, error={"code": status}), id=f"openrouter {status} in a body"),
+        pytest.param(ROUTER, fake.fail_in_stream(status), id=f"openrouter {status} in the stream"),
+        pytest.param(ROUTER, fake.fail_in_stream(str(status)), id=f"openrouter {status} in digits"),
+        pytest.param(ROUTER, fake.events({"error": {"code": status}}), id=f"openrouter {status} without a message"),
+        pytest.param(GATEWAY, fake_gateway.fail(status, "invalid_request_error"), id=f"gateway {status}"),
+        pytest.param(GATEWAY, fake_gateway.parts(fake_gateway.PING, error), id=f"gateway {status} in the stream"),
+        pytest.param(GATEWAY, fake_gateway.parts(*fake_gateway.text()[:1], nested), id=f"gateway {status} nested"),
+    ]
+
+
+class TestRefusals:
+    """A session does not get stuck on its own history."""
+
+    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413)])
+    async def test_half_of_the_history_is_tried_once(self, name: str, play: Any, scene: Scene) -> None:
+        """The caller notices nothing, and the answer is remembered."""
+        servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}
+        say: Any = {ROUTER: fake, GATEWAY: fake_gateway}[name].say
+        servers[name].will(say("one"), say("two"), play, say("three"), say("four"))
+        agent = scene.start(env={"OPEN_AGENT_PROVIDER": name})
+        for prompt, answer in (("1", "one"), ("2", "two"), ("3", "three"), ("4", "four")):
+            assert text_of(await scene.answer(agent, prompt)) == answer
+        requests = [servers[name].request() for _ in range(5)]
+        assert [said(request) for request in requests] == [
+            [],
+            ["one"],
+            ["one", "two"],
+            ["two"],
+            ["one", "two", "three"],
+        ]
+
+    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413)])
+    async def test_a_second_refusal_says_what_cures(self, name: str, play: Any, scene: Scene) -> None:
+        """There is no third call, and without a history no second one."""
+        servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}
+        say: Any = {ROUTER: fake, GATEWAY: fake_gateway}[name].say
+        servers[name].will(play, say("one"), play, play)
+        agent = scene.start(env={"OPEN_AGENT_PROVIDER": name})
+        for prompt, refused in (("1", True), ("2", False), ("3", True)):
+            frames = await scene.answer(agent, prompt)
+            if refused:
+                _, body = error_of(frames)
+                assert body["error"] == "model_error"
+                assert re.search(r"abort .*start", body["message"])
+                assert "AGENT_HISTORY_LIMIT" in body["message"]
+
+    async def test_a_text_that_was_read_is_not_said_again(self, scene: Scene) -> None:
+        """A refusal after the first word ends the turn."""
+        scene.will(fake.say("one"), fake.fail_in_stream(400, PART))
+        agent = scene.start()
+        await scene.answer(agent, "1")
+        frames = await scene.answer(agent, "2")
+        assert text_of(frames) == PART
+        assert error_of(frames)[1]["error"] == "model_error"
+
+    async def test_a_later_call_of_a_turn_is_shortened_too(self, scene: Scene) -> None:
+        """No tool runs twice, and the rest of the turn stays short."""
+        scene.will(fake.say("one"), fake.call(*TODO), fake.fail(413), fake.call(*TODO, "call_2"), fake.say("two"))
+        agent = scene.start()
+        await scene.answer(agent, "1")
+        frames = await scene.answer(agent, "2")
+        assert [kind for kind, _ in events(frames)] == ["tool_use", "tool_result"] * 2 + ["response"]
+        requests = [scene.request() for _ in range(5)]
+        assert [request.texts(User) for request in requests] == [["1"], ["1", "2"], ["1", "2"], ["2"], ["2"]]
+
+    async def test_a_long_history_is_halved_by_its_size(self, scene: Scene) -> None:
+        """Four long answers and as many short ones do not count alike."""
+        long = "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 49_000
+        answers = [long, "short", long, "short"]
+        scene.will(*(fake.say(answer) for answer in answers), fake.fail(400), fake.say("done"))
+        agent = scene.start()
+        for answer in answers:
+            assert text_of(await scene.answer(agent, "go")) == answer
+        assert text_of(await scene.answer(agent, "go")) == "done"
+        requests = [scene.request() for _ in range(6)]
+        assert said(requests[4]) == answers
+        assert said(requests[5]) == [long, "short"] or said(requests[5]) == ["short"]
+
+    async def test_a_blank_message_of_an_earlier_version_is_left_out(self, scene: Scene, tmp_path: Path) -> None:
+        """It may still be on disk; its turn is left out, and the others are not."""
+        scene.will(fake.say("one"), fake.say("two"), fake.say("three"))
+        with Workerd(tmp_path / "own", scene.variables) as worker, worker.client() as http:
+            subject = http.post(f"/agent/{scene.session}", json={"agent": "pi"}).json()["subjects"]["prompt"]
+            for prompt in ("1", "2"):
+                await scene.caller.prompt(subject, prompt)
+            await asyncio.sleep(0.5)
+            worker.kill()
+            worker.alter("AgentSession", "UPDATE message SET content = ' ' WHERE content = 'two'")
+            worker.start()
+            http.post(f"/agent/{scene.session}", json={"agent": "pi"})
+            assert text_of(await scene.caller.prompt(subject, "3")) == "three"
+        requests = [scene.request() for _ in range(3)]
+        assert (requests[2].texts(User), said(requests[2])) == (["1", "3"], ["one"])
+
+
 class TestGateway:
     """The AI Gateway, chosen by the session."""
 
-    @pytest.fixture
-    def gateway(self) -> Iterator[Gateway]:
-        """Return a running gateway that must have nothing to complain of."""
-        with fake_gateway.gateway() as server:
-            yield server
-        assert server.problems == []
-
-    async def test_answers(self, scene: Scene, gateway: Gateway) -> None:
+    async def test_answers(self, scene: Scene) -> None:
         """Text streams through it, and a later turn sends the earlier one."""
-        agent = self.start(scene, gateway, fake_gateway.ECHO)
-        for prompt in ("one two three", "four"):
-            assert text_of(await scene.answer(agent, prompt)) == prompt.replace(" ", "")
+        scene.gateway.will(fake_gateway.say("one", "two"), fake_gateway.say("three"))
+        agent = self.start(scene)
+        assert text_of(await scene.answer(agent, "1")) == "onetwo"
+        assert text_of(await scene.answer(agent, "2")) == "three"
+        scene.gateway.request()
+        assert said(scene.gateway.request()) == ["onetwo"]
+
+    async def test_uses_tools(self, scene: Scene) -> None:
+        """Calls and results are shown, and go back to the model."""
+        scene.gateway.will(fake_gateway.call(*TODO, *fake_gateway.text("Plan.")), fake_gateway.say("Done."))
+        frames = await scene.answer(self.start(scene))
+        assert [kind for kind, _ in events(frames)] == ["response", "tool_use", "tool_result", "response"]
 
     @pytest.mark.parametrize(
-        ("model", "key", "expected"),
+        ("play", "expected"),
         [
-            pytest.param(fake_gateway.ECHO, "wrong", ("500", "refused_key", "AI_GATEWAY_API_KEY"), id="401"),
-            pytest.param(fake_gateway.LIMITED, fake_gateway.KEY, ("429", "rate_limited", "in 5 s"), id="429"),
-            pytest.param("test/none", fake_gateway.KEY, ("500", "model_error", "OPEN_AGENT_MODEL_ID"), id="404"),
+            pytest.param(fake_gateway.fail(429, retry_after=5), ("429", "rate_limited", "in 5 s"), id="429"),
+            pytest.param(fake_gateway.fail(404), ("500", "model_error", "OPEN_AGENT_MODEL_ID"), id="404"),
+            pytest.param(fake_gateway.fail(402), ("500", "refused_key", "AI_GATEWAY_API_KEY"), id="402"),
         ],
     )
-    async def test_fails_in_our_words(
-        self, model: str, key: str, expected: tuple[str, str, str], scene: Scene, gateway: Gateway
-    ) -> None:
+    async def test_fails_in_our_words(self, play: Any, expected: tuple[str, str, str], scene: Scene) -> None:
         """Its errors are mapped as OpenRouter's are."""
-        agent = self.start(scene, gateway, model, key)
-        frames = await scene.answer(agent)
+        scene.gateway.will(play)
+        frames = await scene.answer(self.start(scene))
         code, body = error_of(frames)
         assert (code, body["error"]) == expected[:2]
         assert expected[2] in body["message"]
         assert fake_gateway.GATEWAY_TEXT not in frames[-2].data.decode()
 
-    def start(self, scene: Scene, gateway: Gateway, model: str, key: str = fake_gateway.KEY) -> dict[str, Any]:
+    async def test_a_wrong_key_is_named(self, scene: Scene) -> None:
+        """Only the gateway knows that it is wrong."""
+        variables = {"AI_GATEWAY_BASE_URL": scene.gateway.base_url, "AI_GATEWAY_API_KEY": "wrong"}
+        agent = scene.start(env={"OPEN_AGENT_PROVIDER": GATEWAY}, **variables)
+        code, body = error_of(await scene.answer(agent))
+        assert (code, body["error"]) == ("500", "refused_key")
+        assert "AI_GATEWAY_API_KEY" in body["message"]
+
+    def start(self, scene: Scene) -> dict[str, Any]:
         """Start an agent that calls a model through the gateway."""
-        env = {"OPEN_AGENT_PROVIDER": "gateway", "OPEN_AGENT_MODEL_ID": model}
-        return scene.start(env=env, AI_GATEWAY_BASE_URL=gateway.base_url, AI_GATEWAY_API_KEY=key)
+        return scene.start(env={"OPEN_AGENT_PROVIDER": GATEWAY})
 
 
 class TestHistory:
@@ -654,7 +1008,7 @@ class TestHistory:
 
     async def test_a_turn_knows_the_turns_before(self, scene: Scene) -> None:
         """Prompts and answers come back, oldest first; what failed does not."""
-        scene.will(fake.say("one"), fake.fail(400), fake.say("three"))
+        scene.will(fake.say("one"), fake.fail(404), fake.say("three"))
         agent = scene.start()
         for prompt in ("1", "2", "3"):
             await scene.answer(agent, prompt)

@@ -43,6 +43,12 @@ def test_the_platform_logs_no_url() -> None:
     assert observability["logs"]["invocation_logs"] is False
 
 
+def test_a_page_in_a_zone_of_the_account_is_fetched_from_outside() -> None:
+    """Without the flag a fetch to it goes straight to the origin, whatever its firewall and Access rules say."""
+    flags = tomllib.loads((WORKER / "wrangler.toml").read_text())["compatibility_flags"]
+    assert "global_fetch_strictly_public" in flags
+
+
 @pytest.mark.anyio
 async def test_wrangler_runs_it_locally(bus: NatsServer, environment: dict[str, str], tmp_path: Path) -> None:
     """Under `wrangler dev` an agent starts, answers and stops."""

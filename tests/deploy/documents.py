@@ -56,11 +56,17 @@ class Desk(LiveWorld):
 
     def deploy(self, *arguments: str) -> int:
         """Deploy and return the exit code."""
-        return run(["--deploy", *arguments], self)
+        return self._run("--deploy", *arguments)
 
     def undeploy(self, *arguments: str) -> int:
         """Delete and return the exit code."""
-        return run(["--undeploy", *arguments], self)
+        return self._run("--undeploy", *arguments)
+
+    def _run(self, *arguments: str) -> int:
+        try:
+            return run(arguments, self)
+        finally:
+            self.close()
 
     @property
     def printed(self) -> dict[str, Any]:

@@ -71,6 +71,7 @@ async def test_a_deployed_worker_runs_agents(api: Cloudflare, bus: NatsServer) -
     url = desk.printed["url"]
     spawner = LiveWorld(spec(url, "owner: ann"), {"CF_WORKER_TOKEN": CONTROL_TOKEN})
     assert run([], spawner) == 0
+    spawner.close()
     handle = yaml.safe_load(spawner.written)
     assert handle["status"] == "ready", handle
     async with Caller.connected(bus.url) as caller:
@@ -444,7 +445,7 @@ def test_a_long_wait_is_left_to_the_user(api: Cloudflare) -> None:
     api.treat("put-script", *[refused(971, status=429, retry_after="240")] * 3)
     desk = Desk(api)
     assert desk.deploy() == 70
-    api._manners.clear()
+    api.forget_manners()
     assert "asks to wait" in desk.errors[-1]
 
 
@@ -480,16 +481,19 @@ def test_an_answer_of_an_unknown_form_is_said_to_be_one(api: Cloudflare) -> None
 def test_what_was_done_without_an_answer_is_seen(api: Cloudflare, operation: str) -> None:
     api.treat(operation, lost)
     deployed(api)
-    assert operations(api).count("put-script") == 1
+    # HTTP sends once more what a kept connection lost.
+    assert operations(api).count("put-script") <= 2
+    assert health(api)["version"] == carried().version
     assert deployed(api).printed["changed"] == []
 
 
 def test_an_upload_that_never_gets_an_answer_ends(api: Cloudflare) -> None:
-    api.treat("put-script", unheard, unheard, unheard)
+    api.treat("put-script", *[unheard] * 9)
     desk = Desk(api)
     assert desk.deploy() == 70
     assert "does not answer" in desk.errors[-1]
     assert "run it again" in desk.errors[-1]
+    api.forget_manners()
     deployed(api)
 
 

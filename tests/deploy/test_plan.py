@@ -152,7 +152,7 @@ def test_a_wrong_document_is_told_its_cure(text: str, words: str) -> None:
         ("secrets: {NATS_TOKEN: {file: empty}}", "the secret is empty"),
         ("secrets: {NATS_TOKEN: {file: large}}", "the secret is longer than 5120 bytes"),
         ("secrets: {NATS_TOKEN: {file: binary}}", "binary is not UTF-8 text"),
-        ("secrets: {CONTROL_TOKEN: {file: blank}}", "holds a character that no header can carry"),
+        ("secrets: {CONTROL_TOKEN: {file: blank}}", "contains a character that cannot be sent in a header"),
     ],
 )
 def test_a_secret_that_cannot_be_read_is_told(text: str, words: str) -> None:
@@ -166,7 +166,7 @@ def test_a_secret_that_cannot_be_read_is_told(text: str, words: str) -> None:
     [
         ({"CLOUDFLARE_API_TOKEN": ""}, "CLOUDFLARE_API_TOKEN is not set; create an API token"),
         ({"CLOUDFLARE_API_TOKEN": "", "CLOUDFLARE_API_KEY": "k"}, "and CLOUDFLARE_API_KEY is not used"),
-        ({"CLOUDFLARE_API_TOKEN": "a b"}, "CLOUDFLARE_API_TOKEN holds a character that no header can carry"),
+        ({"CLOUDFLARE_API_TOKEN": "a b"}, "CLOUDFLARE_API_TOKEN contains a character that cannot be sent in a header"),
         ({"CLOUDFLARE_ACCOUNT_ID": "acme"}, "CLOUDFLARE_ACCOUNT_ID is not an account id"),
         (
             {"CLOUDFLARE_API_BASE_URL": "http://api.example"},

@@ -1,13 +1,14 @@
 """A local server that speaks the AI Gateway's language model protocol, as the AI SDK's provider does.
 
-It needs no script: the model's name says what it does. A request that the protocol does not allow is
-answered with 400 and kept in `Gateway.problems`.
+A test scripts one reply per call. A call that the protocol does not allow, or that some model behind the
+gateway would refuse, is answered with 400 and kept for `Gateway.settle`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 import msgspec
@@ -16,11 +17,7 @@ from tests.support.serving import serving
 
 PATH = "/v4/ai/language-model"
 KEY = "vck_0123456789abcdef"
-#: Says the last prompt back.
-ECHO = "test/echo"
-#: Is over its rate limit for five seconds.
-LIMITED = "test/limited"
-#: Stands in every error text, so that a test can show that none of it travels on.
+#: Is part of every error text and warning, so that a test can show that none of it is passed on.
 GATEWAY_TEXT = "as-the-gateway-put-it"
 
 HEADERS = {
@@ -36,11 +33,33 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A JSON object without fields of other names."""
 
 
-class Text(Strict):
+class Text(Strict, tag_field="type", tag="text"):
     """A part of a message."""
 
-    type: Literal["text"]
     text: str
+
+
+class ToolCall(Strict, tag_field="type", tag="tool-call"):
+    """A call that the model made."""
+
+    tool_call_id: str
+    tool_name: str
+    input: Any
+
+
+class Output(Strict):
+    """What a tool returned, or why it could not."""
+
+    type: Literal["text", "error-text"]
+    value: str
+
+
+class ToolResult(Strict, tag_field="type", tag="tool-result"):
+    """The result of a call."""
+
+    tool_call_id: str
+    tool_name: str
+    output: Output
 
 
 class System(Strict, tag_field="role", tag="system"):
@@ -56,9 +75,15 @@ class User(Strict, tag_field="role", tag="user"):
 
 
 class Assistant(Strict, tag_field="role", tag="assistant"):
-    """An earlier answer."""
+    """An earlier answer, or calls of tools."""
 
-    content: list[Text]
+    content: list[Text | ToolCall]
+
+
+class ToolMessage(Strict, tag_field="role", tag="tool"):
+    """Results of calls."""
+
+    content: list[ToolResult]
 
 
 class Tool(Strict):
@@ -77,18 +102,26 @@ class ToolChoice(Strict):
 
 
 class Body(Strict):
-    """What a call holds, as far as this project uses it."""
+    """The body of a call, as far as this project uses it."""
 
-    prompt: list[System | User | Assistant]
+    prompt: list[System | User | Assistant | ToolMessage]
     tools: list[Tool]
     tool_choice: ToolChoice
     include_raw_chunks: Literal[False]
 
+    def texts(self, kind: type[User | Assistant]) -> list[str]:
+        """Return the texts of the messages of one role, in order."""
+        messages = [message for message in self.prompt if isinstance(message, kind)]
+        return [part.text for message in messages for part in message.content if isinstance(part, Text)]
+
+
+Play = Callable[["Handler"], None]
+
 
 class Handler(BaseHTTPRequestHandler):
-    """Checks one call and does what its model's name says."""
+    """Checks one call and plays the next scripted reply."""
 
-    server: "Gateway"
+    server: "Server"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep quiet."""
@@ -96,74 +129,171 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Check a call and answer it."""
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        problems = [name for name, value in HEADERS.items() if self.headers.get(name) != value]
-        model = self.headers.get("ai-language-model-id")
-        if self.path != PATH or problems:
-            self.wrong(f"{self.path}: {problems}")
+        wrong = [name for name, value in HEADERS.items() if self.headers.get(name) != value]
+        if self.path != PATH or wrong or not self.headers.get("ai-language-model-id"):
+            self.wrong(f"{self.path}: {wrong}")
         elif self.headers.get("Authorization") != f"Bearer {KEY}":
-            self.error(401, "authentication_error")
-        elif model == LIMITED:
-            self.error(429, "rate_limit_exceeded")
-        elif model == ECHO:
-            self.echo(raw)
+            self.error(401, {"type": "authentication_error"})
         else:
-            self.error(404, "model_not_found")
+            self.play(raw)
 
-    def echo(self, raw: bytes) -> None:
-        """Say the last prompt back, a part per word, after a warning that a log must not repeat."""
+    def play(self, raw: bytes) -> None:
+        """Check the body, then play the reply that the test scripted."""
         try:
             body = msgspec.json.decode(raw, type=Body)
+            play = self.server.script.get_nowait()
         except msgspec.ValidationError as error:
             return self.wrong(str(error))
-        words = body.prompt[-1].content[0].text.split(" ") if isinstance(body.prompt[-1], User) else []
+        except Empty:
+            return self.wrong("a call that no test expects")
+        if any(not text.strip() for text in body.texts(User) + body.texts(Assistant)):
+            return self.wrong("a blank message")
+        self.server.arrived.put(body)
+        play(self)
+        return None
+
+    def stream(self, *parts: object, done: bool = True) -> None:
+        """Answer with an event stream."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        tokens = {"inputTokens": {"total": 7}, "outputTokens": {"total": 5}}
-        for part in (
-            {"type": "stream-start", "warnings": [{"type": "other", "message": GATEWAY_TEXT}]},
-            {"type": "text-start", "id": "0"},
-            *({"type": "text-delta", "id": "0", "delta": word} for word in words),
-            {"type": "text-end", "id": "0"},
-            {"type": "finish", "finishReason": {"unified": "stop", "raw": "stop"}, "usage": tokens},
-        ):
+        for part in parts:
             self.wfile.write(f"data: {json.dumps(part)}\n\n".encode())
-        self.wfile.write(b"data: [DONE]\n\n")
-        return None
+        if done:
+            self.wfile.write(b"data: [DONE]\n\n")
 
     def wrong(self, problem: str) -> None:
-        """Note a call that the gateway would not take."""
+        """Keep what is wrong with a call, and refuse it."""
         self.server.problems.append(problem)
-        self.error(400, "invalid_request_error")
+        self.error(400, {"type": "invalid_request_error"})
 
-    def error(self, status: int, kind: str) -> None:
+    def error(self, status: int, error: Mapping[str, object], headers: Mapping[str, str] | None = None) -> None:
         """Answer with the gateway's error body."""
-        body = json.dumps({"error": {"message": f"{GATEWAY_TEXT} {KEY}", "type": kind}}).encode()
+        body = json.dumps({"error": {"message": f"{GATEWAY_TEXT} {KEY}", **error}}).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Retry-After", "5")
         self.end_headers()
         self.wfile.write(body)
 
 
-class Gateway(ThreadingHTTPServer):
-    """The listening socket, and what went wrong on it."""
+class Server(ThreadingHTTPServer):
+    """The listening socket and what its handlers share."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
+        self.script: SimpleQueue[Play] = SimpleQueue()
+        self.arrived: SimpleQueue[Body] = SimpleQueue()
         self.problems: list[str] = []
+
+
+class Gateway:
+    """Scripts replies, and returns what was asked."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
 
     @property
     def base_url(self) -> str:
         """The value of AI_GATEWAY_BASE_URL."""
-        return f"http://127.0.0.1:{self.server_address[1]}{PATH.removesuffix('/language-model')}"
+        return f"http://127.0.0.1:{self._server.server_address[1]}{PATH.removesuffix('/language-model')}"
+
+    def will(self, *plays: Play) -> None:
+        """Script the replies to the next calls, in order."""
+        for play in plays:
+            self._server.script.put(play)
+
+    def request(self, timeout: float = 10) -> Body:
+        """Wait for the next call."""
+        return self._server.arrived.get(timeout=timeout)
+
+    def settle(self) -> None:
+        """Check that each call was allowed and each reply asked for, and forget them all."""
+        problems, self._server.problems = self._server.problems, []
+        unplayed = self._server.script.qsize()
+        self._server.script, self._server.arrived = SimpleQueue(), SimpleQueue()
+        assert problems == []
+        assert unplayed == 0
 
 
 @contextmanager
 def gateway() -> Iterator[Gateway]:
     """Run a gateway."""
-    with serving(Gateway()) as server:
-        yield server
+    with serving(Server()) as server:
+        yield Gateway(server)
+
+
+# Replies.
+
+USAGE = {"inputTokens": {"total": 7}, "outputTokens": {"total": 5}}
+#: Every part that may come before, between and after those of the text, without a meaning for the caller.
+WARNING = {"type": "stream-start", "warnings": [{"type": "other", "message": GATEWAY_TEXT}]}
+METADATA = {"type": "response-metadata", "id": "1", "modelId": "m", "timestamp": "2026-11-26T12:00:00.000Z"}
+PING = {"type": "ping"}
+RAW = {"type": "raw", "rawValue": {"any": "thing"}}
+REASONING: tuple[object, ...] = (
+    {"type": "reasoning-start", "id": "r"},
+    {"type": "reasoning-delta", "id": "r", "delta": GATEWAY_TEXT},
+    {"type": "reasoning-end", "id": "r"},
+)
+SOURCE = {"type": "source", "sourceType": "url", "id": "s", "url": "https://example.com/", "title": GATEWAY_TEXT}
+
+
+def text(*pieces: str, block: str = "0") -> tuple[object, ...]:
+    """Return the parts of a block of text."""
+    deltas = ({"type": "text-delta", "id": block, "delta": piece} for piece in pieces)
+    return ({"type": "text-start", "id": block}, *deltas, {"type": "text-end", "id": block})
+
+
+def finish(reason: object) -> dict[str, object]:
+    """Return the part that ends a call, with any `finishReason`."""
+    return {"type": "finish", "finishReason": reason, "usage": USAGE}
+
+
+def ended(unified: str, raw: str | None = None) -> dict[str, object]:
+    """Return the part that ends a call; its raw word is optional."""
+    return finish({"unified": unified} if raw is None else {"unified": unified, "raw": raw})
+
+
+def parts(*sent: object, done: bool = True) -> Play:
+    """Send a stream of these parts."""
+    return lambda handler: handler.stream(WARNING, *sent, done=done)
+
+
+def say(*pieces: str) -> Play:
+    """Send a complete answer, a part per piece."""
+    return parts(*text(*pieces), ended("stop", "stop"))
+
+
+def call(name: str, arguments: object, *before: object) -> Play:
+    """Send a tool call, its input in two halves, behind other parts."""
+    written = json.dumps(arguments)
+    half = len(written) // 2
+    deltas = ({"type": "tool-input-delta", "id": "c1", "delta": part} for part in (written[:half], written[half:]))
+    return parts(
+        *before,
+        {"type": "tool-input-start", "id": "c1", "toolName": name},
+        *deltas,
+        {"type": "tool-input-end", "id": "c1"},
+        {"type": "tool-call", "toolCallId": "c1", "toolName": name, "input": written},
+        ended("tool-calls"),
+    )
+
+
+def fail(status: int, kind: str | None = None, retry_after: int | None = None) -> Play:
+    """Answer with an error body, which is JSON whatever the status."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return lambda handler: handler.error(status, {} if kind is None else {"type": kind}, headers)
+
+
+def cut(*sent: object) -> Play:
+    """Send parts, and then close the connection in the middle of one."""
+
+    def play(handler: Handler) -> None:
+        handler.stream(WARNING, *sent, done=False)
+        handler.wfile.write(b'data: {"type": "text-del')
+
+    return play

@@ -1,7 +1,7 @@
 """A local server that speaks OpenRouter's streaming chat completions, at least as strictly.
 
-A test scripts one reply per request; the server checks every request before it plays one. What it finds
-wrong is answered with 400, as OpenRouter does, and kept for `OpenRouter.settle`.
+A test scripts one reply per request; the server checks each request before it plays one. A wrong request is
+answered with 400, as OpenRouter does, and kept for `OpenRouter.settle`.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.support.serving import serving
 
 PATH = "/api/v1/chat/completions"
 KEY = "sk-or-v1-0123456789abcdef"
-#: Stands in every error text, so that a test can show that none of it travels on.
+#: Is part of every error text, so that a test can show that none of it is passed on.
 PROVIDER_TEXT = "as-the-provider-put-it"
 
 
@@ -35,7 +35,7 @@ class Request:
     dropped: threading.Event = field(default_factory=threading.Event)
 
     def texts(self, kind: type[User | Assistant | ToolResult]) -> list[str | None]:
-        """Give the contents of the messages of one role, in order."""
+        """Return the contents of the messages of one role, in order."""
         return [message.content for message in self.body.messages if isinstance(message, kind)]
 
 
@@ -82,14 +82,18 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def wrong(self, problem: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
-        """Note a request that OpenRouter would not take."""
+        """Keep what is wrong with a request, and refuse it."""
         self.server.problems.append(problem)
         self.error(status)
 
-    def error(self, status: int, headers: Mapping[str, str] | None = None) -> None:
-        """OpenRouter's error body."""
-        body = json.dumps({"error": {"code": int(status), "message": f"{PROVIDER_TEXT} {KEY}"}}).encode()
-        self.plain(status, "application/json", body, headers or {})
+    def error(
+        self, status: int, headers: Mapping[str, str] | None = None, error: Mapping[str, object] | None = None
+    ) -> None:
+        """Answer with OpenRouter's error body."""
+        body = json.dumps(
+            {"error": {"code": int(status), "message": f"{PROVIDER_TEXT} {KEY}"} if error is None else error}
+        )
+        self.plain(status, "application/json", body.encode(), headers or {})
 
     def plain(self, status: int, kind: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Answer with a body of known length."""
@@ -108,13 +112,13 @@ class Handler(BaseHTTPRequestHandler):
         self.write(": OPENROUTER PROCESSING\n\n")
 
     def write(self, text: str) -> None:
-        """One chunk of the stream."""
+        """Send one chunk of the body."""
         data = text.encode()
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
         self.wfile.flush()
 
     def event(self, request: Request, delta: Mapping[str, object], finish: str | None = None) -> None:
-        """One chunk of a completion."""
+        """Send one chunk of a completion."""
         choice = {
             "index": 0,
             "delta": {"role": "assistant", **delta},
@@ -123,8 +127,8 @@ class Handler(BaseHTTPRequestHandler):
         }
         self.write(f"data: {json.dumps({**self.head(request), 'choices': [choice]})}\n\n")
 
-    def stop(self, request: Request, reason: str) -> None:
-        """Say why the completion ended, what it used, and that it is done."""
+    def stop(self, request: Request, reason: str | None) -> None:
+        """Send why the completion ended, what it used, and that it is done."""
         self.event(request, {"content": ""}, reason)
         usage = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
         self.write(f"data: {json.dumps({**self.head(request), 'choices': [], 'usage': usage})}\n\n")
@@ -136,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def head(self, request: Request) -> dict[str, object]:
-        """Give what every event carries."""
+        """Return what each event contains."""
         return {
             "id": "gen-1",
             "provider": "Test",
@@ -170,7 +174,7 @@ class Server(ThreadingHTTPServer):
 
 
 class OpenRouter:
-    """What a test holds: scripts replies, and reads what was asked."""
+    """Scripts replies, and returns what was asked."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -190,7 +194,7 @@ class OpenRouter:
         return self._server.arrived.get(timeout=timeout)
 
     def settle(self) -> None:
-        """Check that every request was right and every reply asked for, and forget them all."""
+        """Check that each request was right and each reply asked for, and forget them all."""
         problems, self._server.problems = self._server.problems, []
         unplayed = self._server.script.qsize()
         self._server.script, self._server.arrived = SimpleQueue(), SimpleQueue()
@@ -200,7 +204,7 @@ class OpenRouter:
 
 @contextmanager
 def openrouter(key: str = KEY) -> Iterator[OpenRouter]:
-    """Run a server, stopped at the end, also while it hangs."""
+    """Run a server; the end of the block stops it even while a reply hangs."""
     with serving(Server(key)) as server:
         try:
             yield OpenRouter(server)
@@ -211,8 +215,8 @@ def openrouter(key: str = KEY) -> Iterator[OpenRouter]:
 # Replies.
 
 
-def say(*pieces: str, finish: str = "stop") -> Play:
-    """Text, a chunk per piece."""
+def say(*pieces: str, finish: str | None = "stop") -> Play:
+    """Send text, a chunk per piece, and the reason why it ends."""
 
     def play(handler: Handler, request: Request) -> None:
         handler.begin()
@@ -224,7 +228,7 @@ def say(*pieces: str, finish: str = "stop") -> Play:
 
 
 def say_when(released: threading.Event, first: str, second: str) -> Play:
-    """Text, and more text once the test allows it."""
+    """Send text, and more text once the test allows it."""
 
     def play(handler: Handler, request: Request) -> None:
         handler.begin()
@@ -237,12 +241,12 @@ def say_when(released: threading.Event, first: str, second: str) -> Play:
 
 
 def call(name: str, arguments: object, call_id: str = "call_1", text: str = "") -> Play:
-    """One tool call, its arguments in two halves as models stream them; text before it."""
+    """Send one tool call, its arguments in two halves as models stream them, after a text."""
     return calls((name, arguments, call_id), text=text)
 
 
-def calls(*wanted: tuple[str, object, str], text: str = "") -> Play:
-    """Several tool calls in one step."""
+def calls(*wanted: tuple[str, object, str], text: str = "", finish: str | None = "tool_calls") -> Play:
+    """Send several tool calls in one step."""
 
     def play(handler: Handler, request: Request) -> None:
         handler.begin()
@@ -256,13 +260,13 @@ def calls(*wanted: tuple[str, object, str], text: str = "") -> Play:
             rest = {"index": index, "function": {"arguments": written[half:]}}
             handler.event(request, {"content": None, "tool_calls": [head]})
             handler.event(request, {"content": None, "tool_calls": [rest]})
-        handler.stop(request, "tool_calls")
+        handler.stop(request, finish)
 
     return play
 
 
 def hang(*pieces: str) -> Play:
-    """Text, and then nothing, ever."""
+    """Send text, and then nothing, ever."""
 
     def play(handler: Handler, request: Request) -> None:
         handler.begin()
@@ -274,24 +278,24 @@ def hang(*pieces: str) -> Play:
 
 
 def silence() -> Play:
-    """Not even a status line."""
+    """Send nothing, not even a status line."""
     return lambda handler, request: handler.wait_for_drop(request)
 
 
-def fail(status: int, retry_after: int | None = None) -> Play:
-    """Answer with an HTTP error."""
+def fail(status: int, retry_after: int | None = None, error: Mapping[str, object] | None = None) -> Play:
+    """Answer with an error body, which is JSON whatever the status."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return lambda handler, _: handler.error(status, headers)
+    return lambda handler, _: handler.error(status, headers, error)
 
 
-def fail_in_stream(code: int, *pieces: str) -> Play:
-    """Text, and then an error event: how OpenRouter reports what fails after the first token."""
+def fail_in_stream(code: object, *pieces: str, **fields: object) -> Play:
+    """Send text, and then an error event, by which OpenRouter reports what fails after the first token."""
 
     def play(handler: Handler, request: Request) -> None:
         handler.begin()
         for piece in pieces:
             handler.event(request, {"content": piece})
-        error = {"code": code, "message": f"{PROVIDER_TEXT} {KEY}"}
+        error = {"code": code, "message": f"{PROVIDER_TEXT} {KEY}", **fields}
         choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
         handler.write(f"data: {json.dumps({**handler.head(request), 'error': error, 'choices': [choice]})}\n\n")
         handler.write_end()
@@ -299,8 +303,27 @@ def fail_in_stream(code: int, *pieces: str) -> Play:
     return play
 
 
+def events(*chunks: Mapping[str, object], done: bool = True) -> Play:
+    """Send these events; each gets what every event contains, unless it says otherwise."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        for chunk in chunks:
+            handler.write(f"data: {json.dumps({**handler.head(request), **chunk})}\n\n")
+        if done:
+            handler.write("data: [DONE]\n\n")
+        handler.write_end()
+
+    return play
+
+
+def delta(finish: str | None = None, **fields: object) -> dict[str, object]:
+    """Return an event with one choice."""
+    return {"choices": [{"index": 0, "delta": fields, "finish_reason": finish}]}
+
+
 def malformed(*pieces: str) -> Play:
-    """Text, and then an event that is no JSON."""
+    """Send text, and then an event that is not JSON."""
 
     def play(handler: Handler, request: Request) -> None:
         handler.begin()
@@ -313,13 +336,13 @@ def malformed(*pieces: str) -> Play:
 
 
 def not_an_api() -> Play:
-    """Answer with a web page, as an address with a typing error does."""
+    """Answer with a web page, as a mistyped address does."""
     page = f"<!doctype html><title>{PROVIDER_TEXT}</title>".encode()
     return lambda handler, _: handler.plain(HTTPStatus.OK, "text/html", page, {})
 
 
 def break_off(*pieces: str) -> Play:
-    """Text, and then the end of the stream without a finish reason."""
+    """Send text, and end the stream without a finish reason."""
 
     def play(handler: Handler, request: Request) -> None:
         handler.begin()
@@ -331,7 +354,7 @@ def break_off(*pieces: str) -> Play:
 
 
 def cut(*pieces: str) -> Play:
-    """Text, and then a closed connection in the middle of the body."""
+    """Send text, and close the connection in the middle of the body."""
 
     def play(handler: Handler, request: Request) -> None:
         handler.begin()

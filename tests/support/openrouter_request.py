@@ -1,6 +1,6 @@
-"""What OpenRouter takes: the body of a streaming chat completion, as far as this project uses it.
+"""What OpenRouter accepts: the body of a streaming chat completion, as far as this project uses it.
 
-A field that is not named here would be a change of what is sent, and is refused until it is named.
+A field that is not named here is refused: to send another one is a change that belongs here too.
 """
 
 from collections.abc import Iterator
@@ -91,29 +91,32 @@ class Body(Strict):
 
 
 def problems_of(body: Body) -> Iterator[str]:
-    """Yield what the schema cannot say: messages and tools that do not belong together."""
+    """Yield what the schema cannot express: messages and tools that do not fit together."""
     yield from order_problems(body.messages)
     yield from call_problems(body.messages)
     if body.tool_choice is not None and not body.tools:
         yield "tool_choice without tools"
     for tool in body.tools:
         if tool.function.parameters.get("type") != "object":
-            yield f"tool {tool.function.name}: parameters are no object schema"
+            yield f"tool {tool.function.name}: parameters are not an object schema"
 
 
 def order_problems(messages: list[Message]) -> Iterator[str]:
-    """Yield messages that stand where none of their role may."""
+    """Yield messages that are not allowed where they are, or not at all."""
     if not messages or not isinstance(messages[-1], User | ToolResult):
         yield "the last message is neither a user's nor a tool's"
     for index, message in enumerate(messages):
         if isinstance(message, System) and index > 0:
-            yield f"message {index}: instructions stand first"
+            yield f"message {index}: instructions come first"
         if isinstance(message, Assistant) and not message.content and not message.tool_calls:
             yield f"message {index}: the assistant said nothing"
+        # Some of the models behind it refuse a text without anything to read in it.
+        if isinstance(message, User | Assistant | ToolResult) and message.content and not message.content.strip():
+            yield f"message {index}: a blank text"
 
 
 def call_problems(messages: list[Message]) -> Iterator[str]:
-    """Yield tool calls without a result right behind them, and results without a call."""
+    """Yield tool calls without a result right after them, and results without a call."""
     waiting: list[str] = []
     for index, message in enumerate(messages):
         if isinstance(message, ToolResult):

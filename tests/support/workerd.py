@@ -32,6 +32,7 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "index.js")],
   compatibilityDate = {date},
+  compatibilityFlags = [{flags}],
   bindings = [{bindings}],
   durableObjectNamespaces = [{namespaces}],
   durableObjectStorage = (localDisk = "disk"),
@@ -95,6 +96,13 @@ class Workerd(Server):
                 rows += [list(row) for row in database.execute(query)]
         return rows
 
+    def alter(self, kind: str, statement: str) -> None:
+        """Run a statement on the disk of the Durable Objects of one class, while the Worker is stopped."""
+        for file in sorted((self._home / "state" / kind).glob("*.sqlite")):
+            with closing(sqlite3.connect(file)) as database, suppress(sqlite3.OperationalError):
+                database.execute(statement)
+                database.commit()
+
     def disk(self) -> bytes:
         """Return all that the Durable Objects have on disk, the pages that a database no longer uses included."""
         return b"".join(file.read_bytes() for file in sorted((self._home / "state").rglob("*")) if file.is_file())
@@ -135,6 +143,7 @@ class Workerd(Server):
             tls=f"trustBrowserCas = true{trusted}",
             address=_q(f"127.0.0.1:{self.port}"),
             date=_q(deployment["compatibility_date"]),
+            flags=", ".join(map(_q, deployment["compatibility_flags"])),
             web="" if self._web is None else self._web_services(self._web, deployment["compatibility_date"]),
             outbound=_q("internet" if self._web is None else "outbound"),
             bindings=", ".join(texts + bound),

@@ -124,6 +124,10 @@ class LiveWorld(FakeWorld):
         super().__init__(stdin, environ)
         self._network = Network(environ)
 
+    def close(self) -> None:
+        """Close what is open to the network."""
+        self._network.close()
+
     def exchange(self, request: Request) -> Response:
         return self._network.exchange(request)
 

@@ -7,3 +7,8 @@ export function beginning(text: string, limit: number): string {
 export function isHighSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff;
 }
+
+/** Whether a text has nothing to read: only white space and characters without a glyph, or none at all. */
+export function isBlank(text: string): boolean {
+  return /^[\s\p{Cc}\p{Cf}\p{Z}]*$/u.test(text);
+}

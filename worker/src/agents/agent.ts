@@ -1,17 +1,17 @@
 import type { Vars } from "../vars.ts";
 
-/** One prompt being answered. Everything an agent may do to the outside goes through it. */
+/** One prompt being answered. An agent reaches its caller only through this. */
 export interface Turn {
   readonly prompt: string;
   /** Aborted by interrupt, redirect and abort. */
   readonly signal: AbortSignal;
   /** Earlier turns, oldest first. */
   readonly history: readonly Message[];
-  /** A `response` chunk; the bus splits it to max_payload. */
+  /** Sends a `response` chunk, or several if one message of the bus is too small for it. */
   text(chunk: string): Promise<void>;
-  /** A `status` chunk, e.g. `tool_use:{json}`, written with at most so many characters of what it shows. */
+  /** Sends a `status` chunk such as `tool_use:{json}`. `write` returns it with at most `limit` characters of what it shows. */
   status(write: (limit: number) => string): Promise<void>;
-  /** A mid-stream query to the caller; resolves with its answer. */
+  /** Sends a `query` chunk and returns the caller's answer. Throws WorkerError `unanswered`. */
   ask(question: string): Promise<string>;
 }
 
@@ -21,15 +21,15 @@ export interface Message {
 }
 
 export interface Agent {
-  /** Throws WorkerError when the settings can answer no prompt, naming the wrong one; a key may come later. */
+  /** Throws WorkerError if no prompt could be answered with these settings. A key may still be added later. */
   check(): void;
-  /** Answers a prompt; resolves with the assistant's text to remember, empty for none; throws WorkerError. */
+  /** Answers a prompt and returns the text to remember, empty for none. Throws WorkerError. */
   answer(turn: Turn): Promise<string>;
 }
 
 export interface AgentContext {
   readonly env: Vars;
-  /** The `OPEN_AGENT_…` settings of the session's start; they win over the Worker's vars. */
+  /** The `OPEN_AGENT_…` settings of the session's start. They take precedence over the Worker's vars. */
   readonly settings: Readonly<Record<string, string>>;
   readonly fetch: typeof fetch;
 }

@@ -1,6 +1,6 @@
 import type { Agent } from "./agent.ts";
 
-/** Answers with the prompt, to the byte. It has nothing to remember. */
+/** Answers with the prompt, byte for byte, and remembers nothing. */
 export const echo: Agent = {
   check() {},
   async answer(turn) {

@@ -1,9 +1,10 @@
 import { createOpenRouter } from "@openrouter/ai-sdk-provider";
-import { createGateway, wrapLanguageModel } from "ai";
+import { createGateway } from "ai";
 import { WorkerError } from "../errors.ts";
-import type { AgentContext } from "./agent.ts";
+import type { AgentContext, Message } from "./agent.ts";
 import { choiceOf } from "./config.ts";
-import { isWorthRetrying, modelFault, type Source } from "./provider_errors.ts";
+import { type FinishReason, guarded, type Model } from "./guard.ts";
+import { type Source, statusOf } from "./provider_errors.ts";
 
 interface Connection {
   readonly apiKey: string;
@@ -11,12 +12,12 @@ interface Connection {
   readonly fetch: typeof fetch;
 }
 
-type Model = Parameters<typeof wrapLanguageModel>[0]["model"];
-
 interface Provider extends Omit<Source, "model"> {
-  /** What a session runs that names no model: the family that its harness is known for. */
+  /** The model of a session that names none: of the family that its harness is known for. */
   readonly models: Readonly<Record<string, string>> & { readonly other: string };
   connect(model: string, connection: Connection): Model;
+  /** The word by which a call ended; undefined if there was none. */
+  lastWord(reason: FinishReason): string | undefined;
 }
 
 export const PROVIDERS = {
@@ -32,6 +33,8 @@ export const PROVIDERS = {
     },
     connect: (model, { baseURL, ...rest }) =>
       createOpenRouter({ ...rest, ...(baseURL && { baseURL }) }).chat(model),
+    // Its SDK says "tool-calls" for every ending behind a tool call that it does not know.
+    lastWord: ({ raw }) => raw,
   },
   gateway: {
     title: "the AI Gateway",
@@ -43,36 +46,40 @@ export const PROVIDERS = {
       other: "anthropic/claude-sonnet-5.5",
     },
     connect: (model, { baseURL, ...rest }) => createGateway({ ...rest, ...(baseURL && { baseURL }) })(model),
+    // The raw word is optional, and in the language of whichever model answered.
+    lastWord: ({ unified, raw }) => (unified === "other" ? raw : unified),
   },
 } as const satisfies Record<string, Provider>;
 
-/** A model that is ready to be called; what it throws is a WorkerError, or worth one more try. */
+/** A model that is ready to be called. It throws a WorkerError, or an error that is worth one more attempt. */
 export interface Connected {
   readonly model: Model;
   readonly source: Source;
 }
 
-/** Throws `bad_request` or `internal` when no key could make a model of what is set, naming the variable at fault. */
+/** Throws `bad_request` or `internal` if the settings fit no provider, whatever the key. Names the variable at fault. */
 export function check(context: AgentContext): void {
   const { urlVar } = chosen(choiceOf("OPEN_AGENT_PROVIDER", context));
   baseUrl(urlVar, context.env[urlVar]?.trim());
 }
 
-/** The model that a session asked for. Throws `bad_request`, `missing_key` or `internal`, naming the variable at fault. */
-export function connect(harness: string, context: AgentContext): Connected {
-  const provider = chosen(choiceOf("OPEN_AGENT_PROVIDER", context));
-  const { title, keyVar, urlVar, models } = provider;
+/**
+ * The model that a session asked for, for one turn with this history. Throws `bad_request`, `missing_key` or `internal`
+ * with the name of the variable at fault.
+ */
+export function connect(harness: string, context: AgentContext, history: readonly Message[]): Connected {
+  const { title, keyVar, urlVar, models, lastWord, ...provider } = chosen(
+    choiceOf("OPEN_AGENT_PROVIDER", context),
+  );
   const byHarness: Readonly<Record<string, string>> = models;
   const model = choiceOf("OPEN_AGENT_MODEL_ID", context) ?? byHarness[harness] ?? models.other;
   const source: Source = { title, keyVar, urlVar, model };
-  // Unbound on purpose: called as a method of anything else, the runtime's fetch throws.
-  const { fetch } = context;
   const connection: Connection = {
     apiKey: keyOf(keyVar, context.env[keyVar]?.trim()),
     baseURL: baseUrl(urlVar, context.env[urlVar]?.trim()),
-    fetch: (input, init) => fetch(input, init),
+    fetch: fetchOf(context),
   };
-  return { model: guarded(provider.connect(model, connection), source), source };
+  return { model: guarded(provider.connect(model, connection), { source, history, lastWord }), source };
 }
 
 function chosen(name = "openrouter"): Provider {
@@ -80,7 +87,7 @@ function chosen(name = "openrouter"): Provider {
   const known = Object.keys(PROVIDERS).join(" or ");
   throw new WorkerError({
     code: "bad_request",
-    message: `OPEN_AGENT_PROVIDER names no provider that is known here; use ${known}`,
+    message: `OPEN_AGENT_PROVIDER names an unknown provider; use ${known}`,
   });
 }
 
@@ -101,38 +108,26 @@ function baseUrl(name: string, text: string | undefined): string | undefined {
   });
 }
 
-/** Turns the provider's errors into ours where they arise, so that nothing below reads them. */
-function guarded(model: Model, source: Source): Model {
-  return wrapLanguageModel({
-    model,
-    middleware: {
-      async wrapStream({ doStream, params: { abortSignal } }) {
-        try {
-          const { stream, ...rest } = await doStream();
-          return { ...rest, stream: quietlyAborted(stream, abortSignal) };
-        } catch (error) {
-          if (abortSignal?.aborted || isWorthRetrying(error)) throw error;
-          throw new WorkerError(modelFault(error, source));
-        }
-      },
-    },
-  });
+/** The runtime's fetch, called as a function: as a method of anything else it throws. */
+function fetchOf({ fetch }: AgentContext): typeof globalThis.fetch {
+  return async (input, init) => withStatusOfBody(await fetch(input, init));
 }
 
-/**
- * The same stream, not cancelled once its signal has aborted the request: the provider drops the promise of such a
- * cancellation, which fails, and the runtime would log it with the whole conversation.
- */
-function quietlyAborted<T>(stream: ReadableStream<T>, signal: AbortSignal | undefined): ReadableStream<T> {
-  const reader = stream.getReader();
-  return new ReadableStream<T>({
-    async pull(controller) {
-      const { done, value } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel(reason) {
-      if (!signal?.aborted) await reader.cancel(reason);
-    },
-  });
+/** Some servers answer 200 with a JSON body that says what failed. The status in it then counts. */
+async function withStatusOfBody(response: Response): Promise<Response> {
+  const type = response.headers.get("Content-Type") ?? "";
+  if (!response.ok || !/json/i.test(type)) return response;
+  const text = await response.text();
+  const status = statusIn(text);
+  if (status === undefined) return new Response(text, { headers: { "Content-Type": type } });
+  const retryAfter = response.headers.get("Retry-After");
+  return Response.json({}, { status, ...(retryAfter && { headers: { "Retry-After": retryAfter } }) });
+}
+
+function statusIn(text: string): number | undefined {
+  try {
+    return statusOf(JSON.parse(text)?.error);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,14 +1,15 @@
 import {
   APICallError,
-  type FinishReason,
   JSONParseError,
+  NoOutputGeneratedError,
   RetryError,
   ToolChoiceViolationError,
   TypeValidationError,
 } from "ai";
-import { type Fault, unreachable, WorkerError } from "../errors.ts";
+import { type Fault, WorkerError } from "../errors.ts";
+import type { Ending } from "./endings.ts";
 
-/** Who the failures of a model are about, in the words that a message needs. */
+/** The provider and model that a fault is about, in the words that its message needs. */
 export interface Source {
   /** The provider's name as people write it. */
   readonly title: string;
@@ -17,84 +18,110 @@ export interface Source {
   readonly model: string;
 }
 
-/** How a model's last call ended. `raw` is the provider's own word; without one its stream broke off. */
-export interface Ending {
-  readonly reason: FinishReason;
-  readonly raw: string | undefined;
+/**
+ * Whether the same call may succeed a moment later. A rate limit lasts longer than that: its caller learns at once when
+ * to come back.
+ */
+export function isWorthRetrying(error: unknown): boolean {
+  return isRecord(error) && error.isRetryable === true && statusOf(error) !== 429;
 }
 
-/** Whether the same call may succeed a moment later. A rate limit is not: its caller is told at once, and when to return. */
-export function isWorthRetrying(error: unknown): boolean {
-  return isThrown(error) && error.isRetryable === true && statusOf(error) !== 429;
+/** Whether a shorter conversation may be accepted: providers answer one that is too long with 400 or 413. */
+export function mayBeTooLong(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === 400 || status === 413;
 }
 
 /**
- * What went wrong with a model, in our words. Of the error itself only numbers are used: its text was written by the
- * provider, may repeat the conversation or the key, and never reaches a frame.
+ * The fault behind an error of a provider. Of the error only its status and a few known names are read: its text was
+ * written by the provider, may quote the conversation or the key, and never reaches a frame.
  */
 export function modelFault(error: unknown, source: Source): Fault {
   if (error instanceof WorkerError) return error.fault;
   if (RetryError.isInstance(error)) return modelFault(error.lastError, source);
   const status = statusOf(error);
-  if (status !== undefined) return faultOfStatus(status, retryAfterOf(error), source);
-  if (isNotTheApi(error)) return notTheApi(source);
-  // Only the last call of a turn is told to use no tool.
+  if (status !== undefined) return statusFault(status, retryAfterOf(error), source);
+  if (JSONParseError.isInstance(error) || TypeValidationError.isInstance(error)) return notTheApi(source);
+  // Only the last call of a turn forbids tools.
   if (ToolChoiceViolationError.isInstance(error)) return stepLimit(source);
-  return brokeOff(source);
+  if (NoOutputGeneratedError.isInstance(error)) return brokenOff(source);
+  return connectionLost(source);
 }
 
-function brokeOff({ title, urlVar }: Source): Fault {
-  return {
-    code: "model_error",
-    message: `${title} could not be reached, or its answer broke off; try again, and check ${urlVar} if it is set`,
-  };
-}
-
-/** The fault of a turn whose stream ended without an error; none when the model finished its answer. */
-export function endingFault(ending: Ending | undefined, text: string, source: Source): Fault | undefined {
+/** The fault of a call that ended like this after so many tool calls; undefined if the turn can go on or is complete. */
+export function endingFault(ending: Ending, toolCalls: number, source: Source): Fault | undefined {
   const { title, model } = source;
-  if (!ending || ending.raw === undefined) return brokeOff(source);
-  switch (ending.reason) {
+  switch (ending) {
     case "stop":
-    case "other":
-      return text === ""
-        ? { code: "model_error", message: `${model} ended its answer without a word; try again` }
-        : undefined;
+      return undefined;
     case "tool-calls":
-      return stepLimit(source);
+      return toolCalls > 0
+        ? undefined
+        : modelError(`${model} announced a tool call and made none; try again`);
     case "length":
-      return {
-        code: "model_error",
-        message: `${model} reached its output limit, so the answer is cut; ask for a shorter one`,
-      };
+      return modelError(`${model} reached its output limit, so the answer is cut; ask for a shorter one`);
     case "content-filter":
-      return { code: "model_error", message: `${title}'s content filter stopped the answer of ${model}` };
+      return modelError(`${title}'s content filter stopped the answer of ${model}; rephrase the prompt`);
     case "error":
-    case "interrupted":
-      return brokeOff(source);
-    default:
-      return unreachable(ending.reason);
+      return brokenOff(source);
   }
 }
 
-function stepLimit({ model }: Source): Fault {
-  return {
-    code: "model_error",
-    message: `${model} still wanted tools at the last call that AGENT_STEP_LIMIT allows; ask for less, or raise the limit`,
-  };
+/** The fault of a turn in which the model said nothing that can be read. */
+export function noAnswer({ model }: Source): Fault {
+  return modelError(`${model} ended its answer without a word; try again`);
 }
 
-export function timeLimitFault(turnS: number, { model }: Source): Fault {
+export function timeLimit(turnS: number, { model }: Source): Fault {
   return {
     code: "model_timeout",
-    message: `the turn with ${model} was stopped after ${turnS} s, the limit of AGENT_TURN_LIMIT_S; try again, or ask for less`,
+    message: `the turn with ${model} exceeded AGENT_TURN_LIMIT_S, ${turnS} s; try again, or ask for less`,
   };
 }
 
-/** What an HTTP status means here, or the same number inside a stream. 429 carries a time, and stands in `rateLimited`. */
-const STATUSES: Readonly<
-  Record<number, readonly ["refused_key" | "model_error" | "model_timeout", (source: Source) => string]>
-> = {
+function stepLimit({ model }: Source): Fault {
+  return modelError(
+    `${model} called a tool in the last call that AGENT_STEP_LIMIT allows; ask for less, or raise the limit`,
+  );
+}
+
+function brokenOff({ model, urlVar }: Source): Fault {
+  return modelError(
+    `the answer of ${model} broke off before its end; try again, and check ${urlVar} if it is set`,
+  );
+}
+
+function connectionLost({ title, urlVar }: Source): Fault {
+  return modelError(
+    `${title} could not be reached, or the connection broke off; try again, and check ${urlVar} if it is set`,
+  );
+}
+
+function notTheApi({ title, urlVar }: Source): Fault {
+  return modelError(
+    `the response is not from ${title}'s API, or its stream is malformed; check ${urlVar} if it is set`,
+  );
+}
+
+function modelError(message: string): Fault {
+  return { code: "model_error", message };
+}
+
+type Row = readonly ["refused_key" | "model_error" | "model_timeout", (source: Source) => string];
+
+const GAVE_UP: Row = [
+  "model_timeout",
+  ({ title, model }) =>
+    `${title} gave up waiting for ${model}; try again, or set another OPEN_AGENT_MODEL_ID`,
+];
+
+/** What a status means, of a response or of an error inside a stream. 429 also has a time; see `rateLimit`. */
+const STATUSES: Readonly<Record<number, Row>> = {
+  400: [
+    "model_error",
+    ({ title, model }) =>
+      `${title} rejected the request for ${model} (400): check OPEN_AGENT_MODEL_ID; if the conversation is too long, abort and restart the agent, or lower AGENT_HISTORY_LIMIT`,
+  ],
   401: [
     "refused_key",
     ({ title, keyVar }) =>
@@ -115,78 +142,105 @@ const STATUSES: Readonly<
     ({ title, urlVar, model }) =>
       `${title} has no model ${model} that takes tools (404); set OPEN_AGENT_MODEL_ID, and check ${urlVar} if it is set`,
   ],
-  408: ["model_timeout", gaveUp],
+  408: GAVE_UP,
   413: [
     "model_error",
     ({ model }) =>
-      `the conversation is too long for ${model} (413); shorten the prompt or lower AGENT_HISTORY_LIMIT`,
+      `the conversation is too long for ${model} (413); shorten the prompt, abort the agent and start it again, or lower AGENT_HISTORY_LIMIT`,
   ],
-  504: ["model_timeout", gaveUp],
+  504: GAVE_UP,
 };
 
-function faultOfStatus(status: number, retryAfterS: number | undefined, source: Source): Fault {
-  if (status === 429) return rateLimited(retryAfterS, source);
-  const [code, message] = STATUSES[status] ?? [
-    "model_error",
-    status >= 500 ? failing(status) : rejected(status),
-  ];
+function statusFault(status: number, retryAfterS: number | undefined, source: Source): Fault {
+  if (status === 429) return rateLimit(retryAfterS, source);
+  const [code, message] = STATUSES[status] ?? ["model_error", other(status)];
   return { code, message: message(source) };
 }
 
-function rateLimited(retryAfterS: number | undefined, { title }: Source): Fault {
+function rateLimit(retryAfterS: number | undefined, { title }: Source): Fault {
   const when = retryAfterS === undefined ? "later" : `in ${retryAfterS} s`;
   const message = `${title} limits the rate of requests (429); try again ${when}`;
   return { code: "rate_limited", message, ...(retryAfterS !== undefined && { retryAfterS }) };
 }
 
-function gaveUp({ title, model }: Source): string {
-  return `${title} gave up waiting for ${model}; try again, or choose another OPEN_AGENT_MODEL_ID`;
-}
-
-function failing(status: number) {
+function other(status: number) {
   return ({ title, model }: Source) =>
-    `${title} is failing for ${model} (${status}); try again, or choose another OPEN_AGENT_MODEL_ID`;
+    status >= 500
+      ? `${title} is failing for ${model} (${status}); try again, or set another OPEN_AGENT_MODEL_ID`
+      : `${title} rejected the request for ${model} (${status}); check OPEN_AGENT_MODEL_ID`;
 }
 
-function rejected(status: number) {
-  return ({ title, model }: Source) =>
-    `${title} rejected the request for ${model} (${status}): check OPEN_AGENT_MODEL_ID; or the conversation is too long for it`;
+/** Names that errors inside a stream have in place of a number, or beside one that is not an HTTP status. */
+const NAMES: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    invalid_request_error: 400,
+    authentication_error: 401,
+    invalid_api_key: 401,
+    unauthenticated: 401,
+    billing_error: 402,
+    insufficient_quota: 402,
+    insufficient_credits: 402,
+    forbidden: 403,
+    permission_error: 403,
+    permission_denied: 403,
+    model_not_found: 404,
+    not_found: 404,
+    not_found_error: 404,
+    context_length_exceeded: 413,
+    request_too_large: 413,
+    rate_limit_error: 429,
+    rate_limit_exceeded: 429,
+    resource_exhausted: 429,
+    too_many_requests: 429,
+    api_error: 500,
+    internal_server_error: 500,
+    server_error: 500,
+    failed_dependency: 502,
+    overloaded_error: 503,
+    unavailable: 503,
+    deadline_exceeded: 504,
+    timeout_error: 504,
+  }),
+);
+
+/**
+ * The HTTP status of an error: its own, or that of an error object in a body or a stream, which may have it as a number,
+ * as digits or by a name. Undefined for any other error, and for one outside 400 to 599.
+ */
+export function statusOf(error: unknown): number | undefined {
+  if (!isRecord(error)) return undefined;
+  const { statusCode, status, code, type } = error;
+  const own = [statusCode, status, code, type].map(numberOf).find((number) => number !== undefined);
+  // The SDK's errors keep what they were made from in `data`, or in `value` if it did not fit the schema.
+  return own ?? statusOf(error.error) ?? statusOf(error.data) ?? statusOf(error.value);
 }
 
-function notTheApi({ title, urlVar }: Source): Fault {
-  return {
-    code: "model_error",
-    message: `what answered is not ${title}'s API, or it sent a malformed stream; check ${urlVar} if it is set`,
-  };
+function numberOf(value: unknown): number | undefined {
+  const number = typeof value === "string" ? (NAMES.get(value.toLowerCase()) ?? Number(value)) : value;
+  const isStatus = typeof number === "number" && Number.isInteger(number) && number >= 400 && number <= 599;
+  return isStatus ? number : undefined;
 }
 
-/** An answer that arrived, and was not what the API promises. */
-function isNotTheApi(error: unknown): boolean {
-  return JSONParseError.isInstance(error) || TypeValidationError.isInstance(error);
-}
-
-/** The status of an error: HTTP's, or the `code` of an error event inside a stream. 2xx is none: the body was at fault. */
-function statusOf(error: unknown): number | undefined {
-  if (!isThrown(error)) return undefined;
-  const number = Number(error.statusCode ?? error.code);
-  return Number.isInteger(number) && number >= 400 && number <= 599 ? number : undefined;
-}
-
-/** `Retry-After` in whole seconds, where it was given as such. The gateway's errors have the answer as their cause. */
+/** `Retry-After` in whole seconds. The gateway's errors have the response as their cause. */
 function retryAfterOf(error: unknown): number | undefined {
-  const answer = isThrown(error) && !APICallError.isInstance(error) ? error.cause : error;
-  const seconds = APICallError.isInstance(answer) ? answer.responseHeaders?.["retry-after"] : undefined;
+  const response = isRecord(error) && !APICallError.isInstance(error) ? error.cause : error;
+  const seconds = APICallError.isInstance(response) ? response.responseHeaders?.["retry-after"] : undefined;
   return seconds !== undefined && /^\d{1,6}$/.test(seconds) ? Number(seconds) : undefined;
 }
 
-/** What of an error is read: fields of the SDK's error classes, and of the error events that OpenRouter streams. */
-interface Thrown {
+interface AnyRecord {
+  readonly [field: string]: unknown;
   readonly isRetryable?: unknown;
   readonly statusCode?: unknown;
+  readonly status?: unknown;
   readonly code?: unknown;
+  readonly type?: unknown;
   readonly cause?: unknown;
+  readonly error?: unknown;
+  readonly data?: unknown;
+  readonly value?: unknown;
 }
 
-function isThrown(error: unknown): error is Thrown {
-  return typeof error === "object" && error !== null;
+function isRecord(value: unknown): value is AnyRecord {
+  return typeof value === "object" && value !== null;
 }

@@ -1,44 +1,49 @@
 import type { TextStreamPart, ToolSet } from "ai";
 import { WorkerError } from "../errors.ts";
+import { isHighSurrogate } from "../text.ts";
 import type { Turn } from "./agent.ts";
-import { type Ending, modelFault, type Source } from "./provider_errors.ts";
+import { type Ending, endingOf } from "./endings.ts";
+import { endingFault, modelFault, type Source } from "./provider_errors.ts";
 import { toolFailed, toolReturned, toolUse } from "./tool_status.ts";
 
-/** Carries what a model's stream says to the caller, in the order of the stream. */
+/** Passes what a model's stream says to the caller, in the order of the stream. */
 export class Relay {
   readonly #announced = new Map<string, PromiseWithResolvers<void>>();
   #text = "";
+  /** The first half of a character whose second half is still to come. */
+  #half = "";
   #isNewStep = false;
-  #ending: Ending | undefined;
+  #toolCalls = 0;
 
   constructor(
     private readonly turn: Turn,
     private readonly source: Source,
   ) {}
 
-  /** Everything said in the turn so far. */
+  /** The whole text of the turn so far. */
   get text(): string {
     return this.#text;
   }
 
-  get ending(): Ending | undefined {
-    return this.#ending;
-  }
-
-  /** Resolves when the caller has been told of a tool call: only then may the tool run, for it may ask the caller itself. */
+  /** Resolves once the caller knows of a tool call. Only then may the tool run: it may ask the caller something itself. */
   announced(toolCallId: string): Promise<void> {
     return this.#announcement(toolCallId).promise;
   }
 
-  /** Throws WorkerError when the part is a failure. */
+  /** Throws WorkerError if the part is a failure, or the end of a call that is not complete. */
   async pass(part: TextStreamPart<ToolSet>): Promise<void> {
     switch (part.type) {
       case "start-step":
         this.#isNewStep = true;
+        this.#toolCalls = 0;
         return;
       case "text-delta":
         return await this.#say(part.text);
+      case "text-end":
+        return await this.#sayHalf();
       case "tool-call":
+        await this.#sayHalf();
+        this.#toolCalls += 1;
         await this.turn.status((limit) => toolUse(part, limit));
         return this.#announcement(part.toolCallId).resolve();
       case "tool-result":
@@ -46,8 +51,8 @@ export class Relay {
       case "tool-error":
         return await this.turn.status((limit) => toolFailed(part, limit));
       case "finish-step":
-        this.#ending = { reason: part.finishReason, raw: part.rawFinishReason };
-        return;
+        await this.#sayHalf();
+        return this.#finish(endingOf(part.finishReason));
       case "error":
         throw new WorkerError(modelFault(part.error, this.source));
       default:
@@ -56,8 +61,27 @@ export class Relay {
     }
   }
 
-  /** Text of a later step starts a paragraph of its own: the steps know nothing of each other's last character. */
+  #finish(ending: Ending): void {
+    const fault = endingFault(ending, this.#toolCalls, this.source);
+    if (fault) throw new WorkerError(fault);
+  }
+
   async #say(text: string): Promise<void> {
+    const whole = this.#half + text;
+    const end = isHighSurrogate(whole.charCodeAt(whole.length - 1)) ? whole.length - 1 : whole.length;
+    this.#half = whole.slice(end);
+    await this.#send(whole.slice(0, end).toWellFormed());
+  }
+
+  /** A character that was left without its second half becomes U+FFFD. */
+  async #sayHalf(): Promise<void> {
+    const half = this.#half.toWellFormed();
+    this.#half = "";
+    await this.#send(half);
+  }
+
+  /** The text of a later step starts a new paragraph: it does not know how the step before ended. */
+  async #send(text: string): Promise<void> {
     if (text === "") return;
     const chunk = this.#isNewStep && this.#text !== "" ? `\n\n${text}` : text;
     this.#isNewStep = false;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Message } from "../../src/agents/agent.ts";
-import { MAX_HISTORY_CHARS, recent } from "../../src/agents/history.ts";
+import { MAX_HISTORY_CHARS, newerHalf, recent } from "../../src/agents/history.ts";
 
 const user = (content: string): Message => ({ role: "user", content });
 const assistant = (content: string): Message => ({ role: "assistant", content });
@@ -28,4 +28,22 @@ test("leaves out what is too long for a model, oldest first", () => {
     assistant(long),
   ]);
   assert.deepEqual(recent([user("a"), assistant(`${long}xx`)], 10), []);
+});
+
+test("a turn with a blank message is left out as a whole", () => {
+  const blanks = [user("1"), assistant(" \n"), user("\u200b"), assistant("2"), user("3"), assistant("4")];
+  assert.deepEqual(recent(blanks, 10), [user("3"), assistant("4")]);
+  assert.deepEqual(recent([assistant(" "), user("3"), assistant("4")], 10), [user("3"), assistant("4")]);
+  assert.deepEqual(recent([user(""), assistant("")], 10), []);
+});
+
+test("the newer half has at most half of the characters", () => {
+  assert.deepEqual(newerHalf(talk), talk.slice(2));
+  assert.deepEqual(newerHalf([user("old"), assistant("old"), user("a"), assistant("b")]), [
+    user("a"),
+    assistant("b"),
+  ]);
+  assert.deepEqual(newerHalf([user("old"), assistant("old"), user("long"), assistant("answer")]), []);
+  assert.deepEqual(newerHalf([user("1"), assistant("2")]), []);
+  assert.deepEqual(newerHalf([]), []);
 });

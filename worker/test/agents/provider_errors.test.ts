@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { APICallError, RetryError } from "ai";
+import { APICallError, RetryError, TypeValidationError } from "ai";
 import {
   endingFault,
   isWorthRetrying,
+  mayBeTooLong,
   modelFault,
   type Source,
-  timeLimitFault,
+  statusOf,
+  timeLimit,
 } from "../../src/agents/provider_errors.ts";
 import { WorkerError } from "../../src/errors.ts";
 
@@ -104,23 +106,56 @@ test("our own errors stay what they are", () => {
   assert.equal(modelFault(new WorkerError(fault), source), fault);
 });
 
-test("only a finished answer is an answer", () => {
-  assert.equal(endingFault({ reason: "stop", raw: "stop" }, "text", source), undefined);
-  assert.equal(endingFault({ reason: "other", raw: "eos" }, "text", source), undefined);
-  const endings = ["length", "content-filter", "tool-calls", "error", "interrupted"] as const;
-  for (const reason of endings) {
-    const fault = endingFault({ reason, raw: reason }, "text", source);
+test("only a complete answer, and a call of a tool, go on", () => {
+  assert.equal(endingFault("stop", 0, source), undefined);
+  assert.equal(endingFault("stop", 1, source), undefined);
+  assert.equal(endingFault("tool-calls", 1, source), undefined);
+  for (const [ending, words] of [
+    ["tool-calls", /announced a tool call/],
+    ["length", /output limit/],
+    ["content-filter", /content filter/],
+    ["error", /broke off/],
+  ] as const) {
+    const fault = endingFault(ending, 0, source);
     assert.equal(fault?.code, "model_error");
+    assert.match(fault?.message ?? "", words);
     assert.ok((fault?.message.length ?? 0) <= HEADER);
   }
-  assert.match(endingFault({ reason: "stop", raw: "stop" }, "", source)?.message ?? "", /without a word/);
-  assert.match(endingFault({ reason: "other", raw: undefined }, "text", source)?.message ?? "", /broke off/);
-  assert.match(endingFault(undefined, "", source)?.message ?? "", /broke off/);
 });
 
-test("the time limit is named", () => {
-  const { code, message } = timeLimitFault(600, source);
+test("a limit is named", () => {
+  const { code, message } = timeLimit(600, source);
   assert.equal(code, "model_timeout");
-  assert.match(message, /600 s.*AGENT_TURN_LIMIT_S/);
+  assert.match(message, /AGENT_TURN_LIMIT_S, 600 s/);
   assert.ok(message.length <= HEADER);
 });
+
+test("what a refused conversation needs is said", () => {
+  for (const status of [400, 413]) {
+    assert.ok(mayBeTooLong(failed(status)));
+    assert.match(modelFault(failed(status), source).message, /abort .*start.*AGENT_HISTORY_LIMIT/);
+  }
+  for (const status of [401, 404, 429, 500]) assert.ok(!mayBeTooLong(failed(status)));
+});
+
+for (const [error, status] of [
+  [{ code: 429 }, 429],
+  [{ code: "429" }, 429],
+  [{ statusCode: 503, code: "rate_limit_exceeded" }, 503],
+  [{ status: 402 }, 402],
+  [{ status: "RESOURCE_EXHAUSTED", code: 8 }, 429],
+  [{ code: 1305, type: "overloaded_error" }, 503],
+  [{ code: "context_length_exceeded" }, 413],
+  [{ type: "rate_limit_error" }, 429],
+  [new TypeValidationError({ value: { error: { code: 429 } }, cause: SECRET }), 429],
+  [{ code: 200 }, undefined],
+  [{ code: 42.9 }, undefined],
+  [{ code: "no such name" }, undefined],
+  [{ code: null }, undefined],
+  ["429", undefined],
+  [null, undefined],
+] as const) {
+  test(`the status of ${JSON.stringify(error)} is ${status}`, () => {
+    assert.equal(statusOf(error), status);
+  });
+}

@@ -49,3 +49,9 @@ test("never shows half a character", () => {
   const { input } = decoded(toolUse({ toolCallId: "c1", toolName: "t", input: { a: "😀" } }, 7));
   assert.equal(input._preview, '{"a":"');
 });
+
+test("half a character that a model made up is replaced", () => {
+  const { input } = decoded(toolUse({ toolCallId: "c1", toolName: "t", input: { a: ["\ud83d"] } }, 100));
+  assert.deepEqual(input, { a: ["\ufffd"] });
+  assert.equal(decoded(toolReturned({ toolCallId: "c1", output: "a\ude00" }, 100)).output, "a\ufffd");
+});

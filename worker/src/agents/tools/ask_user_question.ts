@@ -1,6 +1,7 @@
 import { tool } from "ai";
 import { z } from "zod";
 import { WorkerError } from "../../errors.ts";
+import { isBlank } from "../../text.ts";
 import type { Turn } from "../agent.ts";
 import { ToolError } from "./tool_error.ts";
 
@@ -10,23 +11,25 @@ const input = z.strictObject({
     .array(z.string().min(1).max(500))
     .max(10)
     .optional()
-    .describe("Answers to choose from; another one may come."),
+    .describe("Suggested answers; the caller may give another one."),
 });
 
-/** A question to whoever sent the prompt, asked on the open stream of the turn. */
+/** Asks the sender of the prompt, on the open stream of the turn. */
 export function askUserQuestion(turn: Turn) {
   return tool({
     description:
-      "Ask the person or agent that sent the prompt one question, and wait for the answer. Use it only when you cannot go on without.",
+      "Ask the person or agent that sent the prompt one question, and wait for the answer. Use it only if you cannot go on without the answer.",
     inputSchema: input,
     execute: (asked) => ask(turn, wording(asked)),
   });
 }
 
-/** Without an answer the model goes on and may do without one; only an end of the turn ends the question for good. */
+/** Without an answer the model goes on. Only the end of the turn is an error. */
 async function ask(turn: Turn, question: string): Promise<string> {
   try {
-    return await turn.ask(question);
+    const answer = await turn.ask(question.toWellFormed());
+    // Some providers refuse to be sent a blank text.
+    return isBlank(answer) ? "(a blank answer)" : answer;
   } catch (error) {
     if (turn.signal.aborted || !(error instanceof WorkerError)) throw error;
     throw new ToolError(error.fault.message);

@@ -3,7 +3,7 @@ import { askUserQuestion } from "./ask_user_question.ts";
 import { todoWrite } from "./todo_write.ts";
 import { webFetch } from "./web_fetch.ts";
 
-/** What a model may do in a turn. */
+/** The tools of a model in one turn. */
 export function toolsOf(turn: Turn, fetch: typeof globalThis.fetch) {
   return {
     ask_user_question: askUserQuestion(turn),

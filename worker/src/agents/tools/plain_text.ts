@@ -28,7 +28,7 @@ const INLINE = new Set([
   "wbr",
 ]);
 
-/** What a reader sees of an HTML document: text, one line per block, without scripts and styles. */
+/** The visible text of an HTML document, one line per block, without scripts and styles. */
 export function plainText(html: string): string {
   const reader = new Reader(html);
   const tokenizer = new Tokenizer({}, reader);
@@ -38,13 +38,13 @@ export function plainText(html: string): string {
 }
 
 /**
- * Takes the tokens of a document, not its tree: a tree costs time that grows with the square of its depth, and a page
- * may open an element with every third character. Offsets are those in the document, which is tokenized in one piece.
+ * Reads the tokens of a document instead of building its tree: that takes time quadratic in the depth, and a page may
+ * open an element with every third character. Offsets refer to the document, which is tokenized in one piece.
  */
 class Reader implements TokenizerCallbacks {
   readonly #parts: string[] = [];
   #name = "";
-  /** The outermost element that is being skipped, and how many of its name are open. */
+  /** The outermost element that is being skipped, and the number of open elements with its name. */
   #skipped = { name: "", depth: 0 };
 
   constructor(private readonly html: string) {}
@@ -72,7 +72,7 @@ class Reader implements TokenizerCallbacks {
     else if (this.#skipped.name === this.#name) this.#skipped.depth += 1;
   }
 
-  /** HTML knows no empty elements but those of SVG; on all others the slash means nothing. */
+  /** In HTML the slash of `<a/>` has a meaning inside SVG only. */
   onselfclosingtag(): void {
     if (this.#name !== "svg") this.onopentagend();
   }

@@ -1,24 +1,43 @@
 import ipaddr from "ipaddr.js";
+import tlds from "tlds" with { type: "json" };
 import { ToolError } from "./tool_error.ts";
 
-/** Names that resolve inside a network, never on the public internet. */
-const PRIVATE_NAMES = [
-  "localhost",
-  "local",
-  "internal",
-  "intranet",
-  "private",
-  "lan",
-  "home",
-  "corp",
-  "home.arpa",
+/** The top-level domains of the public root, as URLs spell them. Any other name belongs to some inner network. */
+const PUBLIC_ROOT: ReadonlySet<string> = new Set(
+  tlds.map((name) => (/^[a-z]+$/.test(name) ? name : new URL(`http://${name}/`).hostname)),
+);
+
+/**
+ * Zones below the public root whose names lead to one's own machine or network: reverse names and `home.arpa`, names
+ * with an address in them or for loopback, mesh networks, and what home routers call themselves.
+ */
+const PRIVATE_ZONES = [
+  "arpa",
+  "nip.io",
+  "sslip.io",
+  "xip.io",
+  "traefik.me",
+  "plex.direct",
+  "localhost.direct",
+  "localtest.me",
+  "local.gd",
+  "lvh.me",
+  "vcap.me",
+  "lacolhost.com",
+  "ts.net",
+  "beta.tailscale.net",
+  "fritz.box",
+  "routerlogin.com",
+  "routerlogin.net",
+  "tplinklogin.net",
+  "tplinkwifi.net",
 ];
 
 /**
- * The URL, when its host is public by its spelling. Throws ToolError otherwise.
+ * The URL, if its host is public by its spelling. Throws ToolError otherwise.
  *
- * URL parsing comes first: it turns `0x7f.1`, `2130706433` and `127.1` into `127.0.0.1`, full-width letters and
- * per cent escapes into plain ones. What a name resolves to is not seen here.
+ * Parsing comes first: it turns `0x7f.1`, `2130706433` and `127.1` into `127.0.0.1`, and full-width letters and percent
+ * escapes into plain ones. What a name resolves to is not visible here.
  */
 export function publicUrl(text: string, base?: URL): URL {
   const url = URL.parse(text, base?.href);
@@ -31,16 +50,17 @@ export function publicUrl(text: string, base?: URL): URL {
   return url;
 }
 
-/** Whether a URL's `hostname` is a public IP address, or a name with a public ending. */
+/** Whether the `hostname` of a URL is a public IP address or a name below the public root. */
 export function isPublicHost(hostname: string): boolean {
   const host = hostname.replace(/\.+$/, "");
   if (host.startsWith("[")) return isPublicAddress(host.slice(1, -1));
   if (ipaddr.IPv4.isValidFourPartDecimal(host)) return isPublicAddress(host);
-  const isPrivate = PRIVATE_NAMES.some((name) => host === name || host.endsWith(`.${name}`));
-  return host.includes(".") && !isPrivate;
+  const root = host.slice(host.lastIndexOf(".") + 1);
+  if (root === host || !PUBLIC_ROOT.has(root)) return false;
+  return !PRIVATE_ZONES.some((zone) => host === zone || host.endsWith(`.${zone}`));
 }
 
-/** Public means what the registries call global unicast; every form that carries an IPv4 address inside IPv6 is not. */
+/** Public means global unicast by the registries, and not an IPv6 address with an IPv4 address inside. */
 function isPublicAddress(text: string): boolean {
   const address = ipaddr.parse(text);
   if (address.range() !== "unicast") return false;

@@ -10,7 +10,7 @@ const todo = z.strictObject({
 
 export type Todo = z.infer<typeof todo>;
 
-/** A plan that the caller can watch: each call replaces the list, and its `tool_use` chunk shows it. It lasts for the turn. */
+/** A plan that the caller can watch in the `tool_use` chunks. Each call replaces it, and it ends with the turn. */
 export const todoWrite = tool({
   description:
     "Write down the steps of a task that needs several, and keep their states up to date. Every call replaces the whole list.",

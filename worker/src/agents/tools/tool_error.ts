@@ -1,4 +1,4 @@
-/** A tool that could not do what the model asked. The sentence goes to the model and into the `tool_result` chunk. */
+/** Thrown by a tool that cannot do what the model asked. Its message goes to the model and into the `tool_result` chunk. */
 export class ToolError extends Error {
   override readonly name = "ToolError";
 }
