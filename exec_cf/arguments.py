@@ -1,4 +1,4 @@
-"""The command line to a call."""
+"""The command line, parsed."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ MAX_WAIT_S = 3600.0
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What the user asks for. *file* is empty for stdin."""
+    """A parsed command line. *file* is empty for stdin."""
 
     verb: Verb
     file: str = ""
@@ -25,12 +25,12 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Say whether *arguments* ask for JSON, also where they are wrong otherwise."""
+    """Say whether *arguments* ask for JSON, even where the rest of them is invalid."""
     return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
 
 
 def parse(arguments: Sequence[str]) -> Call:
-    """Return the call that *arguments* make. Raises `Refused`."""
+    """Return *arguments* parsed. Raises `Refused`."""
     rest = list(arguments)
     verbs: list[Verb] = []
     files: list[str] = []
@@ -43,11 +43,11 @@ def parse(arguments: Sequence[str]) -> Call:
         elif flag in _OPTIONS:
             options[flag] = value if equals else _next(flag, rest)
         elif argument in PRINTED:
-            raise _wrong(f"{argument} stands alone", "remove the other arguments")
+            raise _wrong(f"{argument} cannot be combined with other arguments", "remove them")
         elif flag in _FLAGS:
-            raise _wrong(f"{flag} takes no =", f"write {flag} FILE")
+            raise _wrong(f"{flag} takes no value after =", f"write {flag} FILE")
         elif not argument and verbs:
-            raise _wrong("the file's name is empty", "name a file, or - for stdin")
+            raise _wrong("the file name is empty", "name a file, or - for stdin")
         elif argument.startswith("-") and argument != "-":
             raise _wrong(f"unknown argument {quoted(argument)}", _nearest(flag))
         else:
@@ -69,13 +69,13 @@ def _next(flag: str, rest: list[str]) -> str:
 def _call(verbs: list[Verb], files: list[str], options: dict[str, str]) -> Call:
     verb = verbs[0] if verbs else VERBS["spawn"]
     if len(set(verbs)) > 1:
-        raise _wrong(f"{verbs[0].flag} and {verbs[1].flag} exclude each other", "make two calls")
+        raise _wrong(f"{verbs[0].flag} and {verbs[1].flag} cannot be combined", "make two calls")
     if files and not verb.flag:
         raise _wrong(f"unknown argument {quoted(files[0])}", "see --help; the SpawnSpec goes to stdin")
     if len(files) > (1 if verb.reads else 0):
         raise _wrong(f"unexpected argument {quoted(files[-1])}", f"write `{verb.example}`")
     if "--wait" in options and verb.name != "status":
-        raise _wrong("--wait goes with --status only", "remove it")
+        raise _wrong("--wait is only valid with --status", "remove it")
     file = "" if files == ["-"] else "".join(files)
     return Call(verb, file, _format(options) == "json", _seconds(options))
 
@@ -83,14 +83,14 @@ def _call(verbs: list[Verb], files: list[str], options: dict[str, str]) -> Call:
 def _format(options: dict[str, str]) -> str:
     chosen = options.get("--format", FORMATS[0])
     if chosen not in FORMATS:
-        raise _wrong(f"--format: {quoted(chosen)} is unknown", f"write {' or '.join(FORMATS)}")
+        raise _wrong(f"--format: {quoted(chosen)} is not a format", f"write {' or '.join(FORMATS)}")
     return chosen
 
 
 def _seconds(options: dict[str, str]) -> float:
     text = options.get("--wait", "0")
     if not _DECIMAL.fullmatch(text) or float(text) > MAX_WAIT_S:
-        raise _wrong(f"--wait: {quoted(text)} is not in range", f"write seconds, 0 to {MAX_WAIT_S:.0f}")
+        raise _wrong(f"--wait: {quoted(text)} is out of range", f"write a number of seconds from 0 to {MAX_WAIT_S:.0f}")
     return float(text)
 
 

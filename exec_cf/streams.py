@@ -1,4 +1,4 @@
-"""Standard streams as the contract wants them: stdin bounded, stdout once and whole, stderr never in the way."""
+"""The standard streams: stdin bounded, stdout once and whole, stderr never in the way."""
 
 # as in __main__
 import _signal as signal  # type: ignore[import-not-found]

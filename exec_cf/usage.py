@@ -1,4 +1,4 @@
-"""What the program says of itself, and what it can be asked."""
+"""The verbs, and the texts of `--help` and `--version`."""
 
 from exec_cf._version import version
 
@@ -8,7 +8,7 @@ VERSION = f"{PROGRAM} {version}\n"
 
 
 class Verb:
-    """One thing to ask for. *flag* is empty for the spawn, *reads* names its input, empty where it takes none."""
+    """One verb. *flag* is empty for the spawn; *reads* names the input, and is empty where there is none."""
 
     def __init__(self, name: str, reads: str, does: str) -> None:
         self.name = name
@@ -28,11 +28,11 @@ VERBS = {
     verb.name: verb
     for verb in (
         Verb("spawn", "spec", "start an agent, get its handle"),
-        Verb("validate", "spec", "list a spec's problems"),
-        Verb("status", "handle", "print the handle as it is now"),
+        Verb("validate", "spec", "list all problems of a spec"),
+        Verb("status", "handle", "print the handle, updated"),
         Verb("abort", "handle", "stop the agent"),
-        Verb("teardown", "handle", "stop the agent, see it gone"),
-        Verb("probe-version", "", "print what is spoken here"),
+        Verb("teardown", "handle", "stop the agent, see it leave"),
+        Verb("probe-version", "", "print the supported versions"),
     )
 }
 
@@ -45,18 +45,19 @@ Reads a SpawnSpec on stdin, starts an open-agent on the Worker that it names,
 and prints the agent's WorkerHandle on stdout.
 
 {_LINES}
-Without a file a verb reads stdin. Every verb can be repeated.
+Without a file, a verb reads stdin. Every verb is safe to repeat.
 
-      --format json   print JSON, and one JSON object a diagnostic (yaml)
-      --wait SECONDS  with --status: until the agent is no longer starting
+      --format json   print JSON, and each diagnostic as one JSON object
+      --wait SECONDS  with --status: wait while the agent is starting
   -h, --help          print this help
   -V, --version       print the version
 
-Exit: 0 done; a handle may say `failed`    65 the document is at fault
-      64 the call is at fault              70 it could not be done
+Exit codes: 0 success; the handle may have `status: failed`
+           64 the call is at fault    65 the document is    70 it failed
 
-CF_WORKER_URL names the Worker, CF_WORKER_TOKEN opens it; the README has all.
+CF_WORKER_URL and CF_WORKER_TOKEN say which Worker to use and how to log in;
+the README lists all variables.
 """
 
 PRINTED = {"-h": HELP, "--help": HELP, "-V": VERSION, "--version": VERSION}
-"""The arguments that print a text and end."""
+"""The arguments that print a text and exit."""

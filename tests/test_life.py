@@ -29,13 +29,13 @@ class World:
 
     def __init__(self, document: bytes, environ: Mapping[str, str]) -> None:
         self.environ = environ
-        self._network = Network(environ)
+        self.network = Network(environ)
         self._document = document
         self.out = b""
         self.err: list[str] = []
 
     def exchange(self, request: Request) -> Response:
-        return self._network.exchange(request)
+        return self.network.exchange(request)
 
     def sleep(self, seconds: float, /) -> None:
         sleep(seconds)
@@ -141,7 +141,10 @@ class Life(RuleBasedStateMachine):
 
     def _call(self, document: bytes, *arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, World]:
         world = World(document, environ or {})
-        return run(arguments, world), world
+        try:
+            return run(arguments, world), world
+        finally:
+            world.network.close()
 
 
 @pytest.fixture

@@ -265,12 +265,12 @@ class TestTeardown:
 class TestParseHandle:
     def test_a_token_in_the_clear_is_refused(self) -> None:
         handle = EXAMPLE_HANDLE.replace(b"https://", b"http://")
-        with pytest.raises(Refused, match="in the clear"):
+        with pytest.raises(Refused, match="sent unencrypted"):
             Asked(environ={"CF_WORKER_TOKEN": "s3cret"}, handle=handle)
 
     def test_a_token_for_one_worker_does_not_go_to_another(self) -> None:
         environ = {"CF_WORKER_TOKEN": "s3cret", "CF_WORKER_URL": "https://mine.example"}
-        with pytest.raises(Refused, match="belongs to the Worker of CF_WORKER_URL") as refused:
+        with pytest.raises(Refused, match="is for the Worker at CF_WORKER_URL") as refused:
             Asked(environ=environ)
         assert refused.value.exit_code == Exit.USAGE
         Asked(environ={**environ, "CF_WORKER_URL": BASE + ":443/elsewhere"})

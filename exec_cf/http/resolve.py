@@ -137,15 +137,17 @@ class Lookup:
         return str(last) if isinstance(last, LookupFailed) else type(last).__name__
 
     def _start(self, host: str) -> None:
-        self._news, told = socket.socketpair()
         self._waiting = set(FAMILIES)
-        try:
+        self._news, told = socket.socketpair()
+        with told:
             for family in FAMILIES:
-                threading.Thread(target=self._tell, args=(host, family, told.dup()), daemon=True).start()
-        except RuntimeError:  # no thread can be had
-            self._look_up_in_turn(host)
-        finally:
-            told.close()
+                end = told.dup()
+                try:
+                    threading.Thread(target=self._tell, args=(host, family, end), daemon=True).start()
+                except RuntimeError:  # no thread can be had
+                    end.close()
+                    self._look_up_in_turn(host)
+                    return
 
     def _look_up_in_turn(self, host: str) -> None:
         for family in reversed(FAMILIES):

@@ -50,7 +50,7 @@ def test_only_open_agent_variables_leave_the_machine(program: Program) -> None:
         ended = program.run(spec(worker.url, env))
     assert worker.asked[1].json["env"] == {"OPEN_AGENT_MODEL_ID": "m"}
     assert ended.lines == [
-        "line 3, column 6: env: only OPEN_AGENT_* goes to the Worker, not AWS_SECRET_ACCESS_KEY, PATH"
+        "line 3, column 6: env: only OPEN_AGENT_* is sent to the Worker, not AWS_SECRET_ACCESS_KEY, PATH"
     ]
     assert not any(b"hush" in asked.body for asked in worker.asked)
 

@@ -101,7 +101,7 @@ def test_a_tmux_handle_is_left_alone(program: Program) -> None:
     for verb in ("--status", "--abort", "--teardown"):
         ended = program.run(handle, verb)
         assert (ended.code, ended.out) == (65, b"")
-        assert "this program serves cf-worker only" in ended.err
+        assert "this program only handles cf-worker" in ended.err
 
 
 def test_probe_version_is_a_document(program: Program) -> None:
