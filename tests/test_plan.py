@@ -137,7 +137,7 @@ name: again
         "exactly one executor block",
         "cf-worker.script: ",
         "cf-worker.abort_endpoint: ",
-        "line 10, column 1: name: stands twice",
+        "line 10, column 1: name: occurs twice",
     ):
         assert sum(words in line for line in said) == 1, words
 
