@@ -129,6 +129,10 @@ class Cloudflare:
         """Treat the next requests of *operation* by *manners*, one each."""
         self._manners.setdefault(operation, []).extend(manners)
 
+    def forget_manners(self) -> None:
+        """Treat every request well again."""
+        self._manners.clear()
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
