@@ -14,8 +14,6 @@ from exec_cf.http import Response
 from exec_cf.messages import BusBlock
 from exec_cf.plan import Plan
 
-CONFLICT = "the session runs already with other settings"
-
 MAX_CAUSE_CHARS = 300
 """Characters of a Worker's own text that are shown."""
 
@@ -211,7 +209,8 @@ class Answer:
         if self.status in {401, 403}:
             self._fail(f"the Worker refuses the token (HTTP {self.status}); {cure}")
         if self.status == 409:
-            raise WorkerError(self._with_message(f"{self._verb}: {CONFLICT} (HTTP 409)"), conflict=True)
+            cause = f"{self._verb}: the session already runs with other settings (HTTP 409)"
+            raise WorkerError(self._with_message(cause), conflict=True)
         if 300 <= self.status < 400:
             self._fail(f"the Worker redirects (HTTP {self.status}); use its final URL")
         self._fail(self.problem)

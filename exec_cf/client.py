@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from exec_cf import answers, routes, urls
+from exec_cf import answers, routes
 from exec_cf._version import version
 from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
@@ -67,7 +67,7 @@ class Client:
             method="POST",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.bootstrap_timeout_ms,
-            headers={"content-type": "application/json", **self._authorization(self.base)},
+            headers={"content-type": "application/json", **self._authorization()},
             body=msgspec.json.encode(_start_body(plan)),
             read_body=True,
         )
@@ -90,34 +90,30 @@ class Client:
             method="GET",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.timeout_ms,
-            headers=self._authorization(self.base),
+            headers=self._authorization(),
             read_body=True,
         )
         answer, _ = self._ask("status", request)
         return answer.session_state(plan)
 
-    def stop(self, target: str) -> None:
-        """Post to *target*, with the token only where *target* has the origin of the Worker.
+    def stop(self, url: str, *, with_token: bool) -> None:
+        """Post to *url* to stop an agent. The token only goes to a URL that this program or the Worker made.
 
-        Raises `WorkerError` when the Worker cannot be reached or refuses, `NoRouteError` when it does not serve
-        *target*.
+        Raises `WorkerError` when the Worker cannot be reached or refuses, `NoRouteError` when it does not serve *url*.
         """
         request = Request(
             method="POST",
-            url=target,
+            url=url,
             timeout_ms=self.settings.timeout_ms,
-            headers=self._authorization(target),
+            headers=self._authorization() if with_token else {},
             read_body=True,
         )
         answer, _ = self._ask("abort", request)
         answer.check_stopped()
 
-    def _authorization(self, target: str) -> dict[str, str]:
-        """Return the header that carries the token; none without a token, and none to a foreign origin."""
+    def _authorization(self) -> dict[str, str]:
         token = self.settings.token
-        if not token or urls.origin_of(target) != urls.origin_of(self.base):
-            return {}
-        return {"authorization": f"Bearer {token}"}
+        return {"authorization": f"Bearer {token}"} if token else {}
 
     def _ask(self, verb: str, request: Request) -> tuple[Answer, int]:
         """Return the first answer that is not worth another attempt, and the number of its attempt."""

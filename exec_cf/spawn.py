@@ -9,7 +9,7 @@ from exec_cf import document, routes, settings
 from exec_cf.answers import NoRouteError, WorkerError
 from exec_cf.client import Client
 from exec_cf.errors import Code, Diagnostic
-from exec_cf.handles import ABORT_KIND
+from exec_cf.handles import ABORT_KIND, CONFLICT
 from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
 from exec_cf.plan import Plan, plan
 from exec_cf.settings import Settings
@@ -66,7 +66,9 @@ def spawn(prepared: PreparedSpawn, client: Client, time: Callable[[], float]) ->
     except WorkerError as error:
         hint = f"deploy a Worker with `{VERBS['deploy'].example}`" if error.is_absent else ""
         client.note(Diagnostic(Code.NOT_READY, f"{planned.name} failed: {error}", hint=hint))
-        handle = _handle(planned, "" if error.conflict else abort, time(), "failed", str(error))
+        if error.conflict:
+            return Spawned(_handle(planned, "", time(), "failed", f"{CONFLICT}{error}"))
+        handle = _handle(planned, abort, time(), "failed", str(error))
         return Spawned(handle, maybe_started=error.maybe_started)
     abort = started.abort if planned.abort_is_default and started.abort else planned.abort
     stop = (started.abort or routes.abort(planned.base, planned.session)) if started.created else ""
@@ -86,7 +88,7 @@ def roll_back(spawned: Spawned, prepared: PreparedSpawn, client: Client) -> None
             client.note(Diagnostic(Code.ROLLED_BACK, message, hint="spawn it again for a handle"))
         return
     try:
-        client.stop(spawned.stop)
+        client.stop(spawned.stop, with_token=True)
     except (WorkerError, NoRouteError) as error:
         client.note(Diagnostic(Code.ROLLED_BACK, f"the agent could not be stopped again: {error}"))
         return

@@ -9,7 +9,7 @@ from exec_cf import output, spawn
 from exec_cf.client import Client
 from exec_cf.document import read
 from exec_cf.errors import Diagnostic, Refused
-from exec_cf.handles import parse
+from exec_cf.handles import is_conflict, parse
 from exec_cf.http import RequestError, Response
 from exec_cf.messages import EXECUTOR, HANDLES, WorkerHandle
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC, spec
@@ -87,6 +87,7 @@ def test_a_failed_handle_keeps_the_endpoint_of_the_spec() -> None:
 def test_a_handle_for_a_session_that_is_taken_cannot_stop_it() -> None:
     one = Spawn(EXAMPLE_SPEC, HEALTHY, Response(409), environ=ONCE)
     assert (one.handle.status, one.handle.abort) == ("failed", msgspec.UNSET)
+    assert is_conflict(one.handle)
 
 
 def test_a_ready_handle_has_no_message() -> None:
