@@ -5,13 +5,15 @@ from typing import TypeVar
 
 import msgspec
 
-from exec_cf import routes, urls
+from exec_cf import answers, routes
+from exec_cf._version import version
 from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.plan import Plan
 from exec_cf.settings import Settings
+from exec_cf.usage import VERBS
 from exec_cf.world import World
 
 PAUSE_S = 0.25
@@ -34,12 +36,26 @@ class Client:
         self._world.sleep(PAUSE_S)
 
     def probe(self) -> None:
-        """Return as soon as `GET <base>/health` answers 2xx.
+        """Return as soon as `GET <base>/health` answers 2xx, and report a Worker of an earlier release.
 
         Raises `WorkerError` with the last cause when no attempt does.
         """
+        statuses: list[int] = []
+
+        def ask() -> Response:
+            response = self._world.exchange(request)
+            statuses.append(response.status)
+            return _healthy(response)
+
         request = Request(method="GET", url=routes.health(self.base), timeout_ms=self.settings.timeout_ms)
-        self._attempt("healthcheck", lambda: _healthy(self._world.exchange(request)))
+        try:
+            response, _ = self._attempt("healthcheck", ask)
+        except WorkerError as error:
+            raise WorkerError(str(error), is_absent=statuses[-1:] == [404]) from None
+        health = answers.health(response)
+        if health and health.is_older:
+            message = f"the Worker is release {truncated(health.version)}, and this program {version}"
+            self.note(Diagnostic(Code.OLDER, message, hint=f"update it with `{VERBS['deploy'].example}`"))
 
     def start(self, plan: Plan) -> Started:
         """Start the agent, or find it running with the same settings.
@@ -51,7 +67,7 @@ class Client:
             method="POST",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.bootstrap_timeout_ms,
-            headers={"content-type": "application/json", **self._authorization(self.base)},
+            headers={"content-type": "application/json", **self._authorization()},
             body=msgspec.json.encode(_start_body(plan)),
             read_body=True,
         )
@@ -74,34 +90,30 @@ class Client:
             method="GET",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.timeout_ms,
-            headers=self._authorization(self.base),
+            headers=self._authorization(),
             read_body=True,
         )
         answer, _ = self._ask("status", request)
         return answer.session_state(plan)
 
-    def stop(self, target: str) -> None:
-        """Post to *target*, with the token only where *target* has the origin of the Worker.
+    def stop(self, url: str, *, with_token: bool) -> None:
+        """Post to *url* to stop an agent. The token only goes to a URL that this program or the Worker made.
 
-        Raises `WorkerError` when the Worker cannot be reached or refuses, `NoRouteError` when it does not serve
-        *target*.
+        Raises `WorkerError` when the Worker cannot be reached or refuses, `NoRouteError` when it does not serve *url*.
         """
         request = Request(
             method="POST",
-            url=target,
+            url=url,
             timeout_ms=self.settings.timeout_ms,
-            headers=self._authorization(target),
+            headers=self._authorization() if with_token else {},
             read_body=True,
         )
         answer, _ = self._ask("abort", request)
         answer.check_stopped()
 
-    def _authorization(self, target: str) -> dict[str, str]:
-        """Return the header that carries the token; none without a token, and none to a foreign origin."""
+    def _authorization(self) -> dict[str, str]:
         token = self.settings.token
-        if not token or urls.origin_of(target) != urls.origin_of(self.base):
-            return {}
-        return {"authorization": f"Bearer {token}"}
+        return {"authorization": f"Bearer {token}"} if token else {}
 
     def _ask(self, verb: str, request: Request) -> tuple[Answer, int]:
         """Return the first answer that is not worth another attempt, and the number of its attempt."""

@@ -45,6 +45,9 @@ class Code(enum.Enum):
     EMPTY = ("empty", Exit.USAGE, "stdin is empty")
     UNREADABLE = ("unreadable", Exit.USAGE, "stdin or the named file cannot be read")
     ENVIRONMENT = ("environment", Exit.USAGE, "an environment variable has an invalid value")
+    CREDENTIALS = ("credentials", Exit.USAGE, "no usable Cloudflare API token is set")
+    ACCOUNT = ("account", Exit.USAGE, "the API token gives access to no account, or to several")
+    UNCONFIRMED = ("unconfirmed", Exit.USAGE, "a deletion was not confirmed")
     ENCODING = ("encoding", Exit.INPUT, "the input is not UTF-8 text, or contains a character that YAML forbids")
     LIMIT = ("limit", Exit.INPUT, "the input is larger, deeper or more repetitive than the limits allow")
     SYNTAX = ("syntax", Exit.INPUT, "the input is not YAML")
@@ -60,12 +63,15 @@ class Code(enum.Enum):
     FOREIGN = ("foreign", Exit.INPUT, "the handle was not printed by this program")
     STDOUT = ("stdout", Exit.RUNTIME, "stdout is closed, full or otherwise not writable")
     WORKER = ("worker", Exit.RUNTIME, "the Worker cannot be reached, or refuses")
+    API = ("api", Exit.RUNTIME, "Cloudflare's API refuses, or does not answer")
+    TAKEN = ("taken", Exit.RUNTIME, "the Worker of that name is somebody else's, in use, or newer than this program")
     INTERNAL = ("internal", Exit.RUNTIME, "the program itself crashed; please report it")
     SETTING = ("setting", Exit.OK, "a variable is not a number in range; its default or maximum is used")
     LOCAL = ("local", Exit.OK, "the script is a path, so the Worker is expected on this machine")
     NOT_SENT = ("kept", Exit.OK, "some variables of the spec are not sent to the Worker")
     ATTEMPT = ("attempt", Exit.OK, "one attempt to reach the Worker failed")
     NO_ROUTE = ("no-route", Exit.OK, "the Worker lacks a route; only its health was checked")
+    OLDER = ("older", Exit.OK, "the Worker is of an earlier release than this program")
     NOT_READY = ("not-ready", Exit.OK, "the handle has `status: failed` or `pending`, for this reason")
     ROLLED_BACK = (
         "taken-back",
@@ -73,6 +79,11 @@ class Code(enum.Enum):
         "the handle could not be delivered, so its agent was stopped again, or may still run",
     )
     TERMINAL = ("terminal", Exit.OK, "the input is read from the terminal")
+    STEP = ("step", Exit.OK, "a step of a deployment, and what it means for the agents")
+    USE = ("use", Exit.OK, "the variables with which a spawn finds the deployed Worker")
+    DEPLOYED = ("deployed", Exit.OK, "the Worker was deployed")
+    UNCHANGED = ("unchanged", Exit.OK, "nothing had to be changed")
+    UNDEPLOYED = ("undeployed", Exit.OK, "the Worker was deleted")
     SUMMARY = ("summary", Exit.OK, "the number of problems")
 
 

@@ -1,5 +1,6 @@
 """A WorkerHandle that comes back, validated as strictly as a spec: it comes from outside."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -13,6 +14,9 @@ from exec_cf.messages import EXECUTOR, HANDLES, BusBlock, WorkerHandle, version_
 from exec_cf.plan import Plan
 
 ABORT_KIND = "http-post"
+CONFLICT = "conflict: "
+"""How the message of a failed handle begins when somebody else's agent has the session."""
+
 STATUSES = ("pending", "ready", "failed")
 _PROMPT = ("agents", "prompt", "open-agent")
 
@@ -34,6 +38,16 @@ def parse(document: Document) -> tuple[WorkerHandle, Plan]:
     if found:
         raise Refused(found)
     return handle, _plan(handle)
+
+
+def is_conflict(handle: WorkerHandle) -> bool:
+    """Say whether *handle* is for a session that somebody else's agent has, so that its state is not the handle's."""
+    message = handle.message or ""
+    found = message.startswith(CONFLICT) or _EARLIER_CONFLICT.fullmatch(message)
+    return handle.status == "failed" and not handle.abort and bool(found)
+
+
+_EARLIER_CONFLICT = re.compile(r"start: the session runs already with other settings \(HTTP 409\)(: .*)?", re.DOTALL)
 
 
 def _strange(handle: WorkerHandle) -> list[Diagnostic]:

@@ -50,7 +50,8 @@ def _token(text: str) -> str:
     return text
 
 
-def _bearer(text: str) -> str:
+def bearer(text: str) -> str:
+    """Return *text*, a token. Raises `InvalidValue` when no header can carry it."""
     if not all("!" <= char <= "~" for char in text):
         raise InvalidValue("contains a character that cannot be sent in a header", "use printable ASCII without spaces")
     return text
@@ -105,7 +106,7 @@ SETTINGS: tuple[Setting, ...] = (
         "CF_WORKER_TOKEN",
         "bearer token for a Worker with a `CONTROL_TOKEN`; only sent over https or to loopback",
         "",
-        _bearer,
+        bearer,
     ),
 )
 

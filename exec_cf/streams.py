@@ -42,6 +42,14 @@ def read(file: str, limit: int) -> bytes:
         os.close(descriptor)
 
 
+def read_line(limit: int) -> bytes:
+    """Return one line of stdin, or its first *limit* bytes."""
+    line = bytearray()
+    while len(line) < limit and not line.endswith(b"\n") and (byte := _available(STDIN, 1)):
+        line += byte
+    return bytes(line)
+
+
 def _read_all(descriptor: int, limit: int) -> bytes:
     data = bytearray()
     while len(data) <= limit and (chunk := _available(descriptor, min(_CHUNK, limit + 1 - len(data)))):

@@ -54,7 +54,7 @@ def test_the_wait_is_in_seconds() -> None:
         (["--status", "--wait", "1e3"], "is out of range"),
         (["--status", "--wait", "99999"], "is out of range"),
         (["--status", "--wait", "\u0663"], "is out of range"),
-        (["--abort", "--wait", "1"], "--wait is only valid with --status"),
+        (["--abort", "--wait", "1"], "--wait is only valid with --status and --deploy"),
         (["--status", "--help"], "--help cannot be combined with other arguments"),
     ],
 )

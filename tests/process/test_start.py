@@ -82,7 +82,7 @@ REFUSALS: dict[str, tuple[Starter, str]] = {
     "403": (error(403, "forbidden", "wrong"), "set CF_WORKER_TOKEN"),
     "409": (
         error(409, "conflict", "it runs as pi"),
-        "the session runs already with other settings (HTTP 409): it runs",
+        "the session already runs with other settings (HTTP 409): it runs",
     ),
     "400": (error(400, "bad_request", "what is this"), "start: HTTP 400: what is this"),
     "413": (reply(413, b"too large"), "start: HTTP 413"),

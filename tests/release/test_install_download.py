@@ -231,7 +231,7 @@ def test_such_a_wget_installs_nothing_after_a_redirect(
 ) -> None:
     mirror.special["/SHA256SUMS"] = redirect(f"{hostile.url}/SHA256SUMS")
     done = run_unchecked(mirror.url)
-    refused(done, "it redirects, which needs curl or GNU wget", to)
+    refused(done, "it redirects: install curl or GNU wget", to)
     assert nothing_in(to)
 
 
@@ -281,7 +281,7 @@ ELSEWHERE = [
 @pytest.mark.parametrize("url", ELSEWHERE)
 def test_plain_http_from_anywhere_else_is_refused(url: str, shell: list[str], to: Path) -> None:
     done = install("--to", to, "--from", url, under=shell)
-    refused(done, "plain http is for this machine only, use https", to)
+    refused(done, "is neither https nor on this machine: use https", to)
     assert done.returncode == 64
     assert not to.exists()
 
@@ -415,7 +415,7 @@ def flood(handler: Any) -> None:
 def test_a_flood_is_cut_off(run: Run, mirror: Mirror, to: Path) -> None:
     mirror.special["/SHA256SUMS"] = flood
     done = run(mirror.url)
-    refused(done, "there is more of it than a release has", to)
+    refused(done, "it is larger than any release", to)
 
 
 def hostile_status(handler: Any) -> None:
