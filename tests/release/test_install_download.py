@@ -262,6 +262,13 @@ def test_plain_http_may_come_from_this_machine(host: str, run: Run, release: Pat
             assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_brackets_in_a_path_are_no_pattern(run: Run, release: Path) -> None:
+    shutil.copytree(release, release / "[1-2]", ignore=shutil.ignore_patterns("[[]1-2[]]"))
+    with serving(Mirror(release)) as server:
+        done = run(f"{server.url}/[1-2]")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.fixture
 def run_offline(shell: list[str], to: Path, tmp_path: Path) -> Run:
     """Return what installs from a URL with a downloader that reaches nothing, and says so when it is called."""
