@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from exec_cf import routes, urls
+from exec_cf import edge, routes, urls
 from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
 from exec_cf.errors import Code, Diagnostic
@@ -38,8 +38,13 @@ class Client:
 
         Raises `WorkerError` with the last cause when no attempt does.
         """
-        request = Request(method="GET", url=routes.health(self.base), timeout_ms=self.settings.timeout_ms)
-        self._attempt("healthcheck", lambda: _healthy(self._world.exchange(request)))
+        request = Request(
+            method="GET",
+            url=routes.health(self.base),
+            timeout_ms=self.settings.timeout_ms,
+            headers=self._service_token(self.base),
+        )
+        self._attempt("healthcheck", request, self._healthy)
 
     def start(self, plan: Plan) -> Started:
         """Start the agent, or find it running with the same settings.
@@ -62,7 +67,7 @@ class Client:
         if answer.lacks_route:
             self.note(no_route("POST /agent/<session>", answer.status))
             return Started()
-        return answer.started(plan, maybe_started=attempts > 1)
+        return answer.started(plan, maybe_started=attempts > 1 or answer.resent)
 
     def status(self, plan: Plan) -> SessionState:
         """Return the state of the plan's session.
@@ -81,7 +86,7 @@ class Client:
         return answer.session_state(plan)
 
     def stop(self, target: str) -> None:
-        """Post to *target*, with the token only where *target* has the origin of the Worker.
+        """Post to *target*, with secrets only where *target* has the origin of the Worker.
 
         Raises `WorkerError` when the Worker cannot be reached or refuses, `NoRouteError` when it does not serve
         *target*.
@@ -99,32 +104,60 @@ class Client:
     def _authorization(self, target: str) -> dict[str, str]:
         """Return the header that carries the token; none without a token, and none to a foreign origin."""
         token = self.settings.token
-        if not token or urls.origin_of(target) != urls.origin_of(self.base):
+        if not token or not self._is_own(target):
+            return self._service_token(target)
+        return {"authorization": f"Bearer {token}", **self._service_token(target)}
+
+    def _service_token(self, target: str) -> dict[str, str]:
+        """Return the headers that Cloudflare Access lets pass; none without them, and none to a foreign origin."""
+        if not self.settings.access_client_id or not self._is_own(target):
             return {}
-        return {"authorization": f"Bearer {token}"}
+        return {
+            "cf-access-client-id": self.settings.access_client_id,
+            "cf-access-client-secret": self.settings.access_client_secret,
+        }
+
+    def _is_own(self, target: str) -> bool:
+        return urls.origin_of(target) == urls.origin_of(self.base)
+
+    def _healthy(self, response: Response) -> None:
+        """Raise `RequestError` unless *response* is a healthy Worker's: a 2xx, and not the word of a page."""
+        stranger = edge.stranger(response, sends_service_token=bool(self.settings.access_client_id))
+        problem = stranger or edge.page(response) or edge.elsewhere(response)
+        if problem or not 200 <= response.status < 300:
+            raise _RefusalError(problem or f"HTTP {response.status}", response)
 
     def _ask(self, verb: str, request: Request) -> tuple[Answer, int]:
         """Return the first answer that is not worth another attempt, and the number of its attempt."""
 
-        def ask() -> Answer:
-            answer = Answer(verb, self._world.exchange(request), self.settings.token)
+        def judge(response: Response) -> Answer:
+            answer = Answer(verb, response, self.settings, is_foreign=not self._is_own(request.url))
             if answer.may_pass:
-                raise RequestError(answer.problem)
+                raise _RefusalError(answer.problem, response)
             return answer
 
-        return self._attempt(verb, ask)
+        return self._attempt(verb, request, judge)
 
-    def _attempt(self, verb: str, ask: Callable[[], T]) -> tuple[T, int]:
-        """Return what *ask* returns, and after how many attempts. Raises `WorkerError` when every attempt fails."""
+    def _attempt(self, verb: str, request: Request, judge: Callable[[Response], T]) -> tuple[T, int]:
+        """Return what *judge* makes of the response, and after how many attempts.
+
+        Between two attempts it waits as long as the peer asks for, where that fits the limit of an attempt. Raises
+        `WorkerError` when every attempt fails.
+        """
         limit = self.settings.retries
         cause = ""
+        pause_s = PAUSE_S
         for number in range(1, limit + 1):
             if number > 1:
-                self.pause()
+                self._world.sleep(pause_s)
             try:
-                return ask(), number
+                return judge(self._world.exchange(request)), number
             except RequestError as error:
+                asked_s = error.retry_after_s if isinstance(error, _RefusalError) else 0.0
+                fits = asked_s * 1000 <= request.timeout_ms
+                pause_s = max(PAUSE_S, asked_s) if fits else PAUSE_S
                 cause = truncated(str(error), MAX_CAUSE_CHARS)
+                cause += "" if fits else f"; another attempt is welcome after {asked_s:.0f} seconds"
                 self.note(Diagnostic(Code.ATTEMPT, f"{verb} attempt {number}/{limit}: {cause}"))
         raise WorkerError(f"{verb}: {cause}" if limit == 1 else f"{verb}: {cause} (after {limit} attempts)")
 
@@ -134,10 +167,12 @@ def no_route(route: str, status: object) -> Diagnostic:
     return Diagnostic(Code.NO_ROUTE, f"the Worker has no {route} (HTTP {status}); ready only means that it is healthy")
 
 
-def _healthy(response: Response) -> Response:
-    if 200 <= response.status < 300:
-        return response
-    raise RequestError(f"HTTP {response.status}")
+class _RefusalError(RequestError):
+    """A response that another attempt may change; the text says why it is none to go by."""
+
+    def __init__(self, cause: str, response: Response) -> None:
+        super().__init__(cause)
+        self.retry_after_s = (response.retry_after_s or 0.0) if response.status in {429, 503} else 0.0
 
 
 def _start_body(plan: Plan) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 from tests.support.manners import Call, Manner, Server, ok
 
@@ -10,8 +11,15 @@ from tests.support.manners import Call, Manner, Server, ok
 class Proxy(Server):
     """A proxy: what it is asked for in the clear it answers itself, a tunnel leads to *upstream*, a port here."""
 
-    def __init__(self, upstream: int = 0, manner: Manner = ok) -> None:
-        super().__init__(lambda call: _tunnel(call, upstream) if call.head.method == "CONNECT" else manner(call))
+    def __init__(
+        self,
+        upstream: int = 0,
+        manner: Manner = ok,
+        create: Callable[[Callable[[], socket.socket]], socket.socket] = lambda make: make(),
+    ) -> None:
+        super().__init__(
+            lambda call: _tunnel(call, upstream) if call.head.method == "CONNECT" else manner(call), create=create
+        )
 
 
 def _tunnel(call: Call, upstream: int) -> None:

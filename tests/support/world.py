@@ -58,6 +58,8 @@ class FakeWorld:
         self.written = b""
         self.errors: list[str] = []
         self.slept: list[float] = []
+        self.later_s = 0.0
+        """How long after `NOW` it is."""
         self.order: list[str] = []
 
     def exchange(self, request: Request) -> Response:
@@ -68,7 +70,7 @@ class FakeWorld:
         self.slept.append(seconds)
 
     def time(self) -> float:
-        return NOW.timestamp()
+        return NOW.timestamp() + self.later_s
 
     def monotonic(self) -> float:
         return sum(self.slept)
