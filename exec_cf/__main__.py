@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from exec_cf import streams
+from exec_cf import files, streams
 from exec_cf.cli import run
 
 TYPE_CHECKING = False  # importing typing would take longer than the rest of `--version`
@@ -30,7 +30,17 @@ class Process:
     check_writable = staticmethod(streams.check_stdout)
     write = staticmethod(streams.write_stdout)
     error = staticmethod(streams.error_line)
+    read_secret = staticmethod(files.read_secret)
+    create_secret = staticmethod(files.create_secret)
     _network: "Network | None" = None
+
+    def random_token(self) -> str:
+        """Return 64 hexadecimal digits from the system's random source."""
+        return os.urandom(32).hex()
+
+    def answer(self) -> str:
+        """Return the line that the user types."""
+        return streams.read_line(_MAX_ANSWER_BYTES).decode(errors="replace")
 
     def exchange(self, request: "Request") -> "Response":
         """Return the response to *request*. Raises `exec_cf.http.RequestError`."""
@@ -39,6 +49,9 @@ class Process:
 
             self._network = Network(self.environ)
         return self._network.exchange(request)
+
+
+_MAX_ANSWER_BYTES = 100
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The command line to a call."""
+"""The command line, parsed."""
 
 import re
 from collections.abc import Sequence
@@ -13,24 +13,28 @@ from exec_cf.usage import PRINTED, VERBS, Verb
 
 FORMATS = ("yaml", "json")
 MAX_WAIT_S = 3600.0
+DEPLOY_WAIT_S = 60
+"""How long a new address may take. It usually answers within seconds, under a new subdomain within minutes."""
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What the user asks for. *file* is empty for stdin."""
+    """A parsed command line. *file* is empty for stdin."""
 
     verb: Verb
     file: str = ""
     as_json: bool = False
     wait_s: float = 0.0
+    dry_run: bool = False
+    is_confirmed: bool = False
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Say whether *arguments* ask for JSON, also where they are wrong otherwise."""
+    """Say whether *arguments* ask for JSON, even where the rest of them is invalid."""
     return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
 
 
 def parse(arguments: Sequence[str]) -> Call:
-    """Return the call that *arguments* make. Raises `Refused`."""
+    """Return *arguments* parsed. Raises `Refused`."""
     rest = list(arguments)
     verbs: list[Verb] = []
     files: list[str] = []
@@ -40,14 +44,18 @@ def parse(arguments: Sequence[str]) -> Call:
         flag, equals, value = argument.partition("=")
         if flag in _FLAGS and not equals:
             verbs.append(_FLAGS[flag])
+        elif flag in _SWITCHES and not equals:
+            options[flag] = ""
         elif flag in _OPTIONS:
             options[flag] = value if equals else _next(flag, rest)
         elif argument in PRINTED:
-            raise _wrong(f"{argument} stands alone", "remove the other arguments")
+            raise _wrong(f"{argument} cannot be combined with other arguments", "remove them")
         elif flag in _FLAGS:
-            raise _wrong(f"{flag} takes no =", f"write {flag} FILE")
+            raise _wrong(f"{flag} takes no value after =", f"write {flag} FILE")
+        elif flag in _SWITCHES:
+            raise _wrong(f"{flag} takes no value", f"write {flag}")
         elif not argument and verbs:
-            raise _wrong("the file's name is empty", "name a file, or - for stdin")
+            raise _wrong("the file name is empty", "name a file, or - for stdin")
         elif argument.startswith("-") and argument != "-":
             raise _wrong(f"unknown argument {quoted(argument)}", _nearest(flag))
         else:
@@ -57,6 +65,7 @@ def parse(arguments: Sequence[str]) -> Call:
 
 _FLAGS = {verb.flag: verb for verb in VERBS.values() if verb.flag}
 _OPTIONS = ("--format", "--wait")
+_SWITCHES = ("--dry-run", "--yes")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
@@ -69,33 +78,42 @@ def _next(flag: str, rest: list[str]) -> str:
 def _call(verbs: list[Verb], files: list[str], options: dict[str, str]) -> Call:
     verb = verbs[0] if verbs else VERBS["spawn"]
     if len(set(verbs)) > 1:
-        raise _wrong(f"{verbs[0].flag} and {verbs[1].flag} exclude each other", "make two calls")
+        raise _wrong(f"{verbs[0].flag} and {verbs[1].flag} cannot be combined", "make two calls")
     if files and not verb.flag:
         raise _wrong(f"unknown argument {quoted(files[0])}", "see --help; the SpawnSpec goes to stdin")
     if len(files) > (1 if verb.reads else 0):
         raise _wrong(f"unexpected argument {quoted(files[-1])}", f"write `{verb.example}`")
-    if "--wait" in options and verb.name != "status":
-        raise _wrong("--wait goes with --status only", "remove it")
+    for option in options:
+        if option != "--format" and option not in verb.options:
+            takers = " and ".join(other.flag for other in VERBS.values() if option in other.options)
+            raise _wrong(f"{option} is only valid with {takers}", "remove it")
     file = "" if files == ["-"] else "".join(files)
-    return Call(verb, file, _format(options) == "json", _seconds(options))
+    return Call(
+        verb,
+        file,
+        as_json=_format(options) == "json",
+        wait_s=_seconds(options, DEPLOY_WAIT_S if verb.name == "deploy" else 0),
+        dry_run="--dry-run" in options,
+        is_confirmed="--yes" in options,
+    )
 
 
 def _format(options: dict[str, str]) -> str:
     chosen = options.get("--format", FORMATS[0])
     if chosen not in FORMATS:
-        raise _wrong(f"--format: {quoted(chosen)} is unknown", f"write {' or '.join(FORMATS)}")
+        raise _wrong(f"--format: {quoted(chosen)} is not a format", f"write {' or '.join(FORMATS)}")
     return chosen
 
 
-def _seconds(options: dict[str, str]) -> float:
-    text = options.get("--wait", "0")
+def _seconds(options: dict[str, str], default: int) -> float:
+    text = options.get("--wait", str(default))
     if not _DECIMAL.fullmatch(text) or float(text) > MAX_WAIT_S:
-        raise _wrong(f"--wait: {quoted(text)} is not in range", f"write seconds, 0 to {MAX_WAIT_S:.0f}")
+        raise _wrong(f"--wait: {quoted(text)} is out of range", f"write a number of seconds from 0 to {MAX_WAIT_S:.0f}")
     return float(text)
 
 
 def _nearest(flag: str) -> str:
-    long = [name for name in (*_FLAGS, *_OPTIONS, *PRINTED) if name.startswith("--")]
+    long = [name for name in (*_FLAGS, *_OPTIONS, *_SWITCHES, *PRINTED) if name.startswith("--")]
     near = get_close_matches(flag.lower(), long, 1, 0.75) if len(flag) > len("--") else []
     return f"did you mean {near[0]}?" if near else "see --help; the SpawnSpec goes to stdin"
 

@@ -5,13 +5,15 @@ from typing import TypeVar
 
 import msgspec
 
-from exec_cf import edge, routes, urls
+from exec_cf import answers, edge, routes, urls
+from exec_cf._version import version
 from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.plan import Plan
 from exec_cf.settings import Settings
+from exec_cf.usage import VERBS
 from exec_cf.world import World
 
 PAUSE_S = 0.25
@@ -34,17 +36,30 @@ class Client:
         self._world.sleep(PAUSE_S)
 
     def probe(self) -> None:
-        """Return as soon as `GET <base>/health` answers 2xx.
+        """Return as soon as `GET <base>/health` answers 2xx, and report a Worker of an earlier release.
 
         Raises `WorkerError` with the last cause when no attempt does.
         """
+        statuses: list[int] = []
+
+        def judge(response: Response) -> Response:
+            statuses.append(response.status)
+            return self._healthy(response)
+
         request = Request(
             method="GET",
             url=routes.health(self.base),
             timeout_ms=self.settings.timeout_ms,
             headers=self._service_token(self.base),
         )
-        self._attempt("healthcheck", request, self._healthy)
+        try:
+            response, _ = self._attempt("healthcheck", request, judge)
+        except WorkerError as error:
+            raise WorkerError(str(error), is_absent=statuses[-1:] == [404]) from None
+        health = answers.health(response)
+        if health and health.is_older:
+            message = f"the Worker is release {truncated(health.version)}, and this program {version}"
+            self.note(Diagnostic(Code.OLDER, message, hint=f"update it with `{VERBS['deploy'].example}`"))
 
     def start(self, plan: Plan) -> Started:
         """Start the agent, or find it running with the same settings.
@@ -56,7 +71,7 @@ class Client:
             method="POST",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.bootstrap_timeout_ms,
-            headers={"content-type": "application/json", **self._authorization(self.base)},
+            headers={"content-type": "application/json", **self._authorization(), **self._service_token(self.base)},
             body=msgspec.json.encode(_start_body(plan)),
             read_body=True,
         )
@@ -79,53 +94,50 @@ class Client:
             method="GET",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.timeout_ms,
-            headers=self._authorization(self.base),
+            headers={**self._authorization(), **self._service_token(self.base)},
             read_body=True,
         )
         answer, _ = self._ask("status", request)
         return answer.session_state(plan)
 
-    def stop(self, target: str) -> None:
-        """Post to *target*, with secrets only where *target* has the origin of the Worker.
+    def stop(self, url: str, *, with_token: bool) -> None:
+        """Post to *url* to stop an agent. The token only goes to a URL that this program or the Worker made.
 
-        Raises `WorkerError` when the Worker cannot be reached or refuses, `NoRouteError` when it does not serve
-        *target*.
+        Raises `WorkerError` when the Worker cannot be reached or refuses, `NoRouteError` when it does not serve *url*.
         """
         request = Request(
             method="POST",
-            url=target,
+            url=url,
             timeout_ms=self.settings.timeout_ms,
-            headers=self._authorization(target),
+            headers={**(self._authorization() if with_token else {}), **self._service_token(url)},
             read_body=True,
         )
         answer, _ = self._ask("abort", request)
         answer.check_stopped()
 
-    def _authorization(self, target: str) -> dict[str, str]:
-        """Return the header that carries the token; none without a token, and none to a foreign origin."""
+    def _authorization(self) -> dict[str, str]:
         token = self.settings.token
-        if not token or not self._is_own(target):
-            return self._service_token(target)
-        return {"authorization": f"Bearer {token}", **self._service_token(target)}
+        return {"authorization": f"Bearer {token}"} if token else {}
 
-    def _service_token(self, target: str) -> dict[str, str]:
+    def _service_token(self, url: str) -> dict[str, str]:
         """Return the headers that Cloudflare Access lets pass; none without them, and none to a foreign origin."""
-        if not self.settings.access_client_id or not self._is_own(target):
+        if not self.settings.access_client_id or not self._is_own(url):
             return {}
         return {
             "cf-access-client-id": self.settings.access_client_id,
             "cf-access-client-secret": self.settings.access_client_secret,
         }
 
-    def _is_own(self, target: str) -> bool:
-        return urls.origin_of(target) == urls.origin_of(self.base)
+    def _is_own(self, url: str) -> bool:
+        return urls.origin_of(url) == urls.origin_of(self.base)
 
-    def _healthy(self, response: Response) -> None:
-        """Raise `RequestError` unless *response* is a healthy Worker's: a 2xx, and not the word of a page."""
+    def _healthy(self, response: Response) -> Response:
+        """Return *response* if it is a healthy Worker's: a 2xx, and not the word of a page. Raises `RequestError`."""
         stranger = edge.stranger(response, sends_service_token=bool(self.settings.access_client_id))
         problem = stranger or edge.page(response) or edge.elsewhere(response)
         if problem or not 200 <= response.status < 300:
             raise _RefusalError(problem or f"HTTP {response.status}", response)
+        return response
 
     def _ask(self, verb: str, request: Request) -> tuple[Answer, int]:
         """Return the first answer that is not worth another attempt, and the number of its attempt."""

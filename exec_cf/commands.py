@@ -8,8 +8,10 @@ from exec_cf.arguments import Call
 from exec_cf.client import Client
 from exec_cf.display import truncated
 from exec_cf.document import LIMITS
+from exec_cf.encode import render, render_json
 from exec_cf.errors import Code, Diagnostic, Refused
 from exec_cf.report import Reporter
+from exec_cf.usage import PROGRAM
 from exec_cf.world import World
 
 
@@ -51,6 +53,8 @@ def _perform(call: Call, world: World, reporter: Reporter) -> None:
             verbs.abort(*_target(call, world, reporter))
         case "teardown":
             verbs.teardown(*_target(call, world, reporter))
+        case "deploy" | "undeploy":
+            _deployment(call, world, reporter)
         case _:
             output.write(verbs.versions(call.as_json), world)
 
@@ -65,6 +69,31 @@ def _spawn(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None
     except Exception:
         spawn.roll_back(spawned, prepared, client)
         raise
+
+
+def _deployment(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+    from exec_cf import deploy  # noqa: PLC0415  the door of a room with the Worker in it: 350 kB
+
+    data = _input(call, world, note)
+    folder = call.file.rpartition("/")[0] or ("/" if call.file.startswith("/") else "")
+    options = deploy.Options(folder=folder, wait_s=call.wait_s, dry_run=call.dry_run)
+    if call.verb.name == "undeploy":
+        deploy.undeploy(data, options, world, note, lambda question: _confirmed(question, call, world))
+        return
+    output.check_writable(world)
+    deployed = deploy.deploy(data, options, world, note)
+    output.write(render_json(deployed) if call.as_json else render(deployed), world)
+
+
+def _confirmed(question: str, call: Call, world: World) -> bool:
+    """Return what the user at the terminal answers. Raises `Refused` when there is none."""
+    if call.is_confirmed:
+        return True
+    if not call.file or not world.at_terminal():
+        message = "a deletion has to be confirmed, and stdin is not a terminal"
+        raise Refused([Diagnostic(Code.UNCONFIRMED, message, hint="pass --yes")])
+    world.error(f"{PROGRAM}: {question} Type yes to go on:")
+    return world.answer().strip().lower() == "yes"
 
 
 def _target(call: Call, world: World, note: Callable[[Diagnostic], None]) -> tuple[verbs.Target, Client]:

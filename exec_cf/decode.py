@@ -38,7 +38,9 @@ def _present(value: Any, message: type[msgspec.Struct]) -> Any:
     return {
         key: _present(item, block) if (block := _block(fields, key)) else item
         for key, item in value.items()
-        if not (item is None and key in fields and not fields[key].required)
+        if not (
+            item is None and key in fields and not fields[key].required and type(None) not in _options(fields[key].type)
+        )
         and not (item == "" and key == "spec_version")
     }
 
@@ -73,8 +75,12 @@ def _in_words(problem: Diagnostic, document: Document) -> Diagnostic:
         hint = (
             f'write "{position.spelling}"' if len(position.spelling) <= MAX_SHOWN_CHARS else "put it in double quotes"
         )
-    secret = problem.path[:1] == ("env",) and isinstance(value, str)
-    got = "text" if secret else describe(value, position.spelling)
+    got = describe(value, position.spelling)
+    if problem.path[:1] == ("env",) and isinstance(value, str):
+        got = "text"
+    if problem.path[:1] == ("secrets",) and not isinstance(value, (dict, list)):
+        # Whatever stands in the place of a secret's source may be the secret.
+        got, hint = "a value", problem.hint
     message = f"expected {problem.message}, got {got}"
     return msgspec.structs.replace(problem, message=message, hint=hint)
 
@@ -90,6 +96,11 @@ def _explain(value: Value, kind: Any, path: Path = ()) -> Iterator[Diagnostic]:
     while isinstance(kind, inspect.Metadata):
         kind = kind.type
     match kind:
+        case inspect.UnionType():
+            # The only unions are of something and null.
+            if value is not None:
+                something = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
+                yield from _explain(value, something, path)
         case inspect.StructType():
             yield from _struct(value, kind, path)
         case inspect.DictType():
@@ -110,7 +121,7 @@ def _struct(value: Value, kind: Any, path: Path) -> Iterator[Diagnostic]:
         yield Diagnostic(Code.TYPE, "a mapping", path, f"its fields are {_listed(fields)}")
         return
     for key, item in value.items():
-        if key in fields and item is None:
+        if key in fields and item is None and not isinstance(fields[key].type, inspect.UnionType):
             yield Diagnostic(Code.MISSING, "is required, got null", (*path, key), "give it a value")
         elif key in fields:
             yield from _explain(item, fields[key].type, (*path, key))
@@ -164,4 +175,5 @@ def _listed(names: Iterable[Any], last: str = "and") -> str:
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
     near = get_close_matches(name.strip().lower().replace("_", "-"), known, 1, 0.7)
     near = near or get_close_matches(name.strip().lower(), known, 1, 0.7)
+    near = near or get_close_matches(name.strip().upper(), known, 1, 0.7)
     return f"did you mean {near[0]}?" if near else f"known fields are {_listed(known)}"

@@ -1,4 +1,4 @@
-"""Text that came from outside, made fit to be shown to a person."""
+"""Text from outside, made safe to show."""
 
 import re
 
@@ -9,19 +9,19 @@ MAX_SHOWN_CHARS = 120
 
 
 def printable(text: str) -> str:
-    """Return *text* as one printable line: what a terminal would obey is escaped, URL credentials are blotted out."""
+    """Return *text* as one printable line: control characters are escaped, credentials of URLs replaced by `***`."""
     visible = text if text.isprintable() else "".join(map(_printable, text))
     return _WORD.sub(_without_credentials, visible) if "@" in visible else visible
 
 
 def truncated(text: str, limit: int = MAX_SHOWN_CHARS) -> str:
-    """Return *text* made plain, and then cut: a password that has lost its @ would be shown."""
+    """Return *text* made printable, and then cut: the other way round, a password could lose the @ it is known by."""
     visible = printable(text)
     return visible if len(visible) <= limit else visible[:limit] + "…"
 
 
 def quoted(text: str) -> str:
-    """Return *text* in double quotes, escaped and short."""
+    """Return *text* in double quotes, escaped and cut."""
     return '"' + truncated(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 

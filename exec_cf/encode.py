@@ -9,20 +9,20 @@ from yaml import SafeDumper, ScalarNode, dump
 from yaml.emitter import ScalarAnalysis
 
 _BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
-"""Text that needs no quotes: it begins no indicator, number or date, and holds neither `: ` nor ` #`."""
+"""Text that needs no quotes: it does not begin like an indicator, a number or a date, and has no `: ` or ` #`."""
 
 _EXPONENT = re.compile(r"[eE][0-9]+")
-"""What a lenient parser of YAML 1.1 takes for a number."""
+"""Read as a number by lenient YAML 1.1 parsers."""
 
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-"""What YAML 1.1 or 1.2 reads as a boolean or null, in any case."""
+"""Read as a boolean or null by YAML 1.1 or 1.2, in any case."""
 
 
 def render(message: msgspec.Struct) -> bytes:
     r"""Return *message* as one YAML document, its fields in the order of their declaration.
 
-    Text is quoted wherever a parser of either version could read it as something else; quotes are double, so that
-    what is not printable ASCII becomes `\xNN`, `\uNNNN` or `\UNNNNNNNN`.
+    Text is quoted wherever a parser of either version could read it as something else. The quotes are double, so
+    that anything but printable ASCII becomes `\xNN`, `\uNNNN` or `\UNNNNNNNN`.
     """
     value = msgspec.to_builtins(message, builtin_types=(datetime,))
     text: str = dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=False, width=_UNBROKEN)
@@ -30,7 +30,7 @@ def render(message: msgspec.Struct) -> bytes:
 
 
 def render_json(message: msgspec.Struct) -> bytes:
-    """Return *message* as one line of JSON, which is YAML too."""
+    """Return *message* as one line of JSON, which is also YAML."""
     value = msgspec.to_builtins(message, builtin_types=(datetime,))
     return msgspec.json.encode(_stamped(value)) + b"\n"
 
@@ -52,8 +52,8 @@ _UNBROKEN = 1 << 30
 class _Dumper(SafeDumper):
     """PyYAML's dumper with the quoting rule above, and without anchors.
 
-    PyYAML looks at plain text twice, one character at a time, to learn what the rule has decided already; a long
-    session would take seconds.
+    PyYAML would analyze plain text twice, one character at a time, to find out what the rule has already decided: for
+    a long session that takes seconds.
     """
 
     ESCAPE_REPLACEMENTS = {'"': '"', "\\": "\\"}  # type: ignore[misc]  # noqa: RUF012  PyYAML's table

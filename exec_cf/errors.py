@@ -1,6 +1,6 @@
-"""Every way to refuse: exit codes, the catalogue of problems, and how a problem reads.
+"""Diagnostics: the exit codes, the catalogue, and how each one reads.
 
-65 says that the document is at fault, 64 that the call or its environment is, 70 that we or the world are.
+65 means that the document is at fault, 64 the call or its environment, 70 this program or the world around it.
 """
 
 import enum
@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 
 class Exit(enum.IntEnum):
-    """The exit codes; every other code is reserved."""
+    """The exit codes. There are no others."""
 
     OK = 0
     USAGE = 64
@@ -23,17 +23,17 @@ class Exit(enum.IntEnum):
 
 
 EXIT_MEANING: dict[Exit, str] = {
-    Exit.OK: "done; a spawn and `--status` have printed a handle, which may say `status: failed`",
-    Exit.USAGE: "the call is at fault: an unknown argument, an empty stdin, an unusable environment variable",
-    Exit.INPUT: "the document is at fault: not YAML, or it breaks the schema or a rule",
-    Exit.RUNTIME: "not done: stdout is closed or full, the Worker does not stop the agent, or the program failed",
+    Exit.OK: "success; a spawn and `--status` have printed a handle, possibly with `status: failed`",
+    Exit.USAGE: "the call is at fault: an unknown argument, an empty stdin, an invalid environment variable",
+    Exit.INPUT: "the document is at fault: it is not YAML, or it violates the schema or a rule",
+    Exit.RUNTIME: "failed: stdout cannot be written, the Worker does not stop the agent, or the program crashed",
 }
 
 
 class Code(enum.Enum):
-    """The stable name of each kind of diagnostic, with the exit code it leads to and what it means.
+    """The stable name of each kind of diagnostic, with the exit code it leads to and its meaning.
 
-    One that leads to 0 tells something and ends nothing.
+    A diagnostic that leads to 0 is information: the call goes on.
     """
 
     def __init__(self, slug: str, exit_code: Exit, meaning: str) -> None:
@@ -41,42 +41,57 @@ class Code(enum.Enum):
         self.exit_code = exit_code
         self.meaning = meaning
 
-    ARGUMENT = ("argument", Exit.USAGE, "an argument is unknown, or does not go with the others")
-    EMPTY = ("empty", Exit.USAGE, "nothing came on stdin")
+    ARGUMENT = ("argument", Exit.USAGE, "an argument is unknown, or cannot be combined with the others")
+    EMPTY = ("empty", Exit.USAGE, "stdin is empty")
     UNREADABLE = ("unreadable", Exit.USAGE, "stdin or the named file cannot be read")
-    ENVIRONMENT = ("environment", Exit.USAGE, "an environment variable holds what cannot be used")
-    ENCODING = ("encoding", Exit.INPUT, "the input is not UTF-8 text, or holds a character that YAML forbids")
-    LIMIT = ("limit", Exit.INPUT, "the input is larger, deeper or more repetitive than is read")
+    ENVIRONMENT = ("environment", Exit.USAGE, "an environment variable has an invalid value")
+    CREDENTIALS = ("credentials", Exit.USAGE, "no usable Cloudflare API token is set")
+    ACCOUNT = ("account", Exit.USAGE, "the API token gives access to no account, or to several")
+    UNCONFIRMED = ("unconfirmed", Exit.USAGE, "a deletion was not confirmed")
+    ENCODING = ("encoding", Exit.INPUT, "the input is not UTF-8 text, or contains a character that YAML forbids")
+    LIMIT = ("limit", Exit.INPUT, "the input is larger, deeper or more repetitive than the limits allow")
     SYNTAX = ("syntax", Exit.INPUT, "the input is not YAML")
-    DOCUMENTS = ("documents", Exit.INPUT, "the input holds no document, or more than one")
-    DUPLICATE = ("duplicate", Exit.INPUT, "a key stands twice in one mapping")
-    TAG = ("tag", Exit.INPUT, "a tag is none of YAML's core schema, or does not fit its value")
-    TYPE = ("type", Exit.INPUT, "a field holds another type than the schema says")
-    MISSING = ("missing", Exit.INPUT, "a required field is absent")
-    KEY = ("key", Exit.INPUT, "a key breaks its rule")
-    UNKNOWN = ("unknown", Exit.INPUT, "a field that the schema does not have")
-    VALUE = ("value", Exit.INPUT, "a field holds a value that its rule refuses")
-    BLOCKS = ("blocks", Exit.INPUT, "not exactly one executor block, or one of another executor")
-    FOREIGN = ("foreign", Exit.INPUT, "a handle that this program would not have printed")
-    STDOUT = ("stdout", Exit.RUNTIME, "stdout is closed, full or otherwise not to be written")
-    WORKER = ("worker", Exit.RUNTIME, "the Worker cannot be reached, or does not do what it is asked")
-    INTERNAL = ("internal", Exit.RUNTIME, "the program itself failed; please report it")
-    SETTING = ("setting", Exit.OK, "a variable is no number in range, its default or cap is taken")
+    DOCUMENTS = ("documents", Exit.INPUT, "the input has no document, or more than one")
+    DUPLICATE = ("duplicate", Exit.INPUT, "a key appears twice in a mapping")
+    TAG = ("tag", Exit.INPUT, "a tag is not part of YAML's core schema, or does not match its value")
+    TYPE = ("type", Exit.INPUT, "a field has the wrong type")
+    MISSING = ("missing", Exit.INPUT, "a required field is missing")
+    KEY = ("key", Exit.INPUT, "a key is invalid")
+    UNKNOWN = ("unknown", Exit.INPUT, "a field is not in the schema")
+    VALUE = ("value", Exit.INPUT, "a field has an invalid value")
+    BLOCKS = ("blocks", Exit.INPUT, "there is not exactly one executor block, or it is another executor's")
+    FOREIGN = ("foreign", Exit.INPUT, "the handle was not printed by this program")
+    STDOUT = ("stdout", Exit.RUNTIME, "stdout is closed, full or otherwise not writable")
+    WORKER = ("worker", Exit.RUNTIME, "the Worker cannot be reached, or refuses")
+    API = ("api", Exit.RUNTIME, "Cloudflare's API refuses, or does not answer")
+    TAKEN = ("taken", Exit.RUNTIME, "the Worker of that name is somebody else's, in use, or newer than this program")
+    INTERNAL = ("internal", Exit.RUNTIME, "the program itself crashed; please report it")
+    SETTING = ("setting", Exit.OK, "a variable is not a number in range; its default or maximum is used")
     LOCAL = ("local", Exit.OK, "the script is a path, so the Worker is expected on this machine")
-    NOT_SENT = ("kept", Exit.OK, "variables of the spec that stay on this machine")
-    ATTEMPT = ("attempt", Exit.OK, "one attempt at the Worker failed")
-    NO_ROUTE = ("no-route", Exit.OK, "the Worker lacks a route, its health has to do")
-    NOT_READY = ("not-ready", Exit.OK, "the handle says `failed` or `pending`, and why")
-    ROLLED_BACK = ("taken-back", Exit.OK, "an agent was stopped again, its handle could not be delivered")
-    TERMINAL = ("terminal", Exit.OK, "the input is read from a terminal")
-    SUMMARY = ("summary", Exit.OK, "how many problems there were")
+    NOT_SENT = ("kept", Exit.OK, "some variables of the spec are not sent to the Worker")
+    ATTEMPT = ("attempt", Exit.OK, "one attempt to reach the Worker failed")
+    NO_ROUTE = ("no-route", Exit.OK, "the Worker lacks a route; only its health was checked")
+    OLDER = ("older", Exit.OK, "the Worker is of an earlier release than this program")
+    NOT_READY = ("not-ready", Exit.OK, "the handle has `status: failed` or `pending`, for this reason")
+    ROLLED_BACK = (
+        "taken-back",
+        Exit.OK,
+        "the handle could not be delivered, so its agent was stopped again, or may still run",
+    )
+    TERMINAL = ("terminal", Exit.OK, "the input is read from the terminal")
+    STEP = ("step", Exit.OK, "a step of a deployment, and what it means for the agents")
+    USE = ("use", Exit.OK, "the variables with which a spawn finds the deployed Worker")
+    DEPLOYED = ("deployed", Exit.OK, "the Worker was deployed")
+    UNCHANGED = ("unchanged", Exit.OK, "nothing had to be changed")
+    UNDEPLOYED = ("undeployed", Exit.OK, "the Worker was deleted")
+    SUMMARY = ("summary", Exit.OK, "the number of problems")
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
-    """One thing that is wrong, or one that the user should know.
+    """One thing that is wrong, or that the user should know.
 
-    *line* and *column* count from 1; 0 means that the problem has no place in a document. *path* leads to the
-    field. *hint* is the cure, an imperative without a full stop.
+    *line* and *column* count from 1; 0 means no place in a document. *path* leads to the field. *hint* is what to do,
+    in the imperative and without a full stop.
     """
 
     code: Code
@@ -87,7 +102,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
     column: int = 0
 
     def __str__(self) -> str:
-        """Return the problem as one line: place, field, what is wrong, what to do."""
+        """Return the diagnostic as one line: place, field, what is wrong, what to do."""
         place = f"line {self.line}, column {self.column}: " if self.line else ""
         field = f"{dotted(self.path)}: " if self.path else ""
         hint = f"; {self.hint}" if self.hint else ""
@@ -95,7 +110,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
 
 
 class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
-    """The call ends without a handle; *problems* says why, at least once."""
+    """The call ends without a result, for the reasons in *problems*, of which there is at least one."""
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
         self.problems = tuple(sorted(set(problems), key=_reading_order))
@@ -103,13 +118,13 @@ class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
 
     @property
     def exit_code(self) -> Exit:
-        """The exit code: 65 as soon as the document is at fault, since that is what its author can mend."""
+        """The exit code: 65 whenever the document is at fault, since that is what its author can fix."""
         codes = {problem.code.exit_code for problem in self.problems}
         return Exit.INPUT if Exit.INPUT in codes else max(codes)
 
 
 class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
-    """A value cannot serve; *message* says why, *hint* what to write."""
+    """A value is invalid; *message* says why, *hint* what to write instead."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -118,7 +133,7 @@ class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
 
 
 def dotted(path: Path) -> str:
-    """Return *path* as people write it, fit to be shown: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
+    """Return *path* as people write it, printable: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
     steps = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
     return "".join(steps).removeprefix(".")
 

@@ -1,5 +1,6 @@
-"""A WorkerHandle that comes back: validated like a spec, since it comes from outside."""
+"""A WorkerHandle that comes back, validated as strictly as a spec: it comes from outside."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -13,21 +14,24 @@ from exec_cf.messages import EXECUTOR, HANDLES, BusBlock, WorkerHandle, version_
 from exec_cf.plan import Plan
 
 ABORT_KIND = "http-post"
+CONFLICT = "conflict: "
+"""How the message of a failed handle begins when somebody else's agent has the session."""
+
 STATUSES = ("pending", "ready", "failed")
 _PROMPT = ("agents", "prompt", "open-agent")
 
 
 def parse(document: Document) -> tuple[WorkerHandle, Plan]:
-    """Return the handle that *document* holds, and the plan that it is the outcome of.
+    """Return the handle in *document*, and the plan that it came from.
 
-    A handle carries neither labels nor env, so the plan has none. Raises `Refused` with everything about the handle
-    that this program would not have printed: nothing is ever posted to a target that it would not have named itself.
+    A handle has no labels and no env, so neither has the plan. Raises `Refused` with everything in the handle that
+    this program would not have printed, so that no request goes to a URL that it would not have named itself.
     """
     handle, problems = decode(document, HANDLES[version_of(document.value)])
     problems = [*document.problems, *problems]
     fields = document.value if isinstance(document.value, dict) else {}
     if fields.get("executor", EXECUTOR) != EXECUTOR:
-        raise Refused([*problems, document.locate(_foreign(("executor",), f"this program serves {EXECUTOR} only"))])
+        raise Refused([*problems, document.locate(_foreign(("executor",), f"this program only handles {EXECUTOR}"))])
     if handle is None or problems:
         raise Refused(problems)
     found = [document.locate(problem) for problem in _strange(handle)]
@@ -36,10 +40,20 @@ def parse(document: Document) -> tuple[WorkerHandle, Plan]:
     return handle, _plan(handle)
 
 
+def is_conflict(handle: WorkerHandle) -> bool:
+    """Say whether *handle* is for a session that somebody else's agent has, so that its state is not the handle's."""
+    message = handle.message or ""
+    found = message.startswith(CONFLICT) or _EARLIER_CONFLICT.fullmatch(message)
+    return handle.status == "failed" and not handle.abort and bool(found)
+
+
+_EARLIER_CONFLICT = re.compile(r"start: the session runs already with other settings \(HTTP 409\)(: .*)?", re.DOTALL)
+
+
 def _strange(handle: WorkerHandle) -> list[Diagnostic]:
     problems = list(rules.broken_name({"name": handle.name}))
     if handle.status not in STATUSES:
-        problems.append(_foreign(("status",), f"is none of {', '.join(STATUSES)}"))
+        problems.append(_foreign(("status",), f"is not one of {', '.join(STATUSES)}"))
     bus = handle.bus
     if bus is msgspec.UNSET or bus != subjects.bus(_owner(bus), handle.session or handle.name):
         problems.append(_foreign(("bus",), "are not the subjects of this session"))
@@ -68,12 +82,12 @@ def _in_range(moment: datetime) -> None:
     try:
         moment.astimezone(UTC)
     except OverflowError:
-        raise InvalidValue("is out of range", "take the handle as it was printed") from None
+        raise InvalidValue("is out of range", "pass the handle exactly as it was printed") from None
 
 
 def _same(text: str, derived: str) -> None:
     if text != derived:
-        raise InvalidValue("is not written as this program writes it", "take the handle as it was printed")
+        raise InvalidValue("is not in the form that this program prints", "pass the handle exactly as it was printed")
 
 
 def _invalid(path: Path, check: Callable[[], object]) -> list[Diagnostic]:

@@ -1,7 +1,7 @@
 """The two messages of the wire contract: the one place where their fields are declared.
 
-`schemas/` is generated from these structs. What a struct cannot say (a DNS label, exactly one executor block) stands
-in `exec_cf.rules`.
+`schemas/` is generated from these structs. The rules that a struct cannot express (a DNS label, exactly one executor
+block) are in `exec_cf.rules`.
 """
 
 from datetime import datetime
@@ -28,24 +28,26 @@ class OutfitBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True)
 
 
 class TmuxBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The block of the tmux executor, which this program validates but does not serve."""
+    """The block of the tmux executor, which this program validates but does not run."""
 
     headless: Annotated[bool, Meta(description="Detach instead of splitting the current pane.")] | UnsetType = UNSET
-    verify: Annotated[bool, Meta(description="Wait for the agent's banner before success is declared.")] | UnsetType = (
+    verify: Annotated[bool, Meta(description="Wait for the agent's banner before reporting success.")] | UnsetType = (
         UNSET
     )
     layout: (
-        Annotated[str, Meta(description="Layout preset: default, grid or full. Empty leaves it to orch.")] | UnsetType
+        Annotated[str, Meta(description="Layout preset: default, grid or full. Empty means that orch chooses.")]
+        | UnsetType
     ) = UNSET
     position: Annotated[str, Meta(description="Where the pane opens: right, left, above or below.")] | UnsetType = UNSET
     role: (
-        Annotated[str, Meta(description="Role of the pane: worker or observer. Empty lets orch detect it.")] | UnsetType
+        Annotated[str, Meta(description="Role of the pane: worker or observer. Empty means that orch detects it.")]
+        | UnsetType
     ) = UNSET
     no_shim: Annotated[bool, Meta(description="Run without the agent shim beside it.")] | UnsetType = UNSET
 
 
 class CFWorkerBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The block of this program's executor: which Worker, and how it is told to stop."""
+    """The block of this program's executor: which Worker to use, and how to stop the agent."""
 
     script: Annotated[
         str,
@@ -57,14 +59,16 @@ class CFWorkerBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=Tru
     abort_endpoint: (
         Annotated[
             str,
-            Meta(description="Where to POST to stop the worker: a URL or a path below the base. Empty disables it."),
+            Meta(
+                description="Where to POST to stop the agent: a URL, or a path below the base URL. Empty disables it."
+            ),
         ]
         | UnsetType
     ) = UNSET
 
 
 class CFDurableBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The block of the cf-durable-object executor, which this program validates but does not serve."""
+    """The block of the cf-durable-object executor, which this program validates but does not run."""
 
     do_namespace: str
     do_id: str
@@ -80,15 +84,16 @@ class SpawnSpec(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     description: Annotated[str, Meta(description="Notes for people.")] | UnsetType = UNSET
     agent: Agent
     session: (
-        Annotated[str, Meta(description="The session, fifth token of the subjects. Absent means the name.")] | UnsetType
+        Annotated[str, Meta(description="Session: the fifth token of the subjects. Defaults to the name.")] | UnsetType
     ) = UNSET
-    cwd: Annotated[str, Meta(description="Working directory; means nothing at the edge.")] | UnsetType = UNSET
-    owner: Annotated[str, Meta(description="The owner, fourth token of the subjects.")] | UnsetType = UNSET
-    labels: Annotated[dict[str, str], Meta(description="Metadata that the agent shows on the bus.")] | UnsetType = UNSET
+    cwd: Annotated[str, Meta(description="Working directory. Not used by a Worker.")] | UnsetType = UNSET
+    owner: Annotated[str, Meta(description="Owner: the fourth token of the subjects.")] | UnsetType = UNSET
+    labels: Annotated[dict[str, str], Meta(description="Metadata that the agent publishes on the bus.")] | UnsetType = (
+        UNSET
+    )
     outfit: Annotated[OutfitBlock, Meta(description="What the agent wears.")] | UnsetType = UNSET
     env: (
-        Annotated[dict[str, str], Meta(description="Variables for the worker. Keys match [A-Z_][A-Z0-9_]*.")]
-        | UnsetType
+        Annotated[dict[str, str], Meta(description="Environment variables. Keys match [A-Z_][A-Z0-9_]*.")] | UnsetType
     ) = UNSET
     tmux: (
         Annotated[TmuxBlock, Meta(description="The tmux executor. Exactly one executor block is present.")] | UnsetType
@@ -113,45 +118,45 @@ class TmuxBlockV2(TmuxBlock, forbid_unknown_fields=True, kw_only=True, frozen=Tr
     """The block of the tmux executor in v2, where a layout can be none."""
 
     layout: (
-        Annotated[str, Meta(description="Layout preset: default, grid, full or none. Empty leaves it to orch.")]
+        Annotated[str, Meta(description="Layout preset: default, grid, full or none. Empty means that orch chooses.")]
         | UnsetType
     ) = UNSET
 
 
 class CmuxBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The block of the cmux executor, which this program validates but does not serve."""
+    """The block of the cmux executor, which this program validates but does not run."""
 
     headless: Annotated[bool, Meta(description="Reserved: cmux has no headless session.")] | UnsetType = UNSET
-    verify: Annotated[bool, Meta(description="Wait for the agent's banner before success is declared.")] | UnsetType = (
+    verify: Annotated[bool, Meta(description="Wait for the agent's banner before reporting success.")] | UnsetType = (
         UNSET
     )
     position: Annotated[str, Meta(description="Where the surface opens: right, left, above or below.")] | UnsetType = (
         UNSET
     )
     role: (
-        Annotated[str, Meta(description="Role of the surface: worker or observer. Empty lets orch detect it.")]
+        Annotated[str, Meta(description="Role of the surface: worker or observer. Empty means that orch detects it.")]
         | UnsetType
     ) = UNSET
     no_shim: Annotated[bool, Meta(description="Run without the agent shim beside it.")] | UnsetType = UNSET
 
 
 class ZmxBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The block of the zmx executor, which this program validates but does not serve."""
+    """The block of the zmx executor, which this program validates but does not run."""
 
     session_name: Annotated[str, Meta(description="Name of the zmx session. Empty means the name.")] | UnsetType = UNSET
     headless: Annotated[bool, Meta(description="Run detached, as zmx does anyway.")] | UnsetType = UNSET
-    verify: Annotated[bool, Meta(description="Wait for the agent's banner before success is declared.")] | UnsetType = (
+    verify: Annotated[bool, Meta(description="Wait for the agent's banner before reporting success.")] | UnsetType = (
         UNSET
     )
     role: (
-        Annotated[str, Meta(description="Role of the session: worker or observer. Empty lets orch detect it.")]
+        Annotated[str, Meta(description="Role of the session: worker or observer. Empty means that orch detects it.")]
         | UnsetType
     ) = UNSET
     no_shim: Annotated[bool, Meta(description="Run without the agent shim beside it.")] | UnsetType = UNSET
 
 
 class SpawnSpecV2(SpawnSpec, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What the dispatcher asks for, in v2: v1 with two executors more."""
+    """What the dispatcher asks for, in v2: v1 with two more executors."""
 
     spec_version: Annotated[Literal["v2"], Meta(description="Version of the contract.")] | UnsetType = UNSET  # type: ignore[assignment]  # fmt: skip
     tmux: (
@@ -170,7 +175,7 @@ class BusBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """The worker's NATS subjects."""
 
     prompt: Annotated[str, Meta(description="Where the worker reads prompts.")] | UnsetType = UNSET
-    status: Annotated[str, Meta(description="Where the worker answers for its status.")] | UnsetType = UNSET
+    status: Annotated[str, Meta(description="Where the worker answers status requests.")] | UnsetType = UNSET
     hb: Annotated[str, Meta(description="Where the worker publishes heartbeats.")] | UnsetType = UNSET
     signal: Annotated[str, Meta(description="Where the worker reads control signals.")] | UnsetType = UNSET
 
@@ -181,8 +186,7 @@ class AbortBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     kind: str
     target: str
     keys: (
-        Annotated[str, Meta(description="Keystrokes of kind tmux-send-keys; means nothing for other kinds.")]
-        | UnsetType
+        Annotated[str, Meta(description="Keystrokes for kind tmux-send-keys. Ignored for other kinds.")] | UnsetType
     ) = UNSET
 
 
@@ -197,23 +201,19 @@ class WorkerHandle(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
     executor: str
     pane_id: Annotated[str, Meta(description="Pane of a tmux worker.")] | UnsetType = UNSET
     id: (
-        Annotated[str, Meta(description="What the executor knows the worker by; here the Worker's base URL.")]
-        | UnsetType
+        Annotated[str, Meta(description="The executor's id of the worker; here, the Worker's base URL.")] | UnsetType
     ) = UNSET
-    bus: Annotated[BusBlock, Meta(description="The worker's subjects. Absent when it is on no bus.")] | UnsetType = (
+    bus: Annotated[BusBlock, Meta(description="The worker's subjects. Absent when it is not on a bus.")] | UnsetType = (
         UNSET
     )
     abort: (
-        Annotated[AbortBlock, Meta(description="How to stop the worker. Absent when it cannot be told to.")] | UnsetType
+        Annotated[AbortBlock, Meta(description="How to stop the worker. Absent when that is not possible.")] | UnsetType
     ) = UNSET
     log_file: Annotated[str, Meta(description="Log of the shim that started the worker.")] | UnsetType = UNSET
-    pid: Annotated[int, Meta(description="Process id of the worker, 0 when it has none that is known.")] | UnsetType = (
-        UNSET
-    )
+    pid: Annotated[int, Meta(description="Process id of the worker; 0 when unknown.")] | UnsetType = UNSET
     status: str
     message: (
-        Annotated[str, Meta(description="The cause when status is failed, what is awaited when it is pending.")]
-        | UnsetType
+        Annotated[str, Meta(description="Why status is failed, or what it is waiting for while pending.")] | UnsetType
     ) = UNSET
 
 
@@ -231,9 +231,9 @@ EXECUTOR_BLOCKS: dict[Version, tuple[str, ...]] = {
     "v1": ("tmux", "cf-worker", "cf-durable-object"),
     "v2": ("tmux", "cf-worker", "cf-durable-object", "cmux", "zmx"),
 }
-"""The blocks of which exactly one is present."""
+"""Exactly one of these blocks must be present."""
 
 
 def version_of(value: Any) -> Version:
-    """Return the version that a document's *value* names; what it does not name, or misnames, is read as v1."""
+    """Return the version that a document's *value* names; v1 when it names none, or an unknown one."""
     return "v2" if isinstance(value, dict) and value.get("spec_version") == "v2" else "v1"

@@ -1,4 +1,4 @@
-"""A document to a plan: everything about a spawn that can be known before the Worker is called."""
+"""A document to a plan: everything about a spawn that is known before the Worker is called."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +14,11 @@ from exec_cf.settings import Settings, check_token_destination
 
 DEFAULT_OWNER = "worker"
 SHARED_ENV_PREFIX = "OPEN_AGENT_"
-"""Only variables of this prefix leave the machine; the rest of a spec's `env` is for local backends."""
+"""Only variables with this prefix leave the machine; the rest of a spec's `env` is for local backends."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Which agent is to run where."""
+    """Which agent to run, and where."""
 
     version: Version
     name: str
@@ -31,14 +31,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     abort: str
     """Where to POST to stop the agent; empty when the spec disables it."""
     abort_is_default: bool
-    """Whether it stops every agent there, so that the Worker may name a better one."""
+    """Whether *abort* stops every agent of the Worker, so that a URL for this agent alone is better."""
     description: str
     labels: dict[str, str]
     env: dict[str, str]
 
 
 def plan(document: Document, settings: Settings) -> tuple[Plan, list[Diagnostic]]:
-    """Return the plan of *document* under *settings*, and what its user should be told.
+    """Return the plan of *document* under *settings*, and what the user should know.
 
     Raises `Refused` with every problem of the document.
     """
@@ -51,7 +51,7 @@ def plan(document: Document, settings: Settings) -> tuple[Plan, list[Diagnostic]
 
 
 class _Checks:
-    """The derived values, each checked for itself, so that all that is wrong shows at once."""
+    """The derived values, each checked on its own, so that every problem shows at once."""
 
     def __init__(self, document: Document, settings: Settings) -> None:
         self._document = document
@@ -74,7 +74,7 @@ class _Checks:
         shared = {key: value for key, value in env.items() if key.startswith(SHARED_ENV_PREFIX)}
         if len(shared) < len(env):
             left = _listed([key for key in env if key not in shared])
-            message = f"only {SHARED_ENV_PREFIX}* goes to the Worker, not {left}"
+            message = f"only {SHARED_ENV_PREFIX}* is sent to the Worker, not {left}"
             self.notes.append(self._document.locate(Diagnostic(Code.NOT_SENT, message, ("env",))))
         return Plan(
             version=version_of(self._document.value),
@@ -112,8 +112,8 @@ class _Checks:
             return self._try(path, lambda: urls.base_url(script)) or urls.LOCAL_BASE
         if script:
             self._try(path, lambda: urls.check_script_path(script))
-            message = f"is a path, so the Worker is taken to be {urls.LOCAL_BASE}, where wrangler dev listens"
-            hint = "set CF_WORKER_URL for another"
+            message = f"is a path, so the Worker is expected at {urls.LOCAL_BASE}, where wrangler dev listens"
+            hint = "set CF_WORKER_URL to use another"
             self.notes.append(self._document.locate(Diagnostic(Code.LOCAL, message, path, hint)))
         return urls.LOCAL_BASE
 

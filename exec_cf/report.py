@@ -9,11 +9,11 @@ from exec_cf.errors import Code, Diagnostic, Refused, dotted
 from exec_cf.usage import PROGRAM
 
 MAX_SHOWN = 100
-"""Problems of one document that are written out."""
+"""Problems of one call that are written out."""
 
 
 class Reporter:
-    """Writes each diagnostic at once."""
+    """Writes each diagnostic as it happens."""
 
     def __init__(self, write: Callable[[str], None], as_json: bool) -> None:
         self._write = write
@@ -24,7 +24,7 @@ class Reporter:
         self._write(_json(problem) if self._as_json else f"{PROGRAM}: {problem}")
 
     def refusal(self, refused: Refused) -> None:
-        """Write every problem of *refused*, and a last line that sums up where there are several."""
+        """Write every problem of *refused*, and a summary on the last line when there are several."""
         for problem in refused.problems[:MAX_SHOWN]:
             self(problem)
         count = len(refused.problems)

@@ -26,6 +26,11 @@ def abort_all(base: str) -> str:
     return base + DEFAULT_ABORT
 
 
+def aborts_only(base: str, session: str, url: str) -> bool:
+    """Say whether *url* is a spelling of the route that stops *session* alone, with whatever capability."""
+    return bool(url) and urls.same_place(url.partition("?")[0], abort(base, session))
+
+
 def aborts_all(base: str, url: str) -> bool:
     """Say whether *url* is a spelling of the route that stops every agent."""
     return bool(url) and urls.same_place(url, abort_all(base))

@@ -1,7 +1,7 @@
-"""The rules of a SpawnSpec that its types cannot say.
+"""The rules of a SpawnSpec that its types cannot express.
 
-They read the document's plain value, not the struct, so that a broken type somewhere hides no broken rule elsewhere.
-What has the wrong type is passed over here: the decoding names it.
+They read the document's plain value rather than the struct, so that a wrong type in one field does not hide a broken
+rule in another. Values of the wrong type are skipped here: decoding reports them.
 """
 
 import re
@@ -33,11 +33,11 @@ CHOICES: dict[Version, dict[tuple[str, ...], tuple[str, ...]]] = {
         ("zmx", "role"): _ROLES,
     },
 }
-"""Fields that the schema leaves open and the contract does not; empty leaves the choice to the dispatcher."""
+"""Fields that the schema leaves open but the contract does not. Empty leaves the choice to the dispatcher."""
 
 
 def broken(spec: Fields) -> Iterator[Diagnostic]:
-    """Yield every rule of the contract that *spec*, the document's value, breaks."""
+    """Yield a diagnostic for every rule of the contract that *spec*, the document's value, breaks."""
     yield from broken_name(spec)
     yield from _env(spec)
     yield from _outfit(spec)
@@ -47,14 +47,14 @@ def broken(spec: Fields) -> Iterator[Diagnostic]:
 
 
 def text(fields: Any, *path: str) -> str:
-    """Return the text at *path*, empty where there is none."""
+    """Return the text at *path*; empty when there is none."""
     for step in path:
         fields = fields.get(step) if isinstance(fields, dict) else None
     return fields if isinstance(fields, str) else ""
 
 
 def broken_name(spec: Fields) -> Iterator[Diagnostic]:
-    """Yield what is wrong with the name."""
+    """Yield the problem with the name."""
     name = spec.get("name")
     if not isinstance(name, str):
         return
@@ -62,7 +62,7 @@ def broken_name(spec: Fields) -> Iterator[Diagnostic]:
         hint = f"shorten it to {DNS_LABEL_LENGTH}"
         yield Diagnostic(
             Code.VALUE,
-            f"is {len(name)} characters long, a DNS label at most {DNS_LABEL_LENGTH}",
+            f"is {len(name)} characters long; a DNS label has at most {DNS_LABEL_LENGTH}",
             ("name",),
             hint,
         )
@@ -76,7 +76,7 @@ def _env(spec: Fields) -> Iterator[Diagnostic]:
     for key in env if isinstance(env, dict) else ():
         if not ENV_KEY.fullmatch(key):
             hint = "use A-Z, 0-9 and _, not beginning with a digit"
-            yield Diagnostic(Code.KEY, f"{quoted(key)} is not the name of a variable", ("env", key), hint)
+            yield Diagnostic(Code.KEY, f"{quoted(key)} is not a valid variable name", ("env", key), hint)
 
 
 def _outfit(spec: Fields) -> Iterator[Diagnostic]:
@@ -87,9 +87,9 @@ def _outfit(spec: Fields) -> Iterator[Diagnostic]:
     explicit = present & {"name", "cut", "accessories"}
     if "bundle" in present and explicit:
         hint = f"remove bundle, or {' and '.join(sorted(explicit))}"
-        yield Diagnostic(Code.VALUE, "has both forms, the bundle and the explicit one", ("outfit",), hint)
+        yield Diagnostic(Code.VALUE, "has both the bundle and the explicit form", ("outfit",), hint)
     elif not present:
-        yield Diagnostic(Code.VALUE, "says nothing to wear", ("outfit",), "set bundle, or name; or remove the block")
+        yield Diagnostic(Code.VALUE, "is empty", ("outfit",), "set bundle or name, or remove the block")
 
 
 def _choices(spec: Fields) -> Iterator[Diagnostic]:
@@ -97,22 +97,24 @@ def _choices(spec: Fields) -> Iterator[Diagnostic]:
         value = text(spec, *path)
         if value and value not in allowed:
             hint = f"write {', '.join(allowed[:-1])} or {allowed[-1]}"
-            yield Diagnostic(Code.VALUE, f"{quoted(value)} is none of its values", path, hint)
+            yield Diagnostic(Code.VALUE, f"{quoted(value)} is not one of the allowed values", path, hint)
 
 
 def _blocks(spec: Fields) -> Iterator[Diagnostic]:
     present = [block for block in EXECUTOR_BLOCKS[version_of(spec)] if spec.get(block) is not None]
     if len(present) > 1:
-        hint = f"keep {EXECUTOR} alone" if EXECUTOR in present else "keep one"
-        yield Diagnostic(Code.BLOCKS, f"exactly one executor block is allowed, got {' and '.join(present)}", hint=hint)
+        hint = f"keep only {EXECUTOR}" if EXECUTOR in present else "keep only one"
+        yield Diagnostic(
+            Code.BLOCKS, f"exactly one executor block is allowed, found {' and '.join(present)}", hint=hint
+        )
     elif present and present != [EXECUTOR]:
-        hint = f"send it to the {present[0]} backend, or name a {EXECUTOR} block"
-        yield Diagnostic(Code.BLOCKS, f"this program serves {EXECUTOR} only", (present[0],), hint)
+        hint = f"send it to the {present[0]} backend, or use a {EXECUTOR} block"
+        yield Diagnostic(Code.BLOCKS, f"this program only handles {EXECUTOR}", (present[0],), hint)
     elif not present and EXECUTOR in spec:
         yield Diagnostic(Code.BLOCKS, "is empty", (EXECUTOR,), "add script, the Worker's URL")
     elif not present:
         hint = f"add {EXECUTOR} with its script, the Worker's URL"
-        yield Diagnostic(Code.BLOCKS, "no executor block is present", hint=hint)
+        yield Diagnostic(Code.BLOCKS, "there is no executor block", hint=hint)
 
 
 def _required_text(spec: Fields) -> Iterator[Diagnostic]:

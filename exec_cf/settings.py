@@ -1,4 +1,4 @@
-"""The environment, one row a variable: README's table is checked against this one."""
+"""The environment variables, one row each: the README's table is generated from this one."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from exec_cf.urls import base_url, is_loopback, origin_of
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the environment asks for, in the units of the table."""
+    """The values of the environment variables, in the units of the table."""
 
     url: str
     healthcheck: bool
@@ -34,10 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One variable. *parse* takes its text, which is not empty, and returns its value or raises `InvalidValue`.
+    """One variable. *parse* turns its text, which is not empty, into its value, or raises `InvalidValue`.
 
-    A *cap* makes it a number: what is no positive integer means the default, what exceeds the cap means the cap, each
-    with a diagnostic.
+    A variable with a *cap* is a number: the default stands in for anything but a positive integer, the cap for
+    anything above it, each with a diagnostic.
     """
 
     field: str
@@ -57,76 +57,77 @@ def _token(text: str) -> str:
     return text
 
 
-def _bearer(text: str) -> str:
+def bearer(text: str) -> str:
+    """Return *text*, a token. Raises `InvalidValue` when no header can carry it."""
     if not all("!" <= char <= "~" for char in text):
-        raise InvalidValue("holds a character that no header can carry", "set it to printable ASCII without blanks")
+        raise InvalidValue("contains a character that cannot be sent in a header", "use printable ASCII without spaces")
     return text
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("url", "CF_WORKER_URL", "the Worker's base URL, wins over `cf-worker.script`", "", base_url),
+    Setting("url", "CF_WORKER_URL", "base URL of the Worker; takes precedence over `cf-worker.script`", "", base_url),
     Setting(
         "owner",
         "OPEN_AGENT_OWNER",
-        "the owner token of the subjects, wins over the spec's `owner`",
+        "owner token of the subjects; takes precedence over the spec's `owner`",
         "",
         _token,
     ),
     Setting(
         "healthcheck",
         "CF_WORKER_HEALTHCHECK",
-        "`0`, `false` or `off`: a spawn does not call the Worker, and its handle says `pending`",
+        "`0`, `false` or `off`: a spawn makes no network call and returns a `pending` handle",
         True,
         _switch,
     ),
     Setting(
         "timeout_ms",
         "CF_WORKER_HEALTHCHECK_TIMEOUT_MS",
-        "limit of one attempt at any call of the Worker but the start, in milliseconds",
+        "timeout of each request except the start, in milliseconds",
         5000,
         cap=600_000,
     ),
     Setting(
         "retries",
         "CF_WORKER_HEALTHCHECK_RETRIES",
-        "attempts at each call of the Worker; also how often `--teardown` looks whether the agent is gone",
+        "attempts for each request; also how often `--teardown` checks whether the agent is gone",
         3,
         cap=100,
     ),
     Setting(
         "bootstrap",
         "CF_WORKER_BOOTSTRAP",
-        "`0`, `false` or `off`: the agent is not started, `ready` means a healthy Worker only",
+        "`0`, `false` or `off`: no agent is started, and `ready` only means that the Worker is healthy",
         True,
         _switch,
     ),
     Setting(
         "bootstrap_timeout_ms",
         "CF_WORKER_BOOTSTRAP_TIMEOUT_MS",
-        "limit of one attempt at `POST <base>/agent/<session>`, in milliseconds",
+        "timeout of each start (`POST <base>/agent/<session>`), in milliseconds",
         15_000,
         cap=600_000,
     ),
     Setting(
         "token",
         "CF_WORKER_TOKEN",
-        "bearer token for a Worker with a `CONTROL_TOKEN`; sent over https or to loopback only",
+        "bearer token for a Worker with a `CONTROL_TOKEN`; only sent over https or to loopback",
         "",
-        _bearer,
+        bearer,
     ),
     Setting(
         "access_client_id",
         "CF_ACCESS_CLIENT_ID",
         "id of a service token, for a Worker behind Cloudflare Access; goes with `CF_ACCESS_CLIENT_SECRET`",
         "",
-        _bearer,
+        bearer,
     ),
     Setting(
         "access_client_secret",
         "CF_ACCESS_CLIENT_SECRET",
         "secret of that service token; both are sent over https or to loopback only",
         "",
-        _bearer,
+        bearer,
     ),
 )
 
@@ -135,7 +136,7 @@ _MAX_DIGITS = 18
 
 
 def read(environ: Mapping[str, str]) -> tuple[Settings, list[Diagnostic], list[Diagnostic]]:
-    """Return the settings that *environ* asks for, the diagnostics, and the problems; empty counts as unset."""
+    """Return the settings in *environ*, the diagnostics, and the problems. An empty variable counts as unset."""
     values: dict[str, Any] = {}
     notes: list[Diagnostic] = []
     problems: list[Diagnostic] = []
@@ -182,18 +183,18 @@ def _value(setting: Setting, text: str, notes: list[Diagnostic]) -> Any:
         return setting.parse(text)
     digits = text.strip()
     if not _POSITIVE.fullmatch(digits):
-        message = f"{setting.name}: {quoted(text)} is no positive integer"
-        notes.append(Diagnostic(Code.SETTING, message, hint=f"taking the default, {setting.default}"))
+        message = f"{setting.name}: {quoted(text)} is not a positive integer"
+        notes.append(Diagnostic(Code.SETTING, message, hint=f"using the default, {setting.default}"))
         return setting.default
     number = int(digits[-_MAX_DIGITS:]) if len(digits.lstrip("0")) <= _MAX_DIGITS else setting.cap + 1
     if number > setting.cap:
-        message = f"{setting.name}: {quoted(text)} is more than is ever taken"
-        notes.append(Diagnostic(Code.SETTING, message, hint=f"taking {setting.cap}"))
+        message = f"{setting.name}: {quoted(text)} exceeds the maximum"
+        notes.append(Diagnostic(Code.SETTING, message, hint=f"using {setting.cap}"))
     return min(number, setting.cap)
 
 
 def check_token_destination(base: str, settings: Settings) -> list[Diagnostic]:
-    """Return the problems of secrets that would go to *base*, which they are not for, or cross the network bare."""
+    """Return the problems of secrets that would go to *base*, which they are not for, or go there unencrypted."""
     return [problem for name in _sent_secrets(settings) for problem in _destination_problems(name, base, settings)]
 
 
@@ -205,9 +206,9 @@ def _sent_secrets(settings: Settings) -> list[str]:
 
 def _destination_problems(name: str, base: str, settings: Settings) -> list[Diagnostic]:
     if settings.url and origin_of(settings.url) != origin_of(base):
-        message = f"{name} belongs to the Worker of CF_WORKER_URL, and this is {truncated(base)}"
+        message = f"{name} is for the Worker at CF_WORKER_URL, and this is {truncated(base)}"
         return [Diagnostic(Code.ENVIRONMENT, message, hint="set both for the Worker of the handle")]
     if not base.startswith("http:") or is_loopback(base):
         return []
-    message = f"{name} would cross the network in the clear to {truncated(base)}"
+    message = f"{name} would be sent unencrypted to {truncated(base)}"
     return [Diagnostic(Code.ENVIRONMENT, message, hint=f"use https, or unset {name}")]

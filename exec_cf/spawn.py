@@ -9,10 +9,11 @@ from exec_cf import document, routes, settings
 from exec_cf.answers import NoRouteError, Started, WorkerError
 from exec_cf.client import Client
 from exec_cf.errors import Code, Diagnostic
-from exec_cf.handles import ABORT_KIND
+from exec_cf.handles import ABORT_KIND, CONFLICT
 from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
 from exec_cf.plan import Plan, plan
 from exec_cf.settings import Settings
+from exec_cf.usage import VERBS
 
 PENDING_MESSAGE = "not started: CF_WORKER_HEALTHCHECK is off; --status of this handle starts it"
 
@@ -63,8 +64,11 @@ def spawn(prepared: PreparedSpawn, client: Client, time: Callable[[], float]) ->
         abort = _own_abort(planned)
         started = _started(planned, client)
     except WorkerError as error:
-        client.note(Diagnostic(Code.NOT_READY, f"{planned.name} failed: {error}"))
-        handle = _handle(planned, "" if error.conflict else abort, time(), "failed", str(error))
+        hint = f"deploy a Worker with `{VERBS['deploy'].example}`" if error.is_absent else ""
+        client.note(Diagnostic(Code.NOT_READY, f"{planned.name} failed: {error}", hint=hint))
+        if error.conflict:
+            return Spawned(_handle(planned, "", time(), "failed", f"{CONFLICT}{error}"))
+        handle = _handle(planned, abort, time(), "failed", str(error))
         return Spawned(handle, maybe_started=error.maybe_started)
     abort = started.abort if planned.abort_is_default and started.abort else planned.abort
     stop = (started.abort or routes.abort(planned.base, planned.session)) if started.created else ""
@@ -98,7 +102,7 @@ def roll_back(spawned: Spawned, prepared: PreparedSpawn, client: Client) -> None
             client.note(_maybe_running(prepared.plan))
         return
     try:
-        client.stop(spawned.stop)
+        client.stop(spawned.stop, with_token=True)
     except (WorkerError, NoRouteError) as error:
         client.note(Diagnostic(Code.ROLLED_BACK, f"the agent could not be stopped again: {error}"))
         return

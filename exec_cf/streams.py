@@ -1,4 +1,4 @@
-"""Standard streams as the contract wants them: stdin bounded, stdout once and whole, stderr never in the way."""
+"""The standard streams: stdin bounded, stdout once and whole, stderr never in the way."""
 
 # as in __main__
 import _signal as signal  # type: ignore[import-not-found]
@@ -40,6 +40,14 @@ def read(file: str, limit: int) -> bytes:
         return _read_all(descriptor, limit)
     finally:
         os.close(descriptor)
+
+
+def read_line(limit: int) -> bytes:
+    """Return one line of stdin, or its first *limit* bytes."""
+    line = bytearray()
+    while len(line) < limit and not line.endswith(b"\n") and (byte := _available(STDIN, 1)):
+        line += byte
+    return bytes(line)
 
 
 def _read_all(descriptor: int, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The worker's NATS subjects, and what may stand in them as one token."""
+"""The agent's NATS subjects, and what is valid as one of their tokens."""
 
 from exec_cf import urls
 from exec_cf.display import quoted
@@ -6,25 +6,27 @@ from exec_cf.errors import InvalidValue
 from exec_cf.messages import BusBlock
 
 MAX_TOKEN_CHARS = 5120
-"""Characters of a token as a segment of a URL, where it stands as well."""
+"""Characters of a token, percent-encoded as it is in URLs."""
 
 
 def check_token(text: str) -> None:
-    """Raise `InvalidValue` unless *text* can stand as one token of a subject that people and servers read alike.
+    """Raise `InvalidValue` unless *text* is one token of a subject, and looks like what it is.
 
-    NATS forbids white space and separates tokens by `.`; `*` and `>` are wildcards; a leading `$` is the server's own.
-    What is not printable is refused too, since it would show one subject and be another.
+    NATS forbids white space and separates tokens by `.`; `*` and `>` are wildcards; a leading `$` is reserved for the
+    server. Unprintable characters are refused too: the subject would look like another one.
     """
     if not text:
-        raise InvalidValue("is empty, where a NATS subject needs a token", "write a name")
+        raise InvalidValue("is empty, but a NATS subject token is needed", "write a name")
     for char in text:
         if char in ".*>" or char == " " or not char.isprintable():
             what = quoted(char) if char.isprintable() else f"the character U+{ord(char):04X}"
             raise InvalidValue(
-                f"{quoted(text)} cannot be one NATS subject token, it holds {what}", f"write {_mended(text)}"
+                f"{quoted(text)} is not a valid NATS subject token: it contains {what}", f"write {_mended(text)}"
             )
     if text.startswith("$"):
-        raise InvalidValue(f"{quoted(text)} cannot be a NATS subject token, it begins with $", f"write {_mended(text)}")
+        raise InvalidValue(
+            f"{quoted(text)} is not a valid NATS subject token: it begins with $", f"write {_mended(text)}"
+        )
     if len(text) > MAX_TOKEN_CHARS or len(urls.escaped(text)) > MAX_TOKEN_CHARS:
         raise InvalidValue(f"{quoted(text)} is longer than {MAX_TOKEN_CHARS} characters in a URL", "shorten it")
 

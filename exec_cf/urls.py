@@ -74,14 +74,14 @@ def abort_url(base: str, endpoint: str, session: str) -> str:
 
 
 def below(base: str, path: str) -> str:
-    """Return *path*, which begins with a slash, below *base*, as it stands. Raises `InvalidValue`."""
+    """Return *path*, which begins with a slash, below *base*. Raises `InvalidValue`."""
     if path.startswith("//"):
         raise InvalidValue(f"{quoted_url(path)} names a host without a scheme", "write a single leading slash")
     return target(base + path)
 
 
 def target(text: str) -> str:
-    """Return *text*, an absolute http(s) URL that can be posted to as it stands. Raises `InvalidValue`."""
+    """Return *text*, an absolute http(s) URL that can be requested as it is. Raises `InvalidValue`."""
     parts = _http_url(text, _MAX_TARGET_BYTES)
     if parts["fragment"]:
         raise InvalidValue("the URL has a fragment", "remove it")
@@ -117,7 +117,7 @@ def _resolved(url: str) -> str:
 
 
 def _dots(segment: str) -> str:
-    """Return `.` or `..` when *segment* is one of them in any spelling, else nothing."""
+    """Return `.` or `..` when *segment* is a spelling of it, else an empty text."""
     spelled = segment.lower().replace("%2e", ".")
     return spelled if spelled in {".", ".."} else ""
 

@@ -1,4 +1,4 @@
-"""What the program says of itself, and what it can be asked."""
+"""The verbs, and the texts of `--help` and `--version`."""
 
 from exec_cf._version import version
 
@@ -8,13 +8,17 @@ VERSION = f"{PROGRAM} {version}\n"
 
 
 class Verb:
-    """One thing to ask for. *flag* is empty for the spawn, *reads* names its input, empty where it takes none."""
+    """One verb. *flag* is empty for the spawn; *reads* names the input, and is empty where there is none.
 
-    def __init__(self, name: str, reads: str, does: str) -> None:
+    *options* are those that it takes besides `--format`.
+    """
+
+    def __init__(self, name: str, reads: str, does: str, options: tuple[str, ...] = ()) -> None:
         self.name = name
         self.flag = "" if name == "spawn" else f"--{name}"
         self.reads = reads
         self.does = does
+        self.options = options
 
     @property
     def example(self) -> str:
@@ -28,11 +32,13 @@ VERBS = {
     verb.name: verb
     for verb in (
         Verb("spawn", "spec", "start an agent, get its handle"),
-        Verb("validate", "spec", "list a spec's problems"),
-        Verb("status", "handle", "print the handle as it is now"),
+        Verb("validate", "spec", "list all problems of a spec"),
+        Verb("status", "handle", "print the handle, updated", ("--wait",)),
         Verb("abort", "handle", "stop the agent"),
-        Verb("teardown", "handle", "stop the agent, see it gone"),
-        Verb("probe-version", "", "print what is spoken here"),
+        Verb("teardown", "handle", "stop the agent, see it leave"),
+        Verb("deploy", "worker", "deploy the Worker", ("--wait", "--dry-run")),
+        Verb("undeploy", "worker", "delete the Worker", ("--dry-run", "--yes")),
+        Verb("probe-version", "", "print the supported versions"),
     )
 }
 
@@ -44,19 +50,18 @@ HELP = f"""\
 Reads a SpawnSpec on stdin, starts an open-agent on the Worker that it names,
 and prints the agent's WorkerHandle on stdout.
 
-{_LINES}
-Without a file a verb reads stdin. Every verb can be repeated.
+{_LINES}Without a file, a verb reads stdin. Every verb is safe to repeat.
 
-      --format json   print JSON, and one JSON object a diagnostic (yaml)
-      --wait SECONDS  with --status: until the agent is no longer starting
-  -h, --help          print this help
-  -V, --version       print the version
+      --format json   print JSON, and each diagnostic as one JSON object
+      --wait SECONDS  with --status, --deploy: wait until it is up (0, 60)
+      --dry-run       with --deploy, --undeploy: only say what would change
+      --yes           with --undeploy: do not ask
+  -h, --help          print this help; -V, --version prints the version
 
-Exit: 0 done; a handle may say `failed`    65 the document is at fault
-      64 the call is at fault              70 it could not be done
-
-CF_WORKER_URL names the Worker, CF_WORKER_TOKEN opens it; the README has all.
+Exit codes: 0 success; the handle may have `status: failed`
+           64 the call is at fault    65 the document is    70 it failed
+CF_WORKER_URL and CF_WORKER_TOKEN say which Worker to use and how to log in.
 """
 
 PRINTED = {"-h": HELP, "--help": HELP, "-V": VERSION, "--version": VERSION}
-"""The arguments that print a text and end."""
+"""The arguments that print a text and exit."""

@@ -7,7 +7,7 @@ import msgspec
 
 from exec_cf import document, handles, routes, settings, states
 from exec_cf._version import version
-from exec_cf.answers import CONFLICT, NoRouteError, SessionState, WorkerError
+from exec_cf.answers import NoRouteError, SessionState, WorkerError
 from exec_cf.client import Client, no_route
 from exec_cf.display import quoted_url
 from exec_cf.encode import render, render_json
@@ -82,10 +82,7 @@ def status(target: Target, client: Client, world: World, wait_s: float) -> Worke
 
 
 def abort(target: Target, client: Client) -> None:
-    """Stop the agent, and no other where the handle's target would stop all of the Worker's.
-
-    Raises `Refused` when the handle has no abort, or the Worker does not stop the agent.
-    """
+    """Stop the agent and no other. Raises `Refused` when the handle has no abort, or the Worker does not stop it."""
     if not target.plan.abort:
         hint = "its spec disabled it, or another agent has the session; an agent stops by itself when idle"
         raise Refused([Diagnostic(Code.VALUE, "the handle has no abort", ("abort",), hint)])
@@ -99,18 +96,22 @@ def teardown(target: Target, client: Client) -> None:
 
 
 def _stop(plan: Plan, client: Client) -> None:
-    if plan.abort_is_default:
+    """Stop the plan's agent by the session's own route, or else by the abort of the handle.
+
+    A handle comes from outside: its abort may lead anywhere, so it gets no token.
+    """
+    has_capability = routes.aborts_only(plan.base, plan.session, plan.abort)
+    own = plan.abort if has_capability else routes.abort(plan.base, plan.session)
+    status = ""
+    for url, with_token in ((own, True), (plan.abort, False)):
         try:
-            client.stop(routes.abort(plan.base, plan.session))
-        except NoRouteError:
-            pass  # an earlier Worker, which stops all of its agents or none
+            client.stop(url, with_token=with_token)
+        except NoRouteError as missing:
+            status = str(missing)
         else:
             return
-    try:
-        client.stop(plan.abort)
-    except NoRouteError as missing:
-        path = quoted_url(plan.abort.partition("?")[0])  # the query may be a capability
-        raise WorkerError(f"abort: the Worker does not serve {path} (HTTP {missing})") from None
+    path = quoted_url(plan.abort.partition("?")[0])  # the query may be a capability
+    raise WorkerError(f"abort: the Worker does not serve {path} (HTTP {status})")
 
 
 def _wait_until_gone(target: Target, client: Client) -> None:
@@ -156,7 +157,7 @@ def _current(target: Target, client: Client, time: Callable[[], float]) -> _Stat
     somebody else's agent has the session, its state says nothing about this handle.
     """
     plan, handle = target.plan, target.handle
-    if handle.status == "failed" and not plan.abort and CONFLICT in (handle.message or ""):
+    if handles.is_conflict(handle):
         return _StatusUpdate("failed", handle.message or "")
     try:
         session = client.status(plan)

@@ -42,6 +42,22 @@ class World(Protocol):
         """Return *file*, or stdin when it is empty, to its end or one byte more than *limit*. Raises `OSError`."""
         ...
 
+    def read_secret(self, file: str, limit: int) -> bytes:
+        """Return *file*, a regular one, to its end or one byte more than *limit*. Raises `OSError`."""
+        ...
+
+    def create_secret(self, file: str, data: bytes) -> None:
+        """Create *file* with *data*, whole or not at all, for its owner alone. Raises `OSError`, also if it exists."""
+        ...
+
+    def random_token(self) -> str:
+        """Return 64 hexadecimal digits from the system's random source."""
+        ...
+
+    def answer(self) -> str:
+        """Return the line that the user types at the terminal of stdin."""
+        ...
+
     def check_writable(self) -> None:
         """Raise `OSError` when it is known beforehand that stdout takes nothing."""
         ...

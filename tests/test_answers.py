@@ -121,7 +121,7 @@ class TestStarted:
         [
             (REFUSED_401, "start: the Worker requires a token (HTTP 401); set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
             (REFUSED_403, "start: the Worker refuses the token (HTTP 403); set CF_WORKER_TOKEN to its CONTROL_TOKEN"),
-            (json(409, {"message": "as pi"}), "start: the session runs already with other settings (HTTP 409): as pi"),
+            (json(409, {"message": "as pi"}), "start: the session already runs with other settings (HTTP 409): as pi"),
             (json(400, {"message": "\x1b[31m" + "x" * 999}), "start: HTTP 400: \\x1b[31m" + "x" * 292 + "…"),
             (json(400, {"message": 3}), "start: HTTP 400"),
             (Response(400, b"\xff"), "start: HTTP 400"),

@@ -44,21 +44,21 @@ def test_the_wait_is_in_seconds() -> None:
         (["spec.yaml"], "the SpawnSpec goes to stdin"),
         ([""], 'unknown argument ""'),
         (["--status=file"], "write --status FILE"),
-        (["--status", ""], "the file's name is empty"),
-        (["--status", "--abort"], "--status and --abort exclude each other"),
+        (["--status", ""], "the file name is empty"),
+        (["--status", "--abort"], "--status and --abort cannot be combined"),
         (["--status", "a", "b"], 'unexpected argument "b"'),
         (["--probe-version", "a"], 'unexpected argument "a"'),
         (["--format"], "--format needs a value"),
         (["--format", "xml"], "write yaml or json"),
-        (["--status", "--wait", "-1"], "is not in range"),
-        (["--status", "--wait", "1e3"], "is not in range"),
-        (["--status", "--wait", "99999"], "is not in range"),
-        (["--status", "--wait", "\u0663"], "is not in range"),
-        (["--abort", "--wait", "1"], "--wait goes with --status only"),
-        (["--status", "--help"], "--help stands alone"),
+        (["--status", "--wait", "-1"], "is out of range"),
+        (["--status", "--wait", "1e3"], "is out of range"),
+        (["--status", "--wait", "99999"], "is out of range"),
+        (["--status", "--wait", "\u0663"], "is out of range"),
+        (["--abort", "--wait", "1"], "--wait is only valid with --status and --deploy"),
+        (["--status", "--help"], "--help cannot be combined with other arguments"),
     ],
 )
-def test_a_wrong_call_is_told_its_cure(arguments: list[str], words: str) -> None:
+def test_a_wrong_call_is_refused_with_a_cure(arguments: list[str], words: str) -> None:
     with pytest.raises(Refused) as refused:
         parse(arguments)
     assert words in str(refused.value)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from time import monotonic, sleep, time
 from typing import Any, ClassVar
 
 import httpx
@@ -16,51 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from nats.errors import NoRespondersError
 
 from exec_cf.cli import run
-from exec_cf.http import Network, Request, Response
 from tests.support.nats import NatsServer
 from tests.support.workerd import Workerd
+from tests.support.world import LiveWorld
 
 SESSIONS = ("one", "two", "three")
 sessions = st.sampled_from(SESSIONS)
-
-
-class World:
-    """The program's world with a real network, and documents in memory."""
-
-    def __init__(self, document: bytes, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.network = Network(environ)
-        self._document = document
-        self.out = b""
-        self.err: list[str] = []
-
-    def exchange(self, request: Request) -> Response:
-        return self.network.exchange(request)
-
-    def sleep(self, seconds: float, /) -> None:
-        sleep(seconds)
-
-    def time(self) -> float:
-        return time()
-
-    def monotonic(self) -> float:
-        return monotonic()
-
-    def at_terminal(self) -> bool:
-        return False
-
-    def read(self, file: str, limit: int) -> bytes:
-        assert not file
-        return self._document[: limit + 1]
-
-    def check_writable(self) -> None:
-        return
-
-    def write(self, data: bytes) -> None:
-        self.out += data
-
-    def error(self, line: str) -> None:
-        self.err.append(line)
 
 
 class Life(RuleBasedStateMachine):
@@ -104,19 +64,19 @@ class Life(RuleBasedStateMachine):
     def status(self, data: st.DataObject) -> None:
         session = data.draw(st.sampled_from(sorted(self.handles)))
         code, world = self._call(self.handles[session], "--status")
-        assert code == 0, world.err
+        assert code == 0, world.errors
         if session in self.put_off_since_stop and session not in self.running:
             self.running.add(session)
         self.put_off_since_stop.discard(session)
-        assert yaml.safe_load(world.out)["status"] == ("ready" if session in self.running else "failed")
-        self.handles[session] = world.out
+        assert yaml.safe_load(world.written)["status"] == ("ready" if session in self.running else "failed")
+        self.handles[session] = world.written
 
     @precondition(lambda self: self.handles)
     @rule(data=st.data(), verb=st.sampled_from(["--abort", "--teardown"]))
     def stop(self, data: st.DataObject, verb: str) -> None:
         session = data.draw(st.sampled_from(sorted(self.handles)))
         code, world = self._call(self.handles[session], verb)
-        assert (code, world.out) == (0, b""), world.err
+        assert (code, world.written) == (0, b""), world.errors
         self.put_off_since_stop.discard(session)
         self.running.discard(session)
 
@@ -133,18 +93,20 @@ class Life(RuleBasedStateMachine):
     ) -> dict[str, Any]:
         spec = f"name: {session}\nagent: echo\n{more}cf-worker:\n  script: {self.url}\n"
         code, world = self._call(spec.encode(), environ=environ)
-        assert code == 0, world.err
+        assert code == 0, world.errors
         if keep:
-            self.handles[session] = world.out
-        handle: dict[str, Any] = yaml.safe_load(world.out)
+            self.handles[session] = world.written
+        handle: dict[str, Any] = yaml.safe_load(world.written)
         return handle
 
-    def _call(self, document: bytes, *arguments: str, environ: Mapping[str, str] | None = None) -> tuple[int, World]:
-        world = World(document, environ or {})
+    def _call(
+        self, document: bytes, *arguments: str, environ: Mapping[str, str] | None = None
+    ) -> tuple[int, LiveWorld]:
+        world = LiveWorld(document, environ or {})
         try:
             return run(arguments, world), world
         finally:
-            world.network.close()
+            world.close()
 
 
 @pytest.fixture

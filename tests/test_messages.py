@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from exec_cf.deploy.messages import WorkerDocument
 from exec_cf.encode import render_json
 from exec_cf.messages import AGENTS, EXECUTOR_BLOCKS, HANDLES, SPECS, SpawnSpec, WorkerHandle, version_of
 from tests.support.strategies import messages
@@ -18,6 +19,7 @@ SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 PUBLISHED: dict[str, type[msgspec.Struct]] = {
     **{f"spawn-spec.{version}.json": kind for version, kind in SPECS.items()},
     **{f"worker-handle.{version}.json": kind for version, kind in HANDLES.items()},
+    "worker.v1.json": WorkerDocument,
 }
 
 

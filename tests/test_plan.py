@@ -130,14 +130,14 @@ name: again
         "line 3, column 10: session: ",
         "line 4, column 8: owner: ",
         "env.lower: expected text",
-        'env.lower: "lower" is not the name',
+        'env.lower: "lower" is not a valid variable name',
         "labels.a: expected text",
         "extra: unknown field",
         "tmux.role: ",
         "exactly one executor block",
         "cf-worker.script: ",
         "cf-worker.abort_endpoint: ",
-        "line 10, column 1: name: stands twice",
+        "line 10, column 1: name: occurs twice",
     ):
         assert sum(words in line for line in said) == 1, words
 

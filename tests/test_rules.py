@@ -32,7 +32,7 @@ def test_no_dns_label(name: str) -> None:
 
 
 def test_a_long_name_is_told_its_length() -> None:
-    assert broken(name="x" * 70) == ["name: is 70 characters long, a DNS label at most 63; shorten it to 63"]
+    assert broken(name="x" * 70) == ["name: is 70 characters long; a DNS label has at most 63; shorten it to 63"]
 
 
 @pytest.mark.parametrize("key", ["A", "_", "A1", "PATH", "_X_9"])
@@ -43,7 +43,7 @@ def test_the_name_of_a_variable(key: str) -> None:
 @pytest.mark.parametrize("key", ["", "a", "1A", "A-B", "A.B", "A B", "A=", "A\n", "Ä", "A\u0661"])
 def test_no_name_of_a_variable(key: str) -> None:
     (said,) = broken(env={key: "x"})
-    assert "is not the name of a variable" in said
+    assert "is not a valid variable name" in said
 
 
 @pytest.mark.parametrize(
@@ -64,23 +64,23 @@ def test_an_outfit_has_one_form(outfit: dict[str, object]) -> None:
 @pytest.mark.parametrize("explicit", [{"name": "n"}, {"cut": "c"}, {"accessories": ["a"]}])
 def test_an_outfit_has_not_both_forms(explicit: dict[str, object]) -> None:
     (said,) = broken(outfit={"bundle": "b", **explicit})
-    assert said.startswith("outfit: has both forms")
+    assert said.startswith("outfit: has both the bundle and the explicit form")
 
 
 @pytest.mark.parametrize("outfit", [{}, {"bundle": ""}, {"name": "", "accessories": []}])
 def test_an_outfit_has_one_form_at_least(outfit: dict[str, object]) -> None:
     (said,) = broken(outfit=outfit)
-    assert said.startswith("outfit: says nothing to wear")
+    assert said.startswith("outfit: is empty")
 
 
 def test_one_executor_block_and_it_is_ours() -> None:
     assert broken(tmux={})[0].startswith(
-        "exactly one executor block is allowed, got tmux and cf-worker; keep cf-worker"
+        "exactly one executor block is allowed, found tmux and cf-worker; keep only cf-worker"
     )
-    assert "no executor block is present" in next(iter(rules.broken({}))).message
+    assert "there is no executor block" in next(iter(rules.broken({}))).message
     assert broken(cf_worker=None)[0] == "cf-worker: is empty; add script, the Worker's URL"
     assert broken(cf_worker=None, tmux={}) == [
-        "tmux: this program serves cf-worker only; send it to the tmux backend, or name a cf-worker block"
+        "tmux: this program only handles cf-worker; send it to the tmux backend, or use a cf-worker block"
     ]
 
 
@@ -89,7 +89,7 @@ def test_every_foreign_block_is_told_to_go_elsewhere(version: str) -> None:
     for block in EXECUTOR_BLOCKS["v2" if version == "v2" else "v1"]:
         if block != "cf-worker":
             spec = {"spec_version": version, "name": "a", block: {}}
-            assert any("this program serves cf-worker only" in str(problem) for problem in rules.broken(spec))
+            assert any("this program only handles cf-worker" in str(problem) for problem in rules.broken(spec))
 
 
 def test_an_empty_script_is_refused() -> None:
@@ -112,7 +112,7 @@ def test_choices(version: str) -> None:
             for p in rules.broken(GOOD | {"spec_version": version, block: {field: "nonsense"}})
             if p.path == (block, field)
         ]
-        assert "is none of its values" in problem.message
+        assert "is not one of the allowed values" in problem.message
         assert allowed[-1] in problem.hint
 
 

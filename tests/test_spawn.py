@@ -9,7 +9,7 @@ from exec_cf import output, spawn
 from exec_cf.client import Client
 from exec_cf.document import read
 from exec_cf.errors import Diagnostic, Refused
-from exec_cf.handles import parse
+from exec_cf.handles import is_conflict, parse
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.messages import EXECUTOR, HANDLES, WorkerHandle
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC, spec
@@ -64,6 +64,12 @@ def test_a_sick_worker_is_not_asked_to_start_anything() -> None:
     assert one.spawned.stop == ""
 
 
+def test_where_no_worker_is_the_user_reads_how_to_deploy_one() -> None:
+    one = Spawn(EXAMPLE_SPEC, Response(404), environ=ONCE)
+    assert "--deploy worker.yaml" in one.told[-1].hint
+    assert str(one.handle.message) == "healthcheck: HTTP 404"
+
+
 def test_a_failed_handle_keeps_bus_and_an_abort_of_its_own() -> None:
     one = Spawn(spec("https://h"), HEALTHY, Response(403), environ=ONCE)
     assert one.handle.bus == one.prepared.plan.bus
@@ -81,6 +87,7 @@ def test_a_failed_handle_keeps_the_endpoint_of_the_spec() -> None:
 def test_a_handle_for_a_session_that_is_taken_cannot_stop_it() -> None:
     one = Spawn(EXAMPLE_SPEC, HEALTHY, Response(409), environ=ONCE)
     assert (one.handle.status, one.handle.abort) == ("failed", msgspec.UNSET)
+    assert is_conflict(one.handle)
 
 
 def test_a_ready_handle_has_no_message() -> None:

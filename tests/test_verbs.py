@@ -1,5 +1,6 @@
 """What can be asked of an agent, against a Worker that answers by a script."""
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,9 +10,9 @@ import pytest
 import yaml
 
 from exec_cf import verbs
-from exec_cf.answers import CONFLICT
 from exec_cf.client import Client
 from exec_cf.errors import Code, Diagnostic, Exit, Refused
+from exec_cf.handles import CONFLICT
 from exec_cf.http import RequestError, Response
 from exec_cf.messages import WorkerHandle
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC
@@ -56,6 +57,15 @@ def seen(state: str, **more: object) -> Response:
 
 UNKNOWN = Response(404, b'{"error":"not_found","message":"no agent was started in this session"}')
 PENDING = EXAMPLE_HANDLE.replace(b"status: ready", b"status: pending\nmessage: soon")
+
+
+CUSTOM = EXAMPLE_HANDLE.replace(b"/control/abort", b"/stop?who=me")
+
+
+def failed(message: str) -> bytes:
+    """Return the handle of a start that failed, without an abort."""
+    text = EXAMPLE_HANDLE.decode()
+    return f'{text[: text.index("abort:")]}status: failed\nmessage: "{message}"\n'.encode()
 
 
 class TestStatus:
@@ -176,12 +186,23 @@ class TestStatus:
         asked = Asked(seen("stopped", abort=ABORT))
         assert asked.status().abort == asked.target.handle.abort
 
-    def test_anothers_agent_does_not_make_a_handle_ready(self) -> None:
-        text = EXAMPLE_HANDLE.decode()
-        message = f'status: failed\nmessage: "start: {CONFLICT} (HTTP 409)"\n'
-        asked = Asked(handle=(text[: text.index("abort:")] + message).encode())
+    @pytest.mark.parametrize(
+        "message", [f"{CONFLICT}start: HTTP 409", "start: the session runs already with other settings (HTTP 409): x"]
+    )
+    def test_the_state_of_somebody_elses_agent_changes_nothing(self, message: str) -> None:
+        asked = Asked(handle=failed(message))
         assert asked.status() == asked.target.handle
         assert asked.calls == []
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "start: HTTP 400: conflict: start",
+            "start: HTTP 400: the session runs already with other settings (HTTP 409)",
+        ],
+    )
+    def test_what_a_worker_wrote_into_a_message_decides_nothing(self, message: str) -> None:
+        assert Asked(seen("ready"), handle=failed(message)).status().status == "ready"
 
     def test_what_never_ran_without_a_time_is_not_started_again(self) -> None:
         assert Asked(seen("stopped"), handle=PENDING).status().status == "failed"
@@ -194,28 +215,44 @@ class TestAbort:
         verbs.abort(asked.target, asked.client)
         assert asked.calls == ["POST /control/abort/lead-engineer"]
 
-    def test_an_earlier_worker_stops_all_or_nothing(self) -> None:
-        asked = Asked(Response(404), Response(200))
-        verbs.abort(asked.target, asked.client)
-        assert asked.calls == ["POST /control/abort/lead-engineer", "POST /control/abort"]
-
-    @pytest.mark.parametrize("spelled", [b"HTTPS:", b"https:"])
-    def test_no_spelling_of_the_route_for_all_stops_all(self, spelled: bytes) -> None:
-        handle = EXAMPLE_HANDLE.replace(b"target: https:", b"target: " + spelled).replace(b"l/abort", b"l/%61bort")
-        asked = Asked(Response(200), handle=handle)
+    @pytest.mark.parametrize(
+        "target",
+        [
+            *("/control/abort", "/control/abort?x", "/control%2Fabort", "/control/abort/victim", "/agent/zombie"),
+            *("/control/abort/lead-engineer/x", "/control/abort/Lead-engineer", "/stop?who=me"),
+        ],
+    )
+    def test_wherever_the_handle_points_only_its_own_session_is_stopped(self, target: str) -> None:
+        asked = Asked(Response(200), handle=EXAMPLE_HANDLE.replace(b"/control/abort", target.encode()))
         verbs.abort(asked.target, asked.client)
         assert asked.calls == ["POST /control/abort/lead-engineer"]
 
-    def test_a_capability_is_not_shown(self) -> None:
-        asked = Asked(Response(404), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/control/abort/a?cap=hush"))
-        with pytest.raises(Refused, match="/control/abort/a") as refused:
-            verbs.abort(asked.target, asked.client)
-        assert "hush" not in str(refused.value)
-
-    def test_a_target_of_the_specs_own_is_taken_as_it_is(self) -> None:
-        asked = Asked(Response(200), handle=EXAMPLE_HANDLE.replace(b"/control/abort", b"/stop?who=me"))
+    @pytest.mark.parametrize("target", ["/control/abort/lead-engineer?cap=x", "/control/abort/lead%2Dengineer?cap=x"])
+    def test_a_capability_for_its_own_session_is_used(self, target: str) -> None:
+        asked = Asked(Response(200), handle=EXAMPLE_HANDLE.replace(b"/control/abort", target.encode()))
         verbs.abort(asked.target, asked.client)
-        assert asked.calls == ["POST /stop?who=me"]
+        assert asked.calls == [f"POST {target}"]
+
+    @pytest.mark.parametrize("code", [404, 405])
+    def test_a_worker_without_that_route_is_asked_as_the_handle_says_but_without_the_token(self, code: int) -> None:
+        environ = {**ONE_TRY, "CF_WORKER_TOKEN": "s3cret"}
+        asked = Asked(Response(code), Response(200), environ=environ, handle=CUSTOM)
+        verbs.abort(asked.target, asked.client)
+        assert asked.calls == ["POST /control/abort/lead-engineer", "POST /stop?who=me"]
+        assert [request.headers for request in asked.script.requests] == [{"authorization": "Bearer s3cret"}, {}]
+
+    @pytest.mark.parametrize("code", [200, 401, 403, 410, 500])
+    def test_any_other_answer_of_that_route_is_final(self, code: int) -> None:
+        asked = Asked(Response(code), handle=CUSTOM)
+        with contextlib.suppress(Refused):
+            verbs.abort(asked.target, asked.client)
+        assert asked.calls == ["POST /control/abort/lead-engineer"]
+
+    def test_a_route_that_is_not_served_is_shown_without_its_query(self) -> None:
+        asked = Asked(Response(404), Response(404), handle=CUSTOM)
+        with pytest.raises(Refused, match="/stop") as refused:
+            verbs.abort(asked.target, asked.client)
+        assert "who=me" not in str(refused.value)
 
     @pytest.mark.parametrize(
         ("answer", "words"),
@@ -243,15 +280,14 @@ class TestAbort:
             verbs.abort(asked.target, asked.client)
         assert refused.value.exit_code == Exit.INPUT
 
-    def test_the_token_goes_to_the_handles_own_origin_only(self) -> None:
+    def test_the_token_goes_to_the_sessions_own_route_only(self) -> None:
         environ = {**ONE_TRY, "CF_WORKER_TOKEN": "s3cret"}
-        at_home = Asked(Response(200), environ=environ)
-        verbs.abort(at_home.target, at_home.client)
-        assert at_home.script.requests[0].headers["authorization"] == "Bearer s3cret"
         elsewhere = EXAMPLE_HANDLE.replace(b"workers.dev/control", b"workers.dev:8443/control")
-        away = Asked(Response(200), environ=environ, handle=elsewhere)
-        verbs.abort(away.target, away.client)
-        assert "authorization" not in away.script.requests[0].headers
+        for handle in (EXAMPLE_HANDLE, elsewhere):
+            asked = Asked(Response(200), environ=environ, handle=handle)
+            verbs.abort(asked.target, asked.client)
+            assert asked.calls == ["POST /control/abort/lead-engineer"]
+            assert asked.script.requests[0].headers == {"authorization": "Bearer s3cret"}
 
 
 class TestTeardown:
@@ -281,16 +317,20 @@ class TestTeardown:
 class TestParseHandle:
     def test_a_token_in_the_clear_is_refused(self) -> None:
         handle = EXAMPLE_HANDLE.replace(b"https://", b"http://")
-        with pytest.raises(Refused, match="in the clear"):
+        with pytest.raises(Refused, match="sent unencrypted"):
             Asked(environ={"CF_WORKER_TOKEN": "s3cret"}, handle=handle)
 
     def test_a_token_for_one_worker_does_not_go_to_another(self) -> None:
         environ = {"CF_WORKER_TOKEN": "s3cret", "CF_WORKER_URL": "https://mine.example"}
-        with pytest.raises(Refused, match="belongs to the Worker of CF_WORKER_URL") as refused:
+        with pytest.raises(Refused, match="is for the Worker at CF_WORKER_URL") as refused:
             Asked(environ=environ)
         assert refused.value.exit_code == Exit.USAGE
         Asked(environ={**environ, "CF_WORKER_URL": BASE + ":443/elsewhere"})
-        Asked(environ={"CF_WORKER_URL": "https://mine.example"})
+
+    def test_the_worker_of_the_handle_is_asked_whatever_the_environment_names(self) -> None:
+        asked = Asked(seen("ready"), environ={"CF_WORKER_URL": "https://mine.example"})
+        asked.status()
+        assert asked.script.requests[0].url == f"{BASE}/agent/lead-engineer"
 
     def test_handle_and_environment_are_judged_together(self) -> None:
         with pytest.raises(Refused) as refused:

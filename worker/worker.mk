@@ -28,8 +28,14 @@ $(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) worker/dist/version worker/w
 	@size=$$(gzip -9 < $@ | wc -c); echo "worker/dist/index.js: $$size bytes gzip, $(WORKER_LIMIT) allowed"; \
 	  test "$$size" -lt $(WORKER_LIMIT)
 
+# The program carries the bundle: `--deploy` uploads it.
+WORKER_MODULE := exec_cf/_bundle.py
+$(WORKER_MODULE): $(WORKER_BUNDLE) worker/wrangler.toml build/generate/bundle.py
+	$(BIN)/python build/generate/bundle.py worker "$$(cat worker/dist/version)" $@
+	touch $@
+
 .PHONY: worker
-worker: $(WORKER_BUNDLE) ## build the Worker's bundle
+worker: $(WORKER_BUNDLE) $(WORKER_MODULE) ## build the Worker's bundle
 
 .PHONY: check-worker
 check-worker: $(WORKER_BUNDLE) ## types, lint and format of the Worker

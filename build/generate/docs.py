@@ -18,9 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ERRORS_INTRO = """\
 # Diagnostics
 
-Every line on stderr has a stable code. In prose the code is left out; `--format json` prints each diagnostic as one
-object a line: `code`, `message`, `path` (the field), `line` and `column` (from 1, null where there is no place) and
-`hint` (the cure). New codes can come with any release; a code never changes its meaning or its exit code.
+Every diagnostic has a stable code. Plain text leaves it out; `--format json` prints each diagnostic as one JSON object
+per line, with `code`, `message`, `path` (the field), `line` and `column` (from 1; null when there is no place) and
+`hint` (what to do). A release may add codes, but a code never changes its meaning or its exit code.
 """
 
 
@@ -49,11 +49,11 @@ def verbs() -> str:
 def errors() -> str:
     """Return the page of all codes."""
     refusals = [(f"`{c.slug}`", str(int(c.exit_code)), c.meaning) for c in Code if c.exit_code is not Exit.OK]
-    told = [(f"`{c.slug}`", c.meaning) for c in Code if c.exit_code is Exit.OK]
+    notes = [(f"`{c.slug}`", c.meaning) for c in Code if c.exit_code is Exit.OK]
     parts = {
         "Exit codes": exits(),
-        "What ends a call": table(("code", "exit", "meaning"), refusals),
-        "What is told on the way": table(("code", "meaning"), told),
+        "Errors": table(("code", "exit", "meaning"), refusals),
+        "Information": table(("code", "meaning"), notes),
     }
     return ERRORS_INTRO + "".join(f"\n## {title}\n\n{text}" for title, text in parts.items())
 

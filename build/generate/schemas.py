@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from exec_cf.deploy.messages import WorkerDocument
 from exec_cf.messages import SpawnSpec, SpawnSpecV2, WorkerHandle, WorkerHandleV2
 
 FOLDER = Path(__file__).resolve().parents[2] / "schemas"
@@ -20,6 +21,7 @@ PUBLISHED: dict[str, tuple[type[msgspec.Struct], str]] = {
     "worker-handle.v1.json": (WorkerHandle, "WorkerHandle v1"),
     "spawn-spec.v2.json": (SpawnSpecV2, "SpawnSpec v2"),
     "worker-handle.v2.json": (WorkerHandleV2, "WorkerHandle v2"),
+    "worker.v1.json": (WorkerDocument, "Worker v1"),
 }
 
 

@@ -94,6 +94,12 @@ rehearse-release: ## do all that a release does here, up to the upload: make reh
 	$(MAKE) check-dist
 	$(MAKE) test-release
 
+.PHONY: test-installer
+test-installer: $(READY) ## test install.sh with every shell and downloader (on Debian, as root, installs those that are missing)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  for tool in bash busybox curl dash wget; do command -v $$tool >/dev/null || apt-get -qq install --yes $$tool >/dev/null; done; fi
+	$(BIN)/python -m pytest --numprocesses 2 tests/release/test_install.py tests/release/test_install_download.py
+
 .PHONY: check-workflows
 check-workflows: $(RELEASE_READY) ## lint the workflows and the installer
 	$(RELEASE_ENV) $(RELEASE_BIN)/actionlint

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what was published, from outside and each way that the README names, and runs it.
+# Installs what was published, from outside and each way that the README names, runs it, and verifies who signed it.
 # usage: verify_published.sh VERSION REPOSITORY [IMAGE]      REPOSITORY is its URL
 set -eu
 
@@ -19,16 +19,24 @@ patiently() {
   return 1
 }
 
+# As docs/installing.md says: by this workflow, and for this tag.
+signed_by_release() {
+  patiently gh attestation verify "$1" --repo "${repository#*://*/}" \
+    --cert-identity "$repository/.github/workflows/release.yml@refs/tags/v$version"
+}
+
 python3 -m venv "$scratch/venv"
 patiently "$scratch/venv/bin/pip" install --quiet --no-cache-dir "$program==$version"
 python3 "$here/smoke.py" "$version" "$scratch/venv/bin/$program"
 
 patiently curl --fail --silent --show-error --location --output "$scratch/install.sh" \
   "$repository/releases/download/v$version/install.sh"
+signed_by_release "$scratch/install.sh"
 sh "$scratch/install.sh" --to "$scratch/bin"
 python3 "$here/smoke.py" "$version" "$scratch/bin/$program"
 
 if [ -n "$image" ] && command -v docker >/dev/null 2>&1; then
   patiently docker pull --quiet "$image:$version"
+  signed_by_release "oci://$image:$version"
   python3 "$here/smoke.py" "$version" docker run --rm --interactive --network host --env CF_WORKER_BOOTSTRAP "$image:$version"
 fi

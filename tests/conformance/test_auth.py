@@ -9,7 +9,7 @@ import pytest
 from tests.support.nats import NatsServer
 from tests.support.workerd import Workerd
 
-TOKEN = "correct horse-battery_staple".replace(" ", "~")
+TOKEN = "correct horse-battery_staple/and-more".replace(" ", "~")
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_the_token_is_all_that_a_web_page_needs(owner: httpx.Client, session: st
     assert owner.post(f"/agent/{session}", headers=headers).status_code == 201
 
 
-@pytest.mark.parametrize("token", ["two words", "tok\u00e9n"])
+@pytest.mark.parametrize("token", ["two words", "tok\u00e9n", " ", "\t\n", ""])
 def test_a_token_that_no_header_can_carry_is_reported(bus: NatsServer, tmp_path: Path, token: str) -> None:
     """The probe, the log and every refusal say so; nothing is open."""
     variables = {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": token}
@@ -130,6 +130,30 @@ def test_a_token_that_no_header_can_carry_is_reported(bus: NatsServer, tmp_path:
         for response in [client.post("/agent/a"), client.post("/control/abort/a?cap=x"), client.get("/agent/a")]:
             assert (response.status_code, response.json()["error"]) == (500, "internal")
             assert "CONTROL_TOKEN" in response.json()["message"]
-            assert token not in response.text
+            assert not token.strip() or token not in response.text
         assert worker.log.count("CONTROL_TOKEN") == 1
-        assert token not in worker.log
+        assert not token.strip() or token not in worker.log
+
+
+def test_a_weak_token_is_reported_to_whoever_has_it(bus: NatsServer, tmp_path: Path, session: str) -> None:
+    """A handle lets its reader test guesses, so a short token is called weak; strangers learn nothing of that."""
+    weak = "x" * 31
+    variables = {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": weak}
+    with Workerd(tmp_path, variables) as worker, worker.client() as stranger, worker.client(weak) as owner:
+        assert stranger.get("/health").json()["auth"] == "token"
+        assert stranger.get("/health", headers={"Authorization": "Bearer x"}).json()["auth"] == "token"
+        assert owner.get("/health").json()["auth"] == "weak"
+        started = owner.post(f"/agent/{session}")
+        for answer in (started, owner.get(f"/agent/{session}")):
+            assert "weak" in answer.json()["warning"]
+        assert "weak" not in stranger.get(f"/agent/{session}").text
+        assert "weak" not in stranger.post(started.json()["abort"]).text
+        assert worker.log.count('"event":"the token is weak"') == 1
+        assert weak not in worker.log
+
+
+def test_a_token_of_32_characters_is_not_weak(owner: httpx.Client, guarded: Workerd, session: str) -> None:
+    """`openssl rand -hex 32` makes 64."""
+    assert owner.get("/health").json()["auth"] == "token"
+    assert "warning" not in owner.post(f"/agent/{session}").json()
+    assert "weak" not in guarded.log

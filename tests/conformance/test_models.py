@@ -833,13 +833,14 @@ class TestEndings:
         servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}
         servers[name].will(modules[name].say(*halves))
         frames = await scene.answer(scene.start(env={"OPEN_AGENT_PROVIDER": name}))
-        assert [data for _, data in events(frames)] == ["a", "\N{GRINNING FACE}b", "\N{GRINNING FACE}"]
+        chunks = [data for _, data in events(frames)]
+        assert ascii(chunks) == ascii(["a", "\N{GRINNING FACE}b", "\N{GRINNING FACE}"])
 
     async def test_half_a_character_of_a_model_is_replaced(self, scene: Scene) -> None:
         """In a text and in the input of a tool."""
         scene.will(fake.call("todo_write", '{"todos": [], "x": "\\ud83d"}', text="a\ud83d"), fake.say("b\udc00"))
         frames = await scene.answer(scene.start())
-        assert text_of(frames) == "a\ufffd\n\nb\ufffd"
+        assert ascii(text_of(frames)) == ascii("a\ufffd\n\nb\ufffd")
         for frame in frames:
             assert b"\\ud8" not in frame.data
             assert b"\\udc" not in frame.data

@@ -51,6 +51,7 @@ ECHOED = {
     "JSON that is not an object": (b'["prompt"]', '["prompt"]'),
     "a JSON string": (b'"hello"', '"hello"'),
     "unknown fields": (b'{"prompt": "hello", "model": {"x": [1]}, "n": null}', "hello"),
+    "null attachments": (b'{"prompt": "hello", "attachments": null}', "hello"),
     "no attachments": (b'{"prompt": "hello", "attachments": []}', "hello"),
     "unicode": ("grüße 👋🏽 \u2028 \x00 \ufeff".encode(), "grüße 👋🏽 \u2028 \x00 \ufeff"),
     "a byte order mark": (b"\xef\xbb\xbfhello", "\ufeffhello"),

@@ -139,6 +139,55 @@ def test_a_web_page_of_another_origin_is_refused(
     assert http.get(f"/agent/{session}").json()["state"] == "ready"
 
 
+#: What browsers send, also for a read of the page's own origin over plain http, where the first three are missing.
+BROWSERS = [
+    {"Origin": "http://evil.example:8787"},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Referer": "http://evil.example:8787/"},
+    {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"},
+    {"User-Agent": "", "Accept-Language": "en-US,en;q=0.5"},
+]
+ROUTES = [("GET", "/health"), ("GET", "/agent/{}"), ("POST", "/agent/{}"), ("POST", "/control/abort")]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("headers", BROWSERS, ids=str)
+@pytest.mark.parametrize(
+    "host", ["evil.example:8787", "192.168.1.7:8787", "localhost.evil.example", "127.0.0.1.nip.io"]
+)
+def test_a_browser_at_a_name_that_is_not_loopback_is_refused(
+    http: httpx.Client, session: str, host: str, headers: dict[str, str], route: tuple[str, str]
+) -> None:
+    """A page may let its own name resolve to this Worker, and is of the same origin then: reads are refused too."""
+    method, path = route
+    response = http.request(method, path.format(session), headers={"Host": host, **headers})
+    assert error_of(response) == (403, "forbidden")
+    assert "CONTROL_TOKEN" in response.json()["message"]
+
+
+@pytest.mark.parametrize("host", ["evil.example:8787", "worker.internal", "10.0.0.7"])
+def test_a_program_may_use_any_name(http: httpx.Client, session: str, host: str) -> None:
+    """It has none of the headers by which browsers are known; Node's fetch sends some that look alike."""
+    headers = {"Host": host, "User-Agent": "node", "Accept-Language": "*", "Sec-Fetch-Mode": "cors"}
+    assert http.post(f"/agent/{session}", headers=headers).status_code == 201
+    assert http.get(f"/agent/{session}", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8787", "127.1.2.3", "localhost:8787", "LOCALHOST.", "a.localhost", "[::1]:8787"]
+)
+def test_a_browser_on_this_machine_may_look(http: httpx.Client, host: str) -> None:
+    """Nobody else can let these names resolve to a Worker."""
+    headers = {**BROWSERS[3], "Accept-Language": "en", "Sec-Fetch-Site": "none", "Host": host}
+    assert http.get("/health", headers=headers).status_code == 200
+
+
+def test_a_read_by_another_page_is_refused(http: httpx.Client, session: str) -> None:
+    """Also on loopback."""
+    headers = {**BROWSERS[3], "Sec-Fetch-Site": "cross-site"}
+    assert error_of(http.get(f"/agent/{session}", headers=headers)) == (403, "forbidden")
+
+
 def test_a_page_of_the_same_origin_is_not(http: httpx.Client, session: str) -> None:
     """Requests from a page of the same origin are allowed."""
     origin = str(http.base_url).rstrip("/")

@@ -50,7 +50,7 @@ def test_only_open_agent_variables_leave_the_machine(program: Program) -> None:
         ended = program.run(spec(worker.url, env))
     assert worker.asked[1].json["env"] == {"OPEN_AGENT_MODEL_ID": "m"}
     assert ended.lines == [
-        "line 3, column 6: env: only OPEN_AGENT_* goes to the Worker, not AWS_SECRET_ACCESS_KEY, PATH"
+        "line 3, column 6: env: only OPEN_AGENT_* is sent to the Worker, not AWS_SECRET_ACCESS_KEY, PATH"
     ]
     assert not any(b"hush" in asked.body for asked in worker.asked)
 
@@ -82,7 +82,7 @@ REFUSALS: dict[str, tuple[Starter, str]] = {
     "403": (error(403, "forbidden", "wrong"), "set CF_WORKER_TOKEN"),
     "409": (
         error(409, "conflict", "it runs as pi"),
-        "the session runs already with other settings (HTTP 409): it runs",
+        "the session already runs with other settings (HTTP 409): it runs",
     ),
     "400": (error(400, "bad_request", "what is this"), "start: HTTP 400: what is this"),
     "413": (reply(413, b"too large"), "start: HTTP 413"),

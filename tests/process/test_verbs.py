@@ -101,10 +101,25 @@ def test_a_tmux_handle_is_left_alone(program: Program) -> None:
     for verb in ("--status", "--abort", "--teardown"):
         ended = program.run(handle, verb)
         assert (ended.code, ended.out) == (65, b"")
-        assert "this program serves cf-worker only" in ended.err
+        assert "this program only handles cf-worker" in ended.err
 
 
 def test_probe_version_is_a_document(program: Program) -> None:
     ended = program.run(b"", "--probe-version")
     told = yaml.safe_load(ended.out)
     assert f"orch-executor-cf-worker {told['version']}\n".encode() == program.run(b"", "--version").out
+
+
+@pytest.mark.parametrize("target", ["/control/abort?x", "/control/abort/{victim}", "/agent/zombie"])
+def test_a_handle_that_points_at_another_session_stops_its_own(program: Program, worker: Workerd, target: str) -> None:
+    environ = {"CF_WORKER_TOKEN": TOKEN}
+    victim, own = (spawned(program, worker, name, **environ) for name in ("victim", "own"))
+    handle = yaml.safe_load(own)
+    handle["abort"]["target"] = worker.url + target.format(victim="victim")
+    assert program.run(yaml.safe_dump(handle).encode(), "--abort", env=environ).code == 0
+    states = [
+        yaml.safe_load(program.run(each, "--status", env=environ).out)["status"]
+        for each in (victim, own, own.replace(b"own", b"zombie"))
+    ]
+    assert states == ["ready", "failed", "failed"]
+    assert program.run(victim, "--abort", env=environ).code == 0

@@ -192,14 +192,32 @@ def test_the_installer_installs_the_release(url: str, tmp_path: Path) -> None:
     works(tmp_path / "bin" / PROGRAM)
 
 
+# What signatures are looked up in cannot run here. It is asked as docs/installing.md says, or there is no signature.
+GH = """\
+#!/bin/sh
+[ "$#" = 7 ] && [ "$1 $2" = "attestation verify" ] && [ -f "$3" ] && [ "$4 $5" = "--repo owner/name" ] &&
+  [ "$6 $7" = "--cert-identity {url}/owner/name/.github/workflows/release.yml@refs/tags/v{version}" ] || exit 1
+echo "signed: ${{3##*/}}"
+"""
+
+
 def test_what_was_published_is_verified_from_outside(tmp_path: Path) -> None:
     folder = tmp_path / "owner/name/releases/download" / f"v{version()}"
     shutil.copytree(DIST, folder)
+    (tmp_path / "bin").mkdir()
+    gh = tmp_path / "bin/gh"
     for url in served(tmp_path):
+        gh.write_text(GH.format(url=url, version=version()))
+        gh.chmod(0o755)
         place = {"GITHUB_SERVER_URL": url, "GITHUB_REPOSITORY": "owner/name"}
         assert script("package_installer.py", version(), folder, env=place).returncode == 0
-        environ = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(DIST)}
+        environ = {
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(DIST),
+            "PATH": f"{gh.parent}:/usr/local/bin:/usr/bin:/bin",
+        }
         said = run("sh", ROOT / "build/release/verify_published.sh", version(), f"{url}/owner/name", **environ)
+    assert "signed: install.sh" in said
     assert said.count("prints its version, its help and a ready handle") == 2
 
 

@@ -49,3 +49,23 @@ def test_the_installers_options_are_all_told() -> None:
 def test_the_platforms_are_all_named() -> None:
     for name in PLATFORMS:
         assert f"`{name}`" in read("docs/releasing.md")
+
+
+def test_a_download_is_verified_as_signed_by_the_workflow_and_for_the_tag() -> None:
+    identity = '--cert-identity "https://github.com/$REPOSITORY/.github/workflows/release.yml@refs/tags/v$VERSION"'
+    assert identity in read("docs/installing.md")
+    assert (ROOT / ".github/workflows/release.yml").exists()
+    published = (ROOT / "build/release/verify_published.sh").read_text()
+    assert '--cert-identity "$repository/.github/workflows/release.yml@refs/tags/v$version"' in published
+
+
+def test_no_page_verifies_less() -> None:
+    for page in ("README.md", *PAGES):
+        for call in re.findall(r"gh attestation verify(?:.*\\\n)*.*", read(page)):
+            assert "--cert-identity" in call, page
+
+
+def test_compilers_are_not_called_pinned_while_apt_takes_those_of_the_day() -> None:
+    assert "apt-get -qq install" in (ROOT / "build/binary/in_debian.sh").read_text()
+    said = " ".join(read("SECURITY.md").split())
+    assert "The C compiler, the linker and the system headers for Linux are not: they are Debian's of the day" in said

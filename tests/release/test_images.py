@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -67,13 +69,18 @@ def test_a_machine_is_given_the_image_of_its_platform(registry: tuple[str, Path]
         done = subprocess.run(script, env=environ, text=True, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "secret" not in done.stdout + done.stderr
+    # The last one's, for `>> "$GITHUB_OUTPUT"`: the digest that is attested is the one that machines ask for.
+    digest = done.stdout.removeprefix("digest=").rstrip("\n")
+    assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
     for tag in (VERSION, "latest"):
         asked = urllib.request.Request(
             f"https://{address}/v2/owner/{PROGRAM}/manifests/{tag}", headers={"Accept": INDEX}
         )
         trusting = ssl.create_default_context(cafile=str(authority))
         with urllib.request.urlopen(asked, context=trusting) as answer:
-            platforms = [entry["platform"] for entry in json.load(answer)["manifests"]]
+            index = answer.read()
+        assert f"sha256:{hashlib.sha256(index).hexdigest()}" == digest
+        platforms = [entry["platform"] for entry in json.loads(index)["manifests"]]
         assert sorted((each["os"], each["architecture"]) for each in platforms) == [
             ("linux", "amd64"),
             ("linux", "arm64"),

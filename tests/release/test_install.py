@@ -3,51 +3,47 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from platforms import this_platform
 
-from tests.release.conftest import PROGRAM, ROOT, VERSION, package, served, standin
-
-SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"], "sh": ["sh"]}
-PATH = "/usr/local/bin:/usr/bin:/bin"
-Install = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(params=SHELLS)
-def shell(request: pytest.FixtureRequest) -> list[str]:
-    """Return each shell in turn."""
-    name: str = request.param
-    if not shutil.which(SHELLS[name][0]):
-        pytest.skip(f"needs {name}")
-    return SHELLS[name]
-
-
-@pytest.fixture
-def to(tmp_path: Path) -> Path:
-    """Return the chosen folder, which is not there yet."""
-    return tmp_path / "a chosen folder" / "bin"
+from tests.release.conftest import (
+    PATH,
+    PROGRAM,
+    ROOT,
+    TOOLS,
+    VERSION,
+    Mirror,
+    body,
+    install,
+    package,
+    refused,
+    served,
+    standin,
+    toolbox,
+)
+from tests.support.serving import serving
 
 
-def install(
-    *arguments: str | Path, under: Sequence[str] = ("sh",), path: str = PATH, **environ: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the installer with nothing in its environment but *path* and *environ*."""
-    command = [*under, str(ROOT / "install.sh"), *map(str, arguments)]
-    return subprocess.run(command, env={"PATH": path, **environ}, text=True, capture_output=True, check=False)
-
-
-def refused(done: subprocess.CompletedProcess[str], why: str, to: Path) -> None:
-    """Check that the installer ended with one line that says *why*, and left nothing of its own in *to*."""
-    assert done.returncode != 0
-    assert done.stdout == ""
-    assert why in done.stderr.splitlines()[-1]
-    assert done.stderr.splitlines()[-1].startswith("install.sh: ")
-    assert not to.exists() or not list(to.glob(".*"))
+def mounted(options: str, folder: Path, *command: str) -> list[str]:
+    """Return a command that runs *command* with a small file system of its own on *folder*."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to mount a file system")
+    return [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        f'mount -t tmpfs -o {options} tmpfs "$0"; exec "$@"',
+        str(folder),
+        *command,
+    ]
 
 
 def test_it_installs_the_file_into_the_chosen_folder(shell: list[str], url: str, to: Path, binary: Path) -> None:
@@ -74,6 +70,137 @@ def test_the_default_is_the_users_own_folder(url: str, tmp_path: Path) -> None:
     assert (folder / PROGRAM).exists()
 
 
+@pytest.mark.parametrize("written", ["{}/", "{}//", "{}/.", "{}/../bin"])
+def test_a_folder_is_found_on_path_however_it_is_written(written: str, shell: list[str], url: str, to: Path) -> None:
+    done = install("--to", written.format(to), "--from", url, under=shell, path=f"{PATH}:{to}")
+    assert done.stdout == f"{PROGRAM} {VERSION} is in {to}\n", done.stderr
+
+
+@pytest.mark.parametrize("on_path", ["{}/", "{}/../link", "link"])
+def test_path_may_name_the_folder_in_another_way(
+    on_path: str, shell: list[str], url: str, to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to.mkdir(parents=True)
+    (to.parent / "link").symlink_to("bin")
+    monkeypatch.chdir(to.parent)
+    done = install("--to", to, "--from", url, under=shell, path=f"{PATH}:{on_path.format(to)}")
+    assert done.stdout == f"{PROGRAM} {VERSION} is in {to}\n", done.stderr
+
+
+def test_another_that_comes_first_on_path_is_named(shell: list[str], url: str, to: Path, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    _script(tmp_path / "first" / PROGRAM)
+    done = install("--to", to, "--from", url, under=shell, path=f"{tmp_path}/first:{PATH}:{to}")
+    assert done.stdout.splitlines()[1].startswith(f"{tmp_path}/first/{PROGRAM} comes first on PATH")
+    assert not (tmp_path / "first" / f"{PROGRAM}.ran").exists()
+
+
+@pytest.mark.parametrize("written", ["~", "~/", "~/bin", "~/a b/c"])
+def test_a_tilde_is_the_home_folder(written: str, shell: list[str], url: str, tmp_path: Path) -> None:
+    for home in (f"{tmp_path}/one", f"{tmp_path}/other/"):
+        done = install(under=shell, INSTALL_TO=written, INSTALL_FROM=url, HOME=home)
+        assert done.returncode == 0, done.stderr
+        assert Path(written.replace("~", home), PROGRAM).exists()
+
+
+@pytest.mark.parametrize("written", ["~root", "~root/bin", "~+/bin"])
+def test_another_users_home_is_refused(
+    written: str, shell: list[str], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+    done = install("--to", written, "--from", url, under=shell, HOME=str(tmp_path))
+    refused(done, "write the whole path", tmp_path / "none")
+    assert done.returncode == 64
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "here"}], ids=["unset", "empty", "relative"])
+def test_without_a_home_a_folder_has_to_be_chosen(home: dict[str, str], shell: list[str], url: str) -> None:
+    done = install("--from", url, under=shell, **home)
+    refused(done, "choose a folder with --to", Path("here"))
+    assert done.returncode == 64
+
+
+@pytest.mark.parametrize("name", ["it's", 'a "b" c', "$HOME", "*", "a\\nb", "host:folder", "-n", "[x]", "%s"])
+def test_a_folder_may_have_any_name(
+    name: str, shell: list[str], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+    for written in (name, tmp_path / "absolute" / name):
+        done = install("--to", written, "--from", url, under=shell, path=f"{PATH}:{tmp_path / 'there' / written}")
+        assert done.returncode == 0, done.stderr
+    assert [each.name for each in (tmp_path / "there").iterdir()] == [name]
+    assert (tmp_path / "there" / name / PROGRAM).exists()
+    assert (tmp_path / "absolute" / name / PROGRAM).exists()
+
+
+def test_the_folder_may_be_a_link(shell: list[str], url: str, to: Path) -> None:
+    (to.parent / "real").mkdir(parents=True)
+    to.symlink_to("real")
+    assert install("--to", to, "--from", url, under=shell).returncode == 0
+    assert to.is_symlink()
+    assert [each.name for each in (to.parent / "real").iterdir()] == [PROGRAM]
+
+
+@pytest.mark.parametrize("umask", ["000", "077", "777"])
+def test_what_is_installed_does_not_depend_on_the_umask(umask: str, shell: list[str], url: str, to: Path) -> None:
+    under = ["sh", "-c", f'umask {umask}; exec "$0" "$@"', *shell]
+    done = install("--to", to, "--from", url, under=under)
+    assert done.returncode == 0, done.stderr
+    assert [(each.stat().st_mode & 0o777) for each in (to.parent, to, to / PROGRAM)] == [0o755, 0o755, 0o755]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"TAR_OPTIONS": "--strip-components=1"},
+        {"GZIP": "--nonsense"},
+        {"GREP_OPTIONS": "--nonsense"},
+        {"CDPATH": "/usr"},
+        {"PWD": "/nowhere"},
+        {"LC_ALL": "xx_XX.UTF-8"},
+    ],
+    ids=lambda setting: next(iter(setting)),
+)
+def test_settings_of_the_tools_change_nothing(setting: dict[str, str], shell: list[str], url: str, to: Path) -> None:
+    done = install("--to", to, "--from", url, under=shell, **setting)
+    assert done.returncode == 0, done.stderr
+    assert (to / PROGRAM).exists()
+
+
+@pytest.mark.parametrize("tool", [*TOOLS, "curl"])
+def test_a_missing_tool_is_named_before_anything_is_done(tool: str, shell: list[str], to: Path, tmp_path: Path) -> None:
+    if shell[0].endswith("busybox"):
+        pytest.skip("BusyBox runs its own applets, also where PATH has none")
+    tools = toolbox(tmp_path / "tools", *({*TOOLS, "curl"} - {tool}))
+    with serving(Mirror(tmp_path)) as mirror:
+        done = install("--to", to, "--from", mirror.url, under=shell, path=tools)
+        assert mirror.asked == []
+    refused(done, tool, to)
+    assert not to.exists()
+
+
+def test_all_that_is_missing_is_named_at_once(to: Path, tmp_path: Path) -> None:
+    tools = toolbox(tmp_path / "tools", *({*TOOLS, "curl"} - {"tar", "gzip"}))
+    done = install("--to", to, "--from", "http://127.0.0.1:9", under=[shutil.which("sh") or "sh"], path=tools)
+    refused(done, "not found: gzip, tar: install what is missing", to)
+
+
+def test_installs_at_the_same_time_do_not_disturb_each_other(
+    shell: list[str], url: str, to: Path, binary: Path
+) -> None:
+    command = [*shell, str(ROOT / "install.sh"), "--to", str(to), "--from", url]
+    # In a process name space of its own, as in a container, each has the same number.
+    if os.geteuid() == 0:
+        command = ["unshare", "--pid", "--fork", *command]
+    running = [subprocess.Popen(command, env={"PATH": PATH}, stderr=subprocess.PIPE, text=True) for _ in range(6)]
+    assert [(one.communicate()[1], one.returncode) for one in running] == [("", 0)] * len(running)
+    assert [file.name for file in to.iterdir()] == [PROGRAM]
+    assert (to / PROGRAM).read_bytes() == binary.read_bytes()
+
+
 def test_a_relative_folder_is_below_the_current_one(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert install("--to", "here", "--from", url).returncode == 0
@@ -89,38 +216,25 @@ def test_it_replaces_an_older_release(shell: list[str], url: str, to: Path, bina
     assert (to / PROGRAM).read_bytes() == binary.read_bytes()
 
 
-@pytest.mark.parametrize("tool", ["wget", "busybox"])
-def test_it_needs_no_curl(tool: str, url: str, to: Path, tmp_path: Path) -> None:
-    if not shutil.which(tool):
-        pytest.skip(f"needs {tool}")
-    names = {
-        "cat",
-        "chmod",
-        "cut",
-        "grep",
-        "gzip",
-        "head",
-        "mkdir",
-        "mv",
-        "rm",
-        "sed",
-        "sha256sum",
-        "tar",
-        "uname",
-        "wget",
-    }
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in names | {"sh"}:
-        (tools / name).symlink_to(shutil.which("busybox" if tool == "busybox" else name) or name)
-    done = install("--to", to, "--from", url, under=[str(tools / "sh")], path=str(tools))
-    assert done.returncode == 0, done.stderr
-    assert (to / PROGRAM).exists()
-
-
 def _script(file: Path) -> None:
-    file.write_text(f"#!/bin/sh\necho {PROGRAM} 1.0.0\n")
+    file.write_text(f"#!/bin/sh\ntouch {shlex.quote(str(file))}.ran\necho {PROGRAM} 1.0.0\n")
     file.chmod(0o755)
+
+
+def _other_program(file: Path) -> None:
+    """A program that says of itself what ours does, but is not built of anything that ours is."""
+    source = file.with_suffix(".c")
+    source.write_text(
+        "#include <stdio.h>\n"
+        "int main(int count, char **words) {\n"
+        "  char ran[4096];\n"
+        '  snprintf(ran, sizeof ran, "%s.ran", words[0]);\n'
+        '  fclose(fopen(ran, "w"));\n'
+        '  return printf("%s%s 1.0.0\\n", "orch-executor-", "cf-worker") < 0;\n'
+        "}\n"
+    )
+    subprocess.run(["cc", "-s", "-o", file, source], check=True)
+    source.unlink()
 
 
 def _link(file: Path) -> None:
@@ -139,14 +253,38 @@ def _text(file: Path) -> None:
     file.write_text("notes\n")
 
 
-@pytest.mark.parametrize("occupy", [_script, _link, _dangling, _program, _text, Path.mkdir])
-def test_it_overwrites_nothing_else(shell: list[str], occupy: Callable[[Path], None], url: str, to: Path) -> None:
+def _text_that_can_be_run(file: Path) -> None:
+    file.write_text(f"touch {shlex.quote(str(file))}.ran; echo {PROGRAM} 1.0.0\n")
+    file.chmod(0o755)
+
+
+OTHERS = [_script, _other_program, _link, _dangling, _program, _text, _text_that_can_be_run, Path.mkdir, os.mkfifo]
+
+
+@pytest.mark.parametrize("occupy", OTHERS, ids=lambda occupy: occupy.__name__)
+def test_it_overwrites_nothing_else_and_runs_none_of_it(
+    shell: list[str], occupy: Callable[[Path], None], url: str, to: Path
+) -> None:
     to.mkdir(parents=True)
     file = to / PROGRAM
     occupy(file)
     before = file.lstat()
     refused(install("--to", to, "--from", url, under=shell), f"{file} was not put there by this installer", to)
-    assert file.lstat() == before or file.lstat().st_ino == before.st_ino
+    assert file.lstat().st_ino == before.st_ino
+    assert [each.name for each in to.iterdir()] == [PROGRAM]
+
+
+def test_what_another_installer_puts_there_meanwhile_stays(release: Path, to: Path) -> None:
+    with serving(Mirror(release)) as mirror:
+        sums = (release / "SHA256SUMS").read_bytes()
+
+        def answer(handler: Any) -> None:
+            _script(to / PROGRAM)
+            body(sums)(handler)
+
+        mirror.special["/SHA256SUMS"] = answer
+        refused(install("--to", to, "--from", mirror.url), "was not put there by this installer", to)
+    assert (to / PROGRAM).read_text().startswith("#!/bin/sh")
 
 
 def test_it_does_not_replace_the_link_of_another_installer(shell: list[str], url: str, to: Path, binary: Path) -> None:
@@ -191,21 +329,22 @@ def test_a_place_without_a_release_is_named(shell: list[str], url: str, to: Path
 
 @pytest.mark.parametrize("kib", [16, 420], ids=["at the download", "when unpacking"])
 def test_a_full_disk_leaves_nothing_behind(kib: int, shell: list[str], url: str, tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to mount a small file system")
-    inner = f'mount -t tmpfs -o size={kib}k tmpfs "$1"; to=$1; shift; "$@" --to "$to" 2>&1; echo "$?"; ls -A "$to"'
-    command = ["unshare", "--mount", "sh", "-c", inner, "sh", str(tmp_path), *shell]
-    done = subprocess.run(
-        [*command, str(ROOT / "install.sh"), "--from", url],
-        env={"PATH": PATH},
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    inner = 'to=$1; shift; "$@" --to "$to" 2>&1; echo "$?"; ls -A "$to"'
+    command = mounted(f"size={kib}k", tmp_path, "sh", "-c", inner, "sh", str(tmp_path), *shell)
+    done = install("--from", url, under=command)
     said, code = done.stdout.splitlines()[-2:]
     assert code == "1"
     assert "check" in said
     assert "the space left there" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "why"), [("ro", "cannot write to"), ("noexec", "programs in")], ids=["ro", "noexec"]
+)
+def test_a_disk_that_is_of_no_use_is_named(options: str, why: str, shell: list[str], url: str, tmp_path: Path) -> None:
+    done = install("--to", tmp_path, "--from", url, under=mounted(options, tmp_path, *shell))
+    refused(done, f"{why} {tmp_path}", tmp_path)
+    assert "another folder with --to" in done.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_named(url: str) -> None:

@@ -1,4 +1,4 @@
-"""An HTTP proxy that leads every host to one place, and keeps what it was asked for."""
+"""An HTTP proxy that leads hosts to ports here, and keeps what it was asked for."""
 
 import contextlib
 import socket
@@ -9,11 +9,14 @@ from tests.support.manners import Call, Manner, Server, ok
 
 
 class Proxy(Server):
-    """A proxy: what it is asked for in the clear it answers itself, a tunnel leads to *upstream*, a port here."""
+    """A proxy: what it is asked for in the clear it answers itself, a tunnel leads to *upstream*.
+
+    That is a port here, or a function that returns one for a host and port.
+    """
 
     def __init__(
         self,
-        upstream: int = 0,
+        upstream: int | Callable[[str], int] = 0,
         manner: Manner = ok,
         create: Callable[[Callable[[], socket.socket]], socket.socket] = lambda make: make(),
     ) -> None:
@@ -22,7 +25,8 @@ class Proxy(Server):
         )
 
 
-def _tunnel(call: Call, upstream: int) -> None:
+def _tunnel(call: Call, upstream: int | Callable[[str], int]) -> None:
+    upstream = upstream if isinstance(upstream, int) else upstream(call.head.target)
     with socket.create_connection(("127.0.0.1", upstream)) as far:
         call.peer.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
         back = threading.Thread(target=_pour, args=(far, call.peer), daemon=True)

@@ -86,6 +86,7 @@ _UNSET = inspect.type_info(msgspec.UnsetType)
 _SIMPLE: dict[type[Any], st.SearchStrategy[Any]] = {
     inspect.StrType: ANY_TEXT,
     inspect.BoolType: st.booleans(),
+    inspect.NoneType: st.none(),
     inspect.IntType: st.integers(-(10**17) + 1, 10**17 - 1),
     inspect.DateTimeType: _MOMENTS,
 }

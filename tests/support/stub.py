@@ -91,7 +91,7 @@ class WorkerStub:
         tls: ssl.SSLContext | None = None,
         create: Callable[[Callable[[], ThreadingHTTPServer]], ThreadingHTTPServer] = lambda make: make(),
     ) -> None:
-        self._starters = list(starters)
+        self.starters = list(starters)
         self._token = token
         self._base = base
         self.asked: list[Asked] = []
@@ -113,7 +113,7 @@ class WorkerStub:
         self._server.server_close()
         if kind is None:
             assert self.faults == []
-            assert self._starters == [], "fewer starts came than were expected"
+            assert self.starters == [], "fewer starts came than were expected"
 
     @property
     def lines(self) -> list[str]:
@@ -132,7 +132,7 @@ class WorkerStub:
             self.faults.append(f"nobody should ask for {asked.line}")
             return Reply(404)
         self.faults += _faults_of_start(asked, self._token)
-        return self._starters.pop(0)(asked) if self._starters else Reply(500, b"one start too many")
+        return self.starters.pop(0)(asked) if self.starters else Reply(500, b"one start too many")
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         stub = self

@@ -2,12 +2,13 @@
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
-from exec_cf.http import Request, RequestError, Response
+from exec_cf.http import Network, Request, RequestError, Response
 from exec_cf.messages import BusBlock
 
 NOW = datetime(2026, 5, 24, 15, 30, tzinfo=UTC)
@@ -57,6 +58,7 @@ class FakeWorld:
         self.files: dict[str, bytes] = {}
         self.written = b""
         self.errors: list[str] = []
+        self.answers: list[str] = []
         self.slept: list[float] = []
         self.later_s = 0.0
         """How long after `NOW` it is."""
@@ -85,6 +87,22 @@ class FakeWorld:
             raise self._stdin
         return self._stdin[: limit + 1]
 
+    def read_secret(self, file: str, limit: int) -> bytes:
+        if file not in self.files:
+            raise os_error(errno.ENOENT)
+        return self.files[file][: limit + 1]
+
+    def create_secret(self, file: str, data: bytes) -> None:
+        if file in self.files:
+            raise os_error(errno.EEXIST)
+        self.files[file] = data
+
+    def random_token(self) -> str:
+        return "0123456789abcdef" * 4
+
+    def answer(self) -> str:
+        return self.answers.pop(0)
+
     def check_writable(self) -> None:
         self.order.append("writable")
         if self._closed:
@@ -99,6 +117,30 @@ class FakeWorld:
     def error(self, line: str) -> None:
         self.order.append("error")
         self.errors.append(line)
+
+
+class LiveWorld(FakeWorld):
+    """The same with the real network and clock."""
+
+    def __init__(self, stdin: bytes, environ: Mapping[str, str]) -> None:
+        super().__init__(stdin, environ)
+        self._network = Network(environ)
+
+    def close(self) -> None:
+        """Close what is open to the network."""
+        self._network.close()
+
+    def exchange(self, request: Request) -> Response:
+        return self._network.exchange(request)
+
+    def sleep(self, seconds: float, /) -> None:
+        time.sleep(seconds)
+
+    def time(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 def os_error(number: int) -> OSError:

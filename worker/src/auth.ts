@@ -4,34 +4,53 @@ import type { Route } from "./routes.ts";
 import type { Vars } from "./vars.ts";
 
 const UNUSABLE =
-  "the Worker's secret CONTROL_TOKEN contains white space or non-ASCII characters, which no header can carry; set another one";
+  "the Worker's secret CONTROL_TOKEN is empty, or contains white space or non-ASCII characters, which no header can carry; set another one";
 
-/** How the routes are guarded: by a token, not at all, or by a token that nobody can send. */
-export type AuthMode = "token" | "none" | "unusable";
+/** Fewer characters can be guessed by whoever has a capability, which is a MAC under the token. */
+const MIN_TOKEN_CHARS = 32;
+const WEAK = `the Worker's secret CONTROL_TOKEN is weak: it has fewer than ${MIN_TOKEN_CHARS} characters, so that whoever reads a handle could guess it; set a longer one`;
+
+/** How the routes are guarded: by a token, by one that is too short, by one that nobody can send, or not at all. */
+export type AuthMode = "token" | "weak" | "unusable" | "none";
 
 const encoder = new TextEncoder();
 let warned = false;
 
-export function authModeOf(vars: Vars): AuthMode {
+function authModeOf(vars: Vars): AuthMode {
   const token = controlToken(vars);
-  if (!token) return "none";
-  return isUsable(token) ? "token" : "unusable";
+  if (token === undefined) return "none";
+  if (!isUsable(token)) return "unusable";
+  return token.length < MIN_TOKEN_CHARS ? "weak" : "token";
 }
 
-/** Logs once per isolate if the routes are open, or closed to everybody. */
-export function warnOfOpenRoutes(vars: Vars): void {
+/** What the health route says. Only whoever has the token learns that it is weak. */
+export async function shownAuthMode({ headers }: Request, vars: Vars): Promise<AuthMode> {
+  const mode = authModeOf(vars);
+  if (mode !== "weak") return mode;
+  const given = bearerOf(headers.get("Authorization"));
+  return given !== undefined && (await sameText(given, controlToken(vars) ?? "")) ? "weak" : "token";
+}
+
+/** A field for the responses of routes that require the token. */
+export function tokenWarning(vars: Vars): { readonly warning?: string } {
+  return authModeOf(vars) === "weak" ? { warning: WEAK } : {};
+}
+
+/** Logs once per isolate if the routes are open, closed to everybody, or guarded by a weak token. */
+export function warnOfAuthMode(vars: Vars): void {
   const mode = authModeOf(vars);
   if (warned || mode === "token") return;
   warned = true;
   if (mode === "none") warn("routes are open", { cure: "set the secret CONTROL_TOKEN" });
+  else if (mode === "weak") warn("the token is weak", { cause: WEAK });
   else warn("routes are closed to everybody", { cause: UNUSABLE });
 }
 
 /** Throws WorkerError unless the request may use the route: 401 without usable credentials, 403 with wrong ones. */
 export async function authorize(request: Request, url: URL, route: Route, vars: Vars): Promise<void> {
-  if (route.to === "health") return;
   const token = controlToken(vars);
-  if (!token) return refuseForeignPages(request, url);
+  if (token === undefined) return refuseBrowsers(request, url);
+  if (route.to === "health") return;
   if (!isUsable(token)) throw new WorkerError({ code: "internal", message: UNUSABLE });
   const header = request.headers.get("Authorization");
   if (header === null && route.to === "abort" && route.capability !== null) {
@@ -47,9 +66,12 @@ export async function abortPath(session: string, vars: Vars): Promise<string> {
   return token ? `${path}?cap=${await abortCapability(token, session)}` : path;
 }
 
-/** A secret that was piped in ends with a line feed, which no header can carry. */
+/**
+ * A secret that was piped in ends with a line feed, which no header can carry. One that is empty was still set: it must
+ * not open the routes.
+ */
 function controlToken(vars: Vars): string | undefined {
-  return vars.CONTROL_TOKEN?.trim() || undefined;
+  return vars.CONTROL_TOKEN?.trim();
 }
 
 /** Whether a header can carry the token: visible ASCII only. */
@@ -58,23 +80,40 @@ function isUsable(token: string): boolean {
 }
 
 /**
- * Throws 403 for a request made by a web page of another origin. Without a token, any page open in a browser could
- * otherwise control the Workers that the browser can reach.
+ * Throws 403 for a request that a browser made, unless its page is of the same origin on a loopback host. Without a token,
+ * any page open in a browser could otherwise control the Workers that the browser can reach. A name that is not loopback
+ * proves nothing: whoever owns it may let it resolve to this Worker (DNS rebinding).
  */
-function refuseForeignPages({ method, headers }: Request, { origin }: URL): void {
-  if (method !== "POST") return;
+function refuseBrowsers({ headers }: Request, { origin, hostname }: URL): void {
+  if (!isFromBrowser(headers)) return;
   const from = headers.get("Origin") ?? origin;
   const site = headers.get("Sec-Fetch-Site") ?? "none";
-  if (from === origin && (site === "none" || site === "same-origin")) return;
+  if (isLoopback(hostname) && from === origin && (site === "none" || site === "same-origin")) return;
   throw new WorkerError({
     code: "forbidden",
     message:
-      "web pages of other origins may not do this: the routes are open; set the secret CONTROL_TOKEN and send it as bearer token",
+      "browsers and web pages may not do this: the routes are open; set the secret CONTROL_TOKEN and send it as bearer token",
   });
 }
 
+/** Over plain http, a page's read of its own origin has no header but these, and a page can remove the first ones. */
+function isFromBrowser(headers: Headers): boolean {
+  const isNamed = ["Origin", "Sec-Fetch-Site", "Referer"].some((name) => headers.has(name));
+  const language = headers.get("Accept-Language") ?? "*";
+  return isNamed || language !== "*" || /mozilla\//i.test(headers.get("User-Agent") ?? "");
+}
+
+function isLoopback(hostname: string): boolean {
+  const host = hostname.replace(/\.$/, "");
+  return /^127\.\d+\.\d+\.\d+$/.test(host) || host === "[::1]" || /(^|\.)localhost$/.test(host);
+}
+
+function bearerOf(header: string | null): string | undefined {
+  return header?.match(/^Bearer +([^\s]+) *$/i)?.[1];
+}
+
 async function requireBearer(header: string | null, token: string): Promise<void> {
-  const given = header?.match(/^Bearer +([^\s]+) *$/i)?.[1];
+  const given = bearerOf(header);
   if (given === undefined) {
     throw new WorkerError({
       code: "unauthorized",

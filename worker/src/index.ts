@@ -1,4 +1,4 @@
-import { abortPath, authModeOf, authorize, warnOfOpenRoutes } from "./auth.ts";
+import { abortPath, authorize, shownAuthMode, tokenWarning, warnOfAuthMode } from "./auth.ts";
 import { type Env, registryOf } from "./env.ts";
 import { faultOf, unreachable, WorkerError } from "./errors.ts";
 import { errorResponse, json, readJson } from "./http.ts";
@@ -15,7 +15,7 @@ export { AgentSession } from "./session.ts";
 
 export default {
   async fetch(request, env): Promise<Response> {
-    warnOfOpenRoutes(env);
+    warnOfAuthMode(env);
     const url = new URL(request.url);
     try {
       const route = routeOf(request.method, url);
@@ -34,7 +34,7 @@ export default {
 async function answer(request: Request, route: Route, env: Env): Promise<Response> {
   switch (route.to) {
     case "health":
-      return json(200, { ok: true, agent: AGENT, version: VERSION, auth: authModeOf(env) });
+      return json(200, { ok: true, agent: AGENT, version: VERSION, auth: await shownAuthMode(request, env) });
     case "start":
       return start(route.session, await readJson(request), env);
     case "status":
@@ -51,12 +51,14 @@ async function answer(request: Request, route: Route, env: Env): Promise<Respons
 async function start(session: string, body: unknown, env: Env): Promise<Response> {
   const settings = settingsOf(body, session, env);
   const { created, view } = unwrap(await env.SESSIONS.getByName(session).start(session, settings));
-  return json(created ? 201 : 200, { ...view, abort: await abortPath(session, env) });
+  return json(created ? 201 : 200, { ...view, abort: await abortPath(session, env), ...tokenWarning(env) });
 }
 
 async function status(session: string, env: Env): Promise<Response> {
   const view = await env.SESSIONS.getByName(session).look();
-  if (view !== null) return json(200, { session, ...view, abort: await abortPath(session, env) });
+  if (view !== null) {
+    return json(200, { session, ...view, abort: await abortPath(session, env), ...tokenWarning(env) });
+  }
   throw new WorkerError({ code: "not_found", message: "no agent was started in this session" });
 }
 

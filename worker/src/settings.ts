@@ -1,5 +1,6 @@
 import { WorkerError } from "./errors.ts";
 import { tokenProblem } from "./subjects.ts";
+import { beginning } from "./text.ts";
 import type { Vars } from "./vars.ts";
 
 export const HARNESSES = ["claude-code", "codex", "pi", "gemini", "echo"] as const;
@@ -99,7 +100,7 @@ function stringOf(body: object, field: string): string | undefined {
 
 /** A name from a request, truncated and quoted. */
 function quoted(name: string): string {
-  return JSON.stringify(name.slice(0, 64));
+  return JSON.stringify(beginning(name, 64).toWellFormed());
 }
 
 function isObject(value: unknown): value is object {

@@ -30,9 +30,12 @@ export function signalFilter({ owner, session }: Identity): string {
   return `orch.signal.*.${AGENT}.${owner}.${session}`;
 }
 
-/** Whether replies may be published there: a valid subject outside the server's own `$` space. */
+/**
+ * Whether replies may be published there: a valid subject, and not one of the server, of agents or of their signals. The
+ * agent publishes with its own permissions, and whoever may prompt it must not gain them.
+ */
 export function isReplySubject(text: unknown): text is string {
-  if (typeof text !== "string" || text.length > 1024 || text.startsWith("$")) return false;
+  if (typeof text !== "string" || text.length > 1024 || /^(\$|(agents|orch)(\.|$))/.test(text)) return false;
   return text.split(".").every((token) => token !== "" && !/[*>\p{C}\p{Z}]/u.test(token));
 }
 

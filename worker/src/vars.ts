@@ -1,6 +1,6 @@
-/** The vars and secrets of the deployment, all text. An empty one counts as unset. */
+/** The vars and secrets of the deployment, all text. An empty one counts as unset, except for the token. */
 export interface Vars {
-  /** Secret: the bearer token of the control routes; unset leaves them open. */
+  /** Secret: the bearer token of the control routes; unset leaves them open, empty closes them. */
   readonly CONTROL_TOKEN?: string;
 
   /** Secret: `ws://` or `wss://`, with user and password, or a token, in it if the server requires them. */

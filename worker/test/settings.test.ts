@@ -56,3 +56,10 @@ test("a key of env that nothing reads is refused by name", () => {
     thrown instanceof WorkerError && /"OPEN_AGENT_MODEL"/.test(thrown.message);
   assert.throws(() => settingsOf({ env: { OPEN_AGENT_MODEL: "x" } }, "a", {}), naming);
 });
+
+test("a name that is quoted is cut between characters", () => {
+  const name = `${"x".repeat(63)}😀`;
+  const quoting = (thrown: unknown) =>
+    thrown instanceof WorkerError && thrown.message.includes(`"${"x".repeat(63)}"`);
+  assert.throws(() => settingsOf({ [name]: 1 }, "a", {}), quoting);
+});

@@ -23,8 +23,10 @@ test("a token is printable, without separators, wildcards, white space and a lea
   }
 });
 
-test("an answer goes to a subject, not to a pattern or the server's own", () => {
-  for (const subject of ["_INBOX.a.b", "a", "a.b-c"]) assert.ok(isReplySubject(subject), subject);
+test("an answer goes to a subject, not to a pattern, and not to one of the server, of agents or of signals", () => {
+  for (const subject of ["_INBOX.a.b", "a", "a.b-c", "agentsx.a", "orchestra", "a.agents.b", "a.$b"]) {
+    assert.ok(isReplySubject(subject), subject);
+  }
   for (const text of [
     "",
     "a.",
@@ -34,6 +36,12 @@ test("an answer goes to a subject, not to a pattern or the server's own", () => 
     "a.>",
     "a b",
     "$SYS.a",
+    "$JS.API.STREAM.PURGE.a",
+    "$",
+    "agents",
+    "agents.prompt.open-agent.worker.b",
+    "orch",
+    "orch.signal.interrupt.open-agent.worker.b",
     "a\tb",
     "a".repeat(1025),
     1,

@@ -2,9 +2,13 @@ import { createOpenRouter } from "@openrouter/ai-sdk-provider";
 import { createGateway } from "ai";
 import { WorkerError } from "../errors.ts";
 import type { AgentContext, Message } from "./agent.ts";
+import { firstBytes } from "./body.ts";
 import { choiceOf } from "./config.ts";
 import { type FinishReason, guarded, type Model } from "./guard.ts";
 import { type Source, statusOf } from "./provider_errors.ts";
+
+/** Bytes of a JSON body that are read: a response that is not a stream has nothing but an error to say. */
+const MAX_ERROR_BYTES = 64 * 1024;
 
 interface Connection {
   readonly apiKey: string;
@@ -117,7 +121,7 @@ function fetchOf({ fetch }: AgentContext): typeof globalThis.fetch {
 async function withStatusOfBody(response: Response): Promise<Response> {
   const type = response.headers.get("Content-Type") ?? "";
   if (!response.ok || !/json/i.test(type)) return response;
-  const text = await response.text();
+  const text = new TextDecoder().decode(await firstBytes(response.body, MAX_ERROR_BYTES));
   const status = statusIn(text);
   if (status === undefined) return new Response(text, { headers: { "Content-Type": type } });
   const retryAfter = response.headers.get("Retry-After");

@@ -27,11 +27,13 @@ function textOf(payload: Uint8Array): string {
 }
 
 function fromJson(text: string): Envelope {
-  const { prompt, attachments = [] } = objectOf(text);
+  const { prompt, attachments } = objectOf(text);
   if (typeof prompt !== "string") throw bad("the envelope has no prompt string");
   if (prompt === "") throw bad("the prompt is empty");
-  if (!Array.isArray(attachments)) throw bad("attachments is not an array");
-  if (attachments.length > 0) throw bad("this agent accepts no attachments (attachments_ok is false)");
+  // Go writes an empty list as null.
+  const list = attachments ?? [];
+  if (!Array.isArray(list)) throw bad("attachments is not an array");
+  if (list.length > 0) throw bad("this agent accepts no attachments (attachments_ok is false)");
   return { prompt };
 }
 

@@ -127,3 +127,18 @@ test("an interrupted stream leaves no promise behind that the runtime would log"
   const lost = await printed("unhandledRejection", () => assert.rejects(answer, /^Error: interrupted$/));
   assert.deepEqual(lost, []);
 });
+
+test("a JSON body without end is not read to its end", async () => {
+  let cancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    pull: (controller) =>
+      controller.enqueue(new TextEncoder().encode(`{"error": {"code": 429}}${" ".repeat(9999)}`)),
+    cancel() {
+      cancelled = true;
+    },
+  });
+  const endless = () => new Response(body as BodyInit, { headers: { "Content-Type": "application/json" } });
+  const answer = modelAgent("pi", contextOf(endless)).answer(slowTurn(new AbortController().signal, []));
+  await assert.rejects(answer, /broke off/);
+  assert.ok(cancelled);
+});

@@ -1,6 +1,7 @@
 import { tool } from "ai";
 import { z } from "zod";
 import { beginning } from "../../text.ts";
+import { firstBytes } from "../body.ts";
 import { plainText } from "./plain_text.ts";
 import { publicUrl } from "./public_url.ts";
 import { ToolError } from "./tool_error.ts";
@@ -72,23 +73,10 @@ async function textOf(response: Response): Promise<string> {
     await response.body?.cancel();
     throw new ToolError("the answer is not text");
   }
-  const bytes = await head(response.body);
+  const bytes = await firstBytes(response.body, MAX_BODY_BYTES);
   // As a stream, so that a character which the limit cuts in two is left out.
   const text = decoderFor(type).decode(bytes, { stream: bytes.length === MAX_BODY_BYTES });
   return HTML.test(type) ? plainText(text) : text;
-}
-
-/** The first MAX_BODY_BYTES bytes of a body. */
-async function head(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
-  const bytes = new Uint8Array(MAX_BODY_BYTES);
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    const part = chunk.subarray(0, MAX_BODY_BYTES - size);
-    bytes.set(part, size);
-    size += part.length;
-    if (size === MAX_BODY_BYTES) break;
-  }
-  return bytes.subarray(0, size);
 }
 
 /** A decoder for the charset in the type, or UTF-8 if there is none or it is unknown. */

@@ -1,0 +1,173 @@
+"""Cloudflare's API: one call, its envelope, and when to try again.
+
+Sources disagree on the HTTP statuses, so the error codes of the envelope decide. Gateways answer with text, and
+firewalls with pages; such an answer is none.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from exec_cf.display import truncated
+from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.http import Request, RequestError, Response
+
+BASE = "https://api.cloudflare.com/client/v4"
+
+READ_TIMEOUT_MS = 30_000
+UPLOAD_TIMEOUT_MS = 120_000
+
+ATTEMPTS = 3
+"""How often a call is made that has no answer."""
+
+MAX_WAIT_S = 60
+"""Seconds that are waited when Cloudflare asks for it."""
+
+_PAUSES_S = (1.0, 3.0)
+_RATE_PAUSE_S = 10.0
+_MAX_MESSAGE_CHARS = 300
+_MAX_QUOTED_CHARS = 100
+
+T = TypeVar("T")
+
+
+class ApiError(Exception):
+    """Cloudflare refuses; *code* is that of its first error, 0 when it gives none."""
+
+    def __init__(self, code: int, message: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class RateLimited(ApiError):  # noqa: N818  reads as a sentence at every raise
+    """Cloudflare wants fewer calls, and nothing was done; *wait_s* is how long it asks to wait."""
+
+    def __init__(self, wait_s: float, message: str) -> None:
+        super().__init__(971, message, 429)
+        self.wait_s = wait_s
+
+
+class NoAnswer(Exception):  # noqa: N818  reads as a sentence at every raise
+    """There was no answer, so what was asked for may have been done; the text is the cause."""
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    code: int = 0
+    message: str = ""
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    success: bool
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    errors: tuple[_Problem, ...] | None = None
+
+
+class Api(msgspec.Struct, frozen=True):
+    """A way to make calls; *secrets* never appear in what it says."""
+
+    base: str
+    token: str
+    secrets: tuple[str, ...]
+    exchange: Callable[[Request], Response]
+    sleep: Callable[[float], None]
+    note: Callable[[Diagnostic], None]
+
+    def get(self, path: str, kind: type[T]) -> T:
+        """Return what is at *path*. Raises `ApiError`, `NoAnswer`, and `Refused` for what is of another kind."""
+        try:
+            return msgspec.json.decode(self._repeated("GET", path), type=kind)
+        except (msgspec.DecodeError, ValueError) as error:
+            message = self._shown(f"Cloudflare's API answers GET {path} in an unknown form: {error}")
+            raise Refused([Diagnostic(Code.API, message, hint="use a newer release, or report this")]) from None
+
+    def send(self, method: str, path: str, body: Any = None) -> None:
+        """Make a call that can be repeated without harm. Raises `ApiError`, `NoAnswer`."""
+        self._repeated(method, path, b"" if body is None else msgspec.json.encode(body), "application/json")
+
+    def upload(self, path: str, content_type: str, body: bytes) -> None:
+        """Send *body* once. Raises `ApiError`, `NoAnswer`."""
+        self._once("PUT", path, body, content_type, UPLOAD_TIMEOUT_MS)
+
+    def _repeated(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> msgspec.Raw:
+        for pause_s in _PAUSES_S:
+            try:
+                return self._once(method, path, body, content_type, READ_TIMEOUT_MS)
+            except NoAnswer as cause:
+                self.note(Diagnostic(Code.ATTEMPT, str(cause)))
+            self.sleep(pause_s)
+        return self._once(method, path, body, content_type, READ_TIMEOUT_MS)
+
+    def _once(self, method: str, path: str, body: bytes, content_type: str, timeout_ms: int) -> msgspec.Raw:
+        """Return the result of one call, made again where Cloudflare was only asked too often."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._result(method, path, body, content_type, timeout_ms)
+            except RateLimited as limited:
+                if limited.wait_s > MAX_WAIT_S:
+                    raise
+                message = f"Cloudflare asks to wait {limited.wait_s:.0f} s (code {limited.code})"
+                self.note(Diagnostic(Code.ATTEMPT, message))
+                self.sleep(limited.wait_s)
+        return self._result(method, path, body, content_type, timeout_ms)
+
+    def _result(self, method: str, path: str, body: bytes, content_type: str, timeout_ms: int) -> msgspec.Raw:
+        headers = {"authorization": f"Bearer {self.token}"}
+        if body:
+            headers["content-type"] = content_type
+        request = Request(
+            method=method, url=self.base + path, timeout_ms=timeout_ms, headers=headers, body=body, read_body=True
+        )
+        call = f"{method} {path.partition('?')[0]}"
+        try:
+            response = self.exchange(request)
+        except RequestError as failed:
+            raise NoAnswer(self._shown(f"{call}: {failed}")) from None
+        return self._opened(response, call)
+
+    def _opened(self, response: Response, call: str) -> msgspec.Raw:
+        status = response.status
+        if status == 204:
+            return msgspec.Raw(b"null")
+        try:
+            envelope = msgspec.json.decode(response.body, type=_Envelope)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            envelope = None
+        if status == 429:
+            problem = _first(envelope.errors if envelope else None)
+            raise RateLimited(_wait_s(response), self._shown(problem.message))
+        if envelope is None or status >= 500:
+            raise NoAnswer(self._shown(f"{call}: HTTP {status}: {_gist(response, envelope)}"))
+        if envelope.success:
+            return envelope.result
+        problem = _first(envelope.errors)
+        raise ApiError(problem.code, self._shown(problem.message), status)
+
+    def _shown(self, text: str) -> str:
+        for secret in (self.token, *self.secrets):
+            text = text.replace(secret, "***")
+        return truncated(text, _MAX_MESSAGE_CHARS)
+
+
+def _first(errors: Iterable[_Problem] | None) -> _Problem:
+    return next(iter(errors or ()), _Problem())
+
+
+def _gist(response: Response, envelope: _Envelope | None) -> str:
+    if envelope is not None:
+        problem = _first(envelope.errors)
+        return f"{problem.message} (code {problem.code})"
+    text = " ".join(response.body.decode(errors="replace").split())
+    return truncated(text, _MAX_QUOTED_CHARS) or "no body"
+
+
+def _wait_s(response: Response) -> float:
+    asked = response.retry_after_s
+    return _RATE_PAUSE_S if asked is None else asked
+
+
+def query(path: str, **values: str) -> str:
+    """Return *path* with a query of values that need no escapes."""
+    return f"{path}?{'&'.join(f'{name}={value}' for name, value in values.items())}"

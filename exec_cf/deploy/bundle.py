@@ -1,0 +1,54 @@
+"""The Worker that this program carries."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+from zlib import decompress
+
+import msgspec
+
+from exec_cf.errors import Code, Diagnostic, Refused
+
+MAIN_MODULE = "index.js"
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One step in the history of the Worker's classes."""
+
+    tag: str
+    new_sqlite_classes: tuple[str, ...] = ()
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """The Worker's code, and what its `wrangler.toml` says of it."""
+
+    version: str
+    code: bytes
+    name: str
+    """The Worker's name unless the document gives another."""
+    compatibility_date: str
+    compatibility_flags: tuple[str, ...]
+    namespaces: Mapping[str, str]
+    """The classes of Durable Objects, by binding."""
+    migrations: tuple[Migration, ...]
+    observability: Mapping[str, Any]
+    crons: tuple[str, ...]
+
+    @property
+    def own_bindings(self) -> Mapping[str, str]:
+        """The namespaces that every release of this Worker has, by which it is recognized."""
+        first = set(self.migrations[0].new_sqlite_classes)
+        return {name: kind for name, kind in self.namespaces.items() if kind in first}
+
+
+def load() -> Bundle:
+    """Return what is carried. Raises `Refused` when this build carries nothing."""
+    try:
+        from exec_cf import _bundle  # noqa: PLC0415  written by `make worker`, and absent from a bare clone
+    except ImportError:
+        message = "this build carries no Worker"
+        raise Refused([Diagnostic(Code.INTERNAL, message, hint="run `make worker`, or use a release")]) from None
+    code = decompress(_bundle.COMPRESSED)
+    if sha256(code).hexdigest() != _bundle.SHA256:
+        raise Refused([Diagnostic(Code.INTERNAL, "the Worker in this program is damaged", hint="download it again")])
+    return msgspec.convert({**_bundle.SETTINGS, "version": _bundle.VERSION, "code": code}, Bundle)

@@ -1,0 +1,227 @@
+"""A document, the environment and the files that it names, to what is wanted: all that is known before any call."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from exec_cf import urls
+from exec_cf.decode import decode
+from exec_cf.deploy import rules
+from exec_cf.deploy.api import BASE
+from exec_cf.deploy.bundle import Bundle
+from exec_cf.deploy.live import Wanted
+from exec_cf.deploy.messages import SecretSource, TokenSource, WorkerDocument
+from exec_cf.document import Document
+from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused
+from exec_cf.rules import text
+from exec_cf.settings import bearer
+
+TOKEN = "CONTROL_TOKEN"  # noqa: S105  the name of the secret
+
+
+class Surroundings(Protocol):
+    """What a plan needs of the world."""
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables."""
+        ...
+
+    def read_secret(self, file: str, limit: int) -> bytes:
+        """Return *file*, a regular one, or one byte more than *limit*; raise `OSError`."""
+        ...
+
+    def random_token(self) -> str:
+        """Return a token that nobody can guess."""
+        ...
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What opens the API."""
+
+    base: str
+    token: str
+    account: str
+    """Empty when neither the environment nor the document names one."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done."""
+
+    name: str
+    tags: tuple[str, ...]
+    subdomain: str
+    credentials: Credentials
+    wanted: Wanted
+    new_token_file: str
+    """Where the control token is to be written; empty when it exists already, or none is created."""
+    token_export: str
+    """How a shell gets the control token; empty when the document does not name it."""
+    open: bool
+    rotate: bool
+    replace: bool
+
+
+def credentials(document: Document, environ: Mapping[str, str]) -> Credentials:
+    """Return what opens the API. Raises `Refused` with everything that is wrong in *environ*."""
+    problems: list[Diagnostic] = []
+    token = _api_token(environ, problems)
+    account = environ.get("CLOUDFLARE_ACCOUNT_ID", "")
+    if account and not rules.ACCOUNT_ID.fullmatch(account):
+        message = "CLOUDFLARE_ACCOUNT_ID is not an account id"
+        problems.append(Diagnostic(Code.ENVIRONMENT, message, hint="set it to the account's 32 hexadecimal digits"))
+    base = environ.get("CLOUDFLARE_API_BASE_URL", "") or BASE
+    try:
+        base = urls.base_url(base)
+        if base.startswith("http:") and not urls.is_loopback(base):
+            raise InvalidValue("the token would cross the network in the clear", "use https")
+    except InvalidValue as invalid:
+        message = f"CLOUDFLARE_API_BASE_URL: {invalid.message}"
+        problems.append(Diagnostic(Code.ENVIRONMENT, message, hint=invalid.hint))
+    if problems:
+        raise Refused(problems)
+    return Credentials(base, token, account or text(document.value, "account"))
+
+
+def plan(document: Document, folder: str, world: Surroundings, bundle: Bundle, *, deploys: bool) -> Plan:
+    """Return what *document*, which lies in *folder*, asks for.
+
+    What is to be deleted needs no secrets: with *deploys* false the control token alone is read, where it is at hand.
+    Raises `Refused` with every problem of the document, of the files that it names and of the environment.
+    """
+    problems = list(document.problems)
+    fields: dict[str, Any] = document.value if isinstance(document.value, dict) else {}
+    described, found = decode(document, WorkerDocument)
+    problems += found
+    problems += map(document.locate, rules.broken(fields, bundle.name))
+    opened = Credentials("", "", "")
+    try:
+        opened = credentials(document, world.environ)
+    except Refused as refused:
+        problems += refused.problems
+    if described is None:
+        raise Refused(problems)
+    secrets = _Secrets(described, folder, world)
+    if deploys:
+        problems += map(document.locate, secrets.problems)
+    if problems:
+        raise Refused(problems)
+    service, env = described.worker or bundle.name, described.env or ""
+    variables = {} if described.vars is msgspec.UNSET else _named(described.vars)
+    return Plan(
+        name=rules.worker_name(fields, bundle.name),
+        tags=(f"cf:service={service}", f"cf:environment={env}") if env else (),
+        subdomain=described.subdomain or "",
+        credentials=opened,
+        wanted=Wanted(bundle=bundle, vars=variables, secrets=secrets.values, removed=tuple(secrets.removed)),
+        new_token_file=secrets.new_token_file,
+        token_export=secrets.token_export,
+        open=described.open is True,
+        rotate=described.rotate is True,
+        replace=described.replace is True,
+    )
+
+
+def _api_token(environ: Mapping[str, str], problems: list[Diagnostic]) -> str:
+    token = environ.get("CLOUDFLARE_API_TOKEN", "")
+    how = f"create an API token in Cloudflare's dashboard with the permission {_PERMISSIONS}"
+    if not token:
+        message = "CLOUDFLARE_API_TOKEN is not set"
+        if environ.get("CLOUDFLARE_API_KEY"):
+            message += ", and CLOUDFLARE_API_KEY is not used"
+        problems.append(Diagnostic(Code.CREDENTIALS, message, hint=how))
+    try:
+        return bearer(token)
+    except InvalidValue as invalid:
+        problems.append(Diagnostic(Code.CREDENTIALS, f"CLOUDFLARE_API_TOKEN {invalid.message}", hint=how))
+    return ""
+
+
+_PERMISSIONS = "Workers Scripts: Edit (and Account Settings: Read, or set CLOUDFLARE_ACCOUNT_ID)"
+
+
+def _named(struct: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields of *struct* that are set."""
+    return {
+        field: value for field in struct.__struct_fields__ if (value := getattr(struct, field)) is not msgspec.UNSET
+    }
+
+
+class _Secrets:
+    """The values of the secrets that a document names, each looked up for itself, so that all problems show at once."""
+
+    def __init__(self, described: WorkerDocument, folder: str, world: Surroundings) -> None:
+        self._folder = folder
+        self._world = world
+        self.values: dict[str, str] = {}
+        self.removed: list[str] = []
+        self.problems: list[Diagnostic] = []
+        self.new_token_file = ""
+        self.token_export = ""
+        sources = {} if described.secrets is msgspec.UNSET else _named(described.secrets)
+        for name, source in sources.items():
+            if source is None:
+                self.removed.append(name)
+            elif not any(rules.broken_source(msgspec.to_builtins(source), ("secrets", name))):
+                self._read(name, source, ("secrets", name))
+
+    def _read(self, name: str, source: SecretSource, path: Path) -> None:
+        if isinstance(source, TokenSource):
+            self.token_export = f'"${source.env}"' if source.env else f'"$(cat {_shell(self._path(source))})"'
+        try:
+            self.values[name] = self._checked(name, self._value(source))
+        except InvalidValue as invalid:
+            code = Code.UNREADABLE if source.file else Code.ENVIRONMENT
+            self.problems.append(Diagnostic(code, invalid.message, path, invalid.hint))
+
+    def _value(self, source: SecretSource) -> str:
+        if source.env:
+            value = self._world.environ.get(source.env, "")
+            if not value:
+                raise InvalidValue(f"the variable {source.env} is not set", "set it, or remove the secret")
+            return value
+        return self._file(source) if source.file else ""
+
+    def _path(self, source: SecretSource) -> str:
+        file = source.file or ""
+        return file if file.startswith("/") or not self._folder else f"{self._folder}/{file}"
+
+    def _file(self, source: SecretSource) -> str:
+        file = self._path(source)
+        try:
+            data = self._world.read_secret(file, rules.MAX_VALUE_BYTES + len(b"\r\n"))
+            value = data.decode()
+        except FileNotFoundError as error:
+            if not (isinstance(source, TokenSource) and source.create is True):
+                raise _unreadable(file, error) from None
+            self.new_token_file = file
+            return self._world.random_token()
+        except OSError as error:
+            raise _unreadable(file, error) from None
+        except UnicodeDecodeError:
+            raise InvalidValue(f"{file} is not UTF-8 text", "name the right file") from None
+        return value.removesuffix("\n").removesuffix("\r")
+
+    def _checked(self, name: str, value: str) -> str:
+        if not value:
+            raise InvalidValue("the secret is empty", "give it a value, or write null to remove it")
+        try:
+            length = len(value.encode())
+        except UnicodeEncodeError:
+            raise InvalidValue("the secret is not UTF-8 text", "name the right source") from None
+        if length > rules.MAX_VALUE_BYTES:
+            raise InvalidValue(f"the secret is longer than {rules.MAX_VALUE_BYTES} bytes", "name the right source")
+        return bearer(value) if name == TOKEN else value
+
+
+def _unreadable(file: str, error: OSError) -> InvalidValue:
+    return InvalidValue(
+        f"{file} cannot be read: {(error.strerror or str(error)).lower()}", "name a file with the secret"
+    )
+
+
+def _shell(path: str) -> str:
+    """Return *path* as one word of a shell."""
+    plain = path.isascii() and all(char.isalnum() or char in "._-/" for char in path)
+    return path if plain and not path.startswith("-") else "'" + path.replace("'", "'\\''") + "'"

@@ -1,0 +1,96 @@
+"""The rules of a worker document that its types cannot say; they read its plain value, as `exec_cf.rules` does."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from exec_cf.display import quoted
+from exec_cf.errors import Code, Diagnostic, Path
+from exec_cf.rules import DNS_LABEL, DNS_LABEL_LENGTH, ENV_KEY, text
+
+MAX_VALUE_BYTES = 5120
+"""Bytes of a var or secret (https://developers.cloudflare.com/workers/platform/limits/)."""
+
+ACCOUNT_ID = re.compile("[0-9a-f]{32}")
+
+
+def broken(fields: Mapping[str, Any], default_name: str) -> Iterator[Diagnostic]:
+    """Yield every rule that *fields*, the document's value, break."""
+    yield from _names(fields, default_name)
+    account = text(fields, "account")
+    if account and not ACCOUNT_ID.fullmatch(account):
+        yield Diagnostic(
+            Code.VALUE,
+            f"{quoted(account)} is not an account id",
+            ("account",),
+            "write its 32 hexadecimal digits, as the dashboard's address shows them",
+        )
+    yield from _vars(fields.get("vars"))
+    secrets = fields.get("secrets")
+    for name, source in secrets.items() if isinstance(secrets, dict) else ():
+        yield from broken_source(source, ("secrets", name))
+    yield from _token(fields)
+
+
+def worker_name(fields: Mapping[str, Any], default_name: str) -> str:
+    """Return the name that *fields* give the Worker."""
+    name, env = text(fields, "worker") or default_name, text(fields, "env")
+    return f"{name}-{env}" if env else name
+
+
+def _names(fields: Mapping[str, Any], default_name: str) -> Iterator[Diagnostic]:
+    hint = "use a-z, 0-9 and -, beginning and ending with a letter or digit"
+    for field in ("worker", "env", "subdomain"):
+        value = fields.get(field)
+        if isinstance(value, str) and not DNS_LABEL.fullmatch(value):
+            yield Diagnostic(Code.VALUE, f"{quoted(value)} is not a DNS label", (field,), hint)
+    length = len(worker_name(fields, default_name))
+    if length > DNS_LABEL_LENGTH:
+        path = ("env",) if text(fields, "env") else ("worker",)
+        message = f"the Worker's name is {length} characters long, at most {DNS_LABEL_LENGTH} are allowed"
+        yield Diagnostic(Code.VALUE, message, path, "shorten it")
+
+
+def _vars(values: Any) -> Iterator[Diagnostic]:
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if not isinstance(value, str):
+            continue
+        if not value:
+            yield Diagnostic(Code.VALUE, "is empty", ("vars", name), "give it a value, or remove it")
+        elif len(value.encode()) > MAX_VALUE_BYTES:
+            yield Diagnostic(Code.VALUE, f"is longer than {MAX_VALUE_BYTES} bytes", ("vars", name), "shorten it")
+
+
+def broken_source(source: Any, path: Path) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the source of a secret."""
+    if not isinstance(source, dict):
+        return
+    named = [key for key in ("env", "file") if source.get(key) is not None]
+    if len(named) != 1:
+        what = "names no source" if not named else "names two sources"
+        yield Diagnostic(Code.VALUE, what, path, "write {env: NAME} or {file: PATH}")
+    variable = source.get("env")
+    if isinstance(variable, str) and not ENV_KEY.fullmatch(variable):
+        # It may be the secret itself, and is not shown.
+        hint = "write a name of A-Z, 0-9 and _, and the secret into that variable"
+        yield Diagnostic(Code.VALUE, "is not the name of a variable", (*path, "env"), hint)
+    file = source.get("file")
+    if isinstance(file, str) and (not file or "\0" in file):
+        yield Diagnostic(Code.VALUE, "is not a path", (*path, "file"), "write the path of a file")
+    if source.get("create") is True and file is None:
+        yield Diagnostic(Code.VALUE, "creates a file, and none is named", (*path, "create"), "add file: PATH")
+
+
+def _token(fields: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    secrets = fields.get("secrets")
+    named = isinstance(secrets, dict) and "CONTROL_TOKEN" in secrets
+    source = secrets["CONTROL_TOKEN"] if isinstance(secrets, dict) and named else None
+    is_open = fields.get("open") is True
+    if named and source is None and not is_open:
+        hint = "name another token, or write open: true"
+        message = "without it anybody may start and stop agents"
+        yield Diagnostic(Code.VALUE, message, ("secrets", "CONTROL_TOKEN"), hint)
+    if source is not None and is_open:
+        yield Diagnostic(Code.VALUE, "the document names a CONTROL_TOKEN", ("open",), "remove one of the two")
+    if fields.get("rotate") is True and source is None:
+        yield Diagnostic(Code.VALUE, "the document names no CONTROL_TOKEN", ("rotate",), "add it below secrets")

@@ -1,0 +1,62 @@
+"""Files that hold secrets: read with bounds, created whole and for their owner alone."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from exec_cf.files import create_secret, read_secret
+
+
+def test_a_file_is_read_to_its_end_or_one_byte_beyond_the_limit(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"12345")
+    assert read_secret(str(file), 5) == b"12345"
+    assert read_secret(str(file), 3) == b"1234"
+
+
+def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
+    """Orchestrators mount secrets that way."""
+    (tmp_path / "secret").write_bytes(b"hush")
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    assert read_secret(str(tmp_path / "link"), 10) == b"hush"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        read_secret(str(tmp_path / "pipe"), 10)
+
+
+@pytest.mark.parametrize("file", ["/dev/zero", "/"])
+def test_what_is_no_regular_file_is_refused(file: str) -> None:
+    with pytest.raises(OSError, match=r"regular file|directory"):
+        read_secret(file, 10)
+
+
+def test_a_created_file_is_its_owners_alone(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    before = os.umask(0)
+    try:
+        create_secret(str(file), b"hush")
+    finally:
+        os.umask(before)
+    assert file.read_bytes() == b"hush"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["secret"]
+
+
+def test_nothing_is_overwritten_and_no_link_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("there", "link"):
+        with pytest.raises(FileExistsError):
+            create_secret(str(tmp_path / name), b"new")
+    assert (tmp_path / "there").read_bytes() == b"old"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "there"]
+
+
+def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        create_secret(str(tmp_path / "nowhere" / "secret"), b"hush")
