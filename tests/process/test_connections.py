@@ -87,7 +87,7 @@ class TestAddresses:
         hosts = f"{dead} worker.example\n127.0.0.1 worker.example\n"
         with Namespace(tmp_path, hosts=hosts) as space, WorkerStub(started(), create=space.make) as worker:
             began = time.monotonic()
-            ended = program.run(spec(f"http://worker.example:{worker.port}"), within=space.within)
+            ended = program.run(spec(f"http://worker.example:{worker.port}"), within=space.within())
             took_s = time.monotonic() - began
         assert outcome(ended) == ("ready", "")
         assert took_s < 5, "the attempt's limit: nobody waits for an address that does not answer"
@@ -97,7 +97,7 @@ class TestAddresses:
         hosts = "".join(f"{dead} worker.example\n" for dead in SWALLOWING)
         env = {"CF_WORKER_HEALTHCHECK_RETRIES": "1", "CF_WORKER_HEALTHCHECK_TIMEOUT_MS": "700"}
         with Namespace(tmp_path, hosts=hosts) as space:
-            ended = program.run(spec("http://worker.example:8787"), within=space.within, env=env)
+            ended = program.run(spec("http://worker.example:8787"), within=space.within(), env=env)
         cause = "timed out after 700 ms ([fd09::2]:8787, 10.9.0.2:8787)"
         assert outcome(ended) == ("failed", f"healthcheck: {cause}")
 
@@ -105,15 +105,8 @@ class TestAddresses:
         hosts = "fd09::2 proxy.example\n127.0.0.1 proxy.example\n"
         with Namespace(tmp_path, hosts=hosts) as space, Proxy(create=space.make) as proxy:
             env = {"HTTP_PROXY": f"http://proxy.example:{proxy.port}", "CF_WORKER_BOOTSTRAP": "0"}
-            ended = program.run(spec("http://worker.example"), within=space.within, env=env)
+            ended = program.run(spec("http://worker.example"), within=space.within(), env=env)
         assert outcome(ended) == ("ready", "")
-
-
-def test_without_a_thread_everything_works(program: Program) -> None:
-    within = 'ulimit -u 1; exec setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"'
-    with WorkerStub(started()) as worker:
-        ended = program.run(spec(f"http://localhost:{worker.port}"), within=within)
-    assert outcome(ended) == ("ready", "")
 
 
 def test_the_token_goes_to_no_address_that_is_not_loopback(program: Program, tmp_path: Path) -> None:
@@ -123,7 +116,7 @@ def test_the_token_goes_to_no_address_that_is_not_loopback(program: Program, tmp
         with listener:
             env = {"CF_WORKER_TOKEN": "hush", "CF_WORKER_HEALTHCHECK_RETRIES": "1"}
             handle = program.run(spec("http://localhost:8787"), env={"CF_WORKER_HEALTHCHECK": "0"}).out
-            ended = program.run(handle, "--abort", within=space.within, env=env)
+            ended = program.run(handle, "--abort", within=space.within(), env=env)
             peer, _ = listener.accept()
             with peer:
                 peer.settimeout(10)

@@ -96,7 +96,7 @@ def test_half_a_service_token_is_64(program: Program, missing: str) -> None:
 def test_a_service_token_over_plain_http_is_64(program: Program) -> None:
     ended = program.run(spec("http://worker.example"), env=SERVICE_TOKEN)
     assert (ended.code, ended.out) == (64, b"")
-    assert "CF_ACCESS_CLIENT_SECRET would cross the network in the clear" in ended.err
+    assert "CF_ACCESS_CLIENT_SECRET would be sent unencrypted" in ended.err
 
 
 def test_a_header_that_is_none_is_not_repeated(program: Program) -> None:

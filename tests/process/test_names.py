@@ -36,7 +36,14 @@ BAD = {
 
 
 def spawned(
-    program: Program, folder: Path, zone: Zone, name: str = NAME, *, resolv_conf: str = RESOLV_CONF, hosts: str = ""
+    program: Program,
+    folder: Path,
+    zone: Zone,
+    name: str = NAME,
+    *,
+    resolv_conf: str = RESOLV_CONF,
+    hosts: str = "",
+    prefix: str = "",
 ) -> tuple[tuple[str, str], NameServer]:
     """Return status and message of a spawn at the Worker of *name*, and the name server that it asked."""
     with (
@@ -45,7 +52,7 @@ def spawned(
         WorkerStub(started(), create=space.make) as worker,
     ):
         env = {"CF_WORKER_HEALTHCHECK_RETRIES": "1"}
-        ended = program.run(spec(f"http://{name}:{worker.port}"), within=space.within, env=env)
+        ended = program.run(spec(f"http://{name}:{worker.port}"), within=space.within(prefix), env=env)
         if outcome(ended)[0] != "ready":
             worker.starters.clear()
     return outcome(ended), server
@@ -112,3 +119,10 @@ def test_a_name_without_an_address_is_told(program: Program, tmp_path: Path, cod
     (status, message), _ = spawned(program, tmp_path, zone)
     assert status == "failed"
     assert message.startswith(f"healthcheck: the name {NAME} was not found: ")
+
+
+def test_without_a_thread_a_name_is_found_too(program: Program, tmp_path: Path) -> None:
+    """The C library takes the limit for the size of a thread's stack, for which there is no room then."""
+    alone = f"prlimit --stack={2**47 - 1} --"
+    told, _ = spawned(program, tmp_path, host(NAME, HERE, "::1"), prefix=alone)
+    assert told == ("ready", "")
