@@ -112,8 +112,12 @@ class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
     """The call ends without a result, for the reasons in *problems*, of which there is at least one."""
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
-        self.problems = tuple(sorted(set(problems), key=_reading_order))
-        super().__init__("; ".join(map(str, self.problems)))
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column)))
+        super().__init__()
+
+    def __str__(self) -> str:
+        """Return the first few problems."""
+        return "; ".join(map(str, self.problems[:10]))
 
     @property
     def exit_code(self) -> Exit:
@@ -138,12 +142,8 @@ def dotted(path: Path) -> str:
 
 
 def _key(text: str) -> str:
-    bare = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
-    return text if bare and len(text) <= _MAX_KEY_CHARS else f'"{truncated(text, _MAX_KEY_CHARS)}"'
+    bare = len(text) <= _MAX_KEY_CHARS and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+    return text if bare else f'"{truncated(text, _MAX_KEY_CHARS)}"'
 
 
 _MAX_KEY_CHARS = 80
-
-
-def _reading_order(problem: Diagnostic) -> tuple[int, int, str]:
-    return problem.line, problem.column, str(problem)
