@@ -9,8 +9,8 @@ from typing import Protocol
 
 import msgspec
 
-from exec_cf import urls
-from exec_cf.deploy import health, live, refusals, upload
+from exec_cf import answers, urls
+from exec_cf.deploy import live, refusals, upload
 from exec_cf.deploy.api import Api, ApiError, NoAnswer, query
 from exec_cf.deploy.live import Deployments, Live, Version
 from exec_cf.deploy.messages import Deployed, Options
@@ -417,7 +417,7 @@ class Steps:
 
     def _tells(self, url: str, auth: str) -> bool:
         try:
-            told = health.read(self._ask("GET", f"{url}/health", with_token=False))
+            told = answers.health(self._ask("GET", f"{url}/health", with_token=False))
         except RequestError:
             return False
         return told is not None and (told.version, told.auth) == (self._plan.wanted.bundle.version, auth)
