@@ -4,6 +4,7 @@
 """
 
 import enum
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from exec_cf.display import printable, truncated
 
 Path = tuple[str | int, ...]
+
+_SECRET_FIELDS = frozenset({"env", "secrets"})
 
 
 class Exit(enum.IntEnum):
@@ -136,10 +139,25 @@ class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
         self.hint = hint
 
 
+def is_secret(path: Path) -> bool:
+    """Return whether what is at *path* may be a secret, of which no diagnostic shows more than the name."""
+    return bool(path) and path[0] in _SECRET_FIELDS
+
+
 def dotted(path: Path) -> str:
     """Return *path* as people write it, printable: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
-    steps = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
+    names = [_name(step) if isinstance(step, str) and is_secret(path) else step for step in path]
+    steps = [f"[{name}]" if isinstance(name, int) else f".{_key(name)}" for name in names]
     return "".join(steps).removeprefix(".")
+
+
+def _name(text: str) -> str:
+    """Return *text* up to where it is no longer a name: behind it may be a value, as in `TOKEN=hunter2`."""
+    found = _NAME.match(text)
+    return text if not found or found.end() == len(text) else found.group() + "…"
+
+
+_NAME = re.compile(r"[\w-]*", re.ASCII)
 
 
 def _key(text: str) -> str:

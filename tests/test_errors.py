@@ -74,3 +74,17 @@ def test_problems_are_in_reading_order_and_each_is_told_once() -> None:
         Diagnostic(Code.TAG, "bad", line=line, column=column) for line, column in ((1, 9), (2, 1), (2, 3))
     )
     assert Refused([third, first, second, first]).problems == (first, second, third)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (("env", "TOKEN"), "env.TOKEN"),
+        (("env", "TOKEN=hunter2"), 'env."TOKEN…"'),
+        (("env", "TOKEN: hunter2"), 'env."TOKEN…"'),
+        (("env", 1), "env[1]"),
+        (("labels", "a=b"), 'labels."a=b"'),
+    ],
+)
+def test_below_env_only_names_are_shown(path: Path, words: str) -> None:
+    assert dotted(path) == words
