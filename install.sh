@@ -221,7 +221,7 @@ sha256() {
 # Sets `downloaders` to those that are here, the best first.
 check_tools() {
   missing=
-  for tool in cat chmod cut grep gzip head mkdir mv rm sed tar uname; do
+  for tool in cat cut grep gzip head mkdir mv rm sed tar uname; do
     have "$tool" || missing="$missing, $tool"
   done
   [ -z "$missing" ] || fail "not found: ${missing#, }: install what is missing"
@@ -286,7 +286,6 @@ unpack() {
     fail "cannot unpack $archive into $to: check the space left there"
   new=$scratch/${archive%.tar.gz}/$program
   [ -f "$new" ] || fail "$archive does not hold $program"
-  chmod 755 "$new"
   code=0
   said=$("$new" --version </dev/null) || code=$?
   case $code:$said in
