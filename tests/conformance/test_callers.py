@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import nats
@@ -17,6 +18,7 @@ from tests.support.caller import Caller, Stream, text_of
 from tests.support.nats import NatsServer
 from tests.support.openrouter import KEY, OpenRouter
 from tests.support.openrouter_request import Assistant, ToolResult, User
+from tests.support.proxy import Proxy
 from tests.support.workerd import Workerd
 
 pytestmark = pytest.mark.anyio
@@ -223,6 +225,34 @@ async def test_what_is_wrong_with_a_signal_is_logged_once(agent: Agent, verb: st
     assert await agent.logged("ignored") == 1
     assert "confidential" not in agent.worker.log
     assert await stream.silent()
+
+
+async def test_a_whole_answer_leaves_as_one_message(bus: NatsServer, tmp_path: Path) -> None:
+    """Each WebSocket message costs the agent, the bus and the network, so one tick of the event loop says one."""
+    with Proxy(bus.ws_port) as proxy:
+        variables = {"NATS_WS_URL": f"ws://127.0.0.1:{proxy.port}"}
+        with Workerd(tmp_path / "worker", variables) as worker, worker.client() as http:
+            subject = http.post("/agent/echo").json()["subjects"]["prompt"]
+            async with Caller.connected(bus.url) as caller:
+                for _ in range(3):
+                    await caller.prompt(subject, "warm up")
+                proxy.said = bytearray()
+                assert text_of(await caller.prompt(subject, "hello")) == "hello"
+    messages = list(websocket_messages(bytes(proxy.said)))
+    [answer] = [message for message in messages if b"ack" in message]
+    assert answer.count(b"PUB ") == 3
+    assert b"hello" in answer
+
+
+def websocket_messages(data: bytes) -> Iterator[bytes]:
+    """Yield the payloads of a client's frames, each of which is a message of less than 64 KiB."""
+    while data:
+        length, start = data[1] & 0x7F, 2
+        if length == 126:
+            length, start = int.from_bytes(data[2:4]), 4
+        mask, body = data[start : start + 4], data[start + 4 : start + 4 + length]
+        yield bytes(byte ^ mask[place % 4] for place, byte in enumerate(body))
+        data = data[start + 4 + length :]
 
 
 @asynccontextmanager
