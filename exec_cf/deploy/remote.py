@@ -136,7 +136,12 @@ class Remote:
 
     def register(self, subdomain: str) -> None:
         """Give the account, which has none, a name on workers.dev."""
-        self._api.send("PUT", f"{self._account}/subdomain", {"subdomain": subdomain})
+        try:
+            self._api.send("PUT", f"{self._account}/subdomain", {"subdomain": subdomain})
+        except ApiError:
+            # An earlier attempt, whose answer was lost, may have done it.
+            if self.subdomain() != subdomain:
+                raise
 
     def upload(self, form: Form) -> None:
         """Upload and put live, once. Without `excludeScript` the answer would repeat the code."""
@@ -149,7 +154,12 @@ class Remote:
 
     def remove_secret(self, name: str) -> None:
         """Remove one secret, which is there."""
-        self._api.send("DELETE", query(f"{self._script}/secrets/{name}", url_encoded="true"))
+        try:
+            self._api.send("DELETE", query(f"{self._script}/secrets/{name}", url_encoded="true"))
+        except ApiError:
+            now = self.live()
+            if now and name in now.secrets:
+                raise
 
     def crons(self) -> set[str]:
         """Return its cron triggers."""

@@ -479,6 +479,21 @@ def test_an_answer_of_an_unknown_form_is_said_to_be_one(api: Cloudflare) -> None
     assert "in an unknown form: Expected `object`, got `int`; use a newer release" in desk.errors[-1]
 
 
+def test_a_subdomain_that_was_registered_without_an_answer_is_seen(api: Cloudflare) -> None:
+    api.account.subdomain = None
+    api.treat("put-account-subdomain", lost)
+    deployed(api, with_(subdomain="fresh"))
+    assert api.account.subdomain == "fresh"
+
+
+def test_a_secret_that_was_removed_without_an_answer_is_seen(api: Cloudflare) -> None:
+    deployed(api)
+    api.treat("delete-secret", lost)
+    removed = deployed(api, with_secrets(NATS_WS_URL=None)).printed["changed"]
+    assert removed == ["secret NATS_WS_URL removed"]
+    assert [secret["name"] for secret in api.account.script(NAME).latest.secrets] == ["CONTROL_TOKEN"]
+
+
 @pytest.mark.parametrize("operation", ["put-script", "post-script-subdomain"])
 def test_what_was_done_without_an_answer_is_seen(api: Cloudflare, operation: str) -> None:
     api.treat(operation, lost)
