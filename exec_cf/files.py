@@ -7,7 +7,7 @@ import stat
 
 
 def read_secret(file: str, limit: int) -> bytes:
-    """Return *file* to its end, or one byte more than *limit*. Raises `OSError`, also when it is no regular file."""
+    """Return *file* to its end, or one byte more than *limit*. Raises `OSError`, also when it is not a regular file."""
     # A pipe would be waited for.
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as opened:

@@ -1,7 +1,7 @@
 """Cloudflare's API: one call, its envelope, and when to try again.
 
 Sources disagree on the HTTP statuses, so the error codes of the envelope decide. Gateways answer with text, and
-firewalls with pages; such an answer is none.
+firewalls with pages: both count as no answer.
 """
 
 from collections.abc import Callable, Iterable

@@ -11,7 +11,7 @@ from exec_cf.deploy.upload import Form
 
 
 class Account(msgspec.Struct, frozen=True):
-    """An account that the token opens."""
+    """An account that the token gives access to."""
 
     id: str
     name: str = ""
@@ -81,7 +81,7 @@ class _TokenStatus(msgspec.Struct, frozen=True):
 
 
 def accounts(api: Api) -> tuple[Account, ...]:
-    """Return the accounts that the token opens. Raises `ApiError`, `NoAnswer`."""
+    """Return the accounts that the token gives access to. Raises `ApiError`, `NoAnswer`."""
     return api.get(query("/accounts", per_page="50"), tuple[Account, ...])
 
 
