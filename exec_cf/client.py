@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-
 from exec_cf import routes
 from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.http import Request, RequestError, Response
-from exec_cf.plan import Plan
+from exec_cf.plan import Plan, start_body
 from exec_cf.settings import Settings
 from exec_cf.world import World
 
@@ -52,7 +50,7 @@ class Client:
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.bootstrap_timeout_ms,
             headers={"content-type": "application/json", **self._authorization()},
-            body=msgspec.json.encode(_start_body(plan)),
+            body=start_body(plan),
             read_body=True,
         )
         try:
@@ -134,9 +132,3 @@ def _healthy(response: Response) -> Response:
     if 200 <= response.status < 300:
         return response
     raise RequestError(f"HTTP {response.status}")
-
-
-def _start_body(plan: Plan) -> dict[str, object]:
-    body: dict[str, object] = {"name": plan.name, "agent": plan.agent, "owner": plan.owner}
-    optional = {"labels": plan.labels, "env": plan.env, "description": plan.description}
-    return body | {key: value for key, value in optional.items() if value}

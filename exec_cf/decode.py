@@ -10,7 +10,7 @@ from msgspec import inspect
 
 from exec_cf.display import MAX_SHOWN_CHARS, quoted, truncated
 from exec_cf.document import Document, Value, describe
-from exec_cf.errors import Code, Diagnostic, Path
+from exec_cf.errors import SECRET_FIELDS, Code, Diagnostic, Path
 from exec_cf.messages import SPECS
 
 Message = TypeVar("Message", bound=msgspec.Struct)
@@ -70,19 +70,13 @@ def _in_words(problem: Diagnostic, document: Document) -> Diagnostic:
         return problem
     position = document.position(problem.path)
     value = _at(document.value, problem.path)
+    is_secret = problem.path[:1] in SECRET_FIELDS
     hint = problem.hint
     if problem.message == "text" and position.spelling is not None:
-        hint = (
-            f'write "{position.spelling}"' if len(position.spelling) <= MAX_SHOWN_CHARS else "put it in double quotes"
-        )
-    got = describe(value, position.spelling)
-    if problem.path[:1] == ("env",) and isinstance(value, str):
-        got = "text"
-    if problem.path[:1] == ("secrets",) and not isinstance(value, (dict, list)):
-        # Whatever stands in the place of a secret's source may be the secret.
-        got, hint = "a value", problem.hint
-    message = f"expected {problem.message}, got {got}"
-    return msgspec.structs.replace(problem, message=message, hint=hint)
+        short = len(position.spelling) <= MAX_SHOWN_CHARS and not is_secret
+        hint = f'write "{position.spelling}"' if short else "put it in double quotes"
+    got = describe(value, position.spelling, secret=is_secret)
+    return msgspec.structs.replace(problem, message=f"expected {problem.message}, got {got}", hint=hint)
 
 
 def _at(value: Any, path: Path) -> Any:

@@ -4,6 +4,7 @@
 """
 
 import enum
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -66,7 +67,11 @@ class Code(enum.Enum):
     API = ("api", Exit.RUNTIME, "Cloudflare's API refuses, or does not answer")
     TAKEN = ("taken", Exit.RUNTIME, "the Worker of that name is somebody else's, in use, or newer than this program")
     INTERNAL = ("internal", Exit.RUNTIME, "the program itself crashed; please report it")
-    SETTING = ("setting", Exit.OK, "a variable is not a number in range; its default or maximum is used")
+    SETTING = (
+        "setting",
+        Exit.OK,
+        "a variable is not a switch or a number in range; its default or maximum is used",
+    )
     LOCAL = ("local", Exit.OK, "the script is a path, so the Worker is expected on this machine")
     NOT_SENT = ("kept", Exit.OK, "some variables of the spec are not sent to the Worker")
     ATTEMPT = ("attempt", Exit.OK, "one attempt to reach the Worker failed")
@@ -132,9 +137,26 @@ class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
 
 
 def dotted(path: Path) -> str:
-    """Return *path* as people write it, printable: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
+    """Return *path* as people write it, printable: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`.
+
+    Where a value may be a secret, a key shows no more than a name: somebody may have written `API_KEY=…`.
+    """
+    if path[:1] in SECRET_FIELDS and len(path) > 1 and isinstance(path[1], str):
+        path = (path[0], _name(path[1]), *path[2:])
     steps = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
     return "".join(steps).removeprefix(".")
+
+
+SECRET_FIELDS = frozenset({("env",), ("secrets",)})
+"""The fields whose values no diagnostic quotes."""
+
+
+def _name(key: str) -> str:
+    name = _NAME.match(key)
+    return key if name and name.group() == key else f"{name.group() if name else ''}…"
+
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|<<|\?")
 
 
 def _key(text: str) -> str:

@@ -17,7 +17,7 @@ from exec_cf.display import quoted, truncated
 from exec_cf.document import schema
 from exec_cf.document.model import Document, Limits, Position, Value
 from exec_cf.document.scanner import Events, Mark
-from exec_cf.errors import Code, Diagnostic, Path, Refused
+from exec_cf.errors import SECRET_FIELDS, Code, Diagnostic, Path, Refused
 
 
 class Composer:
@@ -209,7 +209,7 @@ def excess(what: str, mark: Mark) -> Diagnostic:
 
 def _is_secret(path: Path) -> bool:
     """Return whether *path* leads to a variable's value, which no message quotes: it may be a password in the open."""
-    return path[:1] == ("env",)
+    return path[:1] in SECRET_FIELDS
 
 
 def _position(event: Any) -> Position:
