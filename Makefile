@@ -29,6 +29,10 @@ setup: $(READY) ## install what development needs into .venv
 demo: $(READY) worker ## run the main job for real: a bus, a Worker, two spawns, a prompt, an abort
 	$(BIN)/python -m examples.demo
 
+.PHONY: demo-deploy
+demo-deploy: $(READY) worker ## show a deployment: from nothing to an agent and back, with a stand-in for Cloudflare's API
+	$(BIN)/python -m examples.demo_deploy
+
 .PHONY: check
 check: $(READY) check-worker check-workflows ## lint, type-check, check generated files
 	$(BIN)/ruff format --check --quiet

@@ -69,8 +69,8 @@ bad_url() {
   fail "the URL to download from is not valid: write it like https://mirror.example/folder, without ? and #" 64
 }
 
-# Sets `from` to the URL of a folder, and `shown` to the same without credentials. Nothing else may be printed of it.
-# What comes over plain http could be anybody's, SHA256SUMS as well as the archive, unless it comes from this machine.
+# Sets `from` to the URL of a folder, and `shown` to the same without credentials, which is what messages print.
+# Over plain http anyone on the way could replace SHA256SUMS along with the archive, so it is for this machine only.
 choose_source() {
   from=$1
   while [ "$from" != "${from%/}" ]; do from=${from%/}; done
@@ -101,7 +101,7 @@ choose_source() {
     *[][:]*) bad_url ;;
   esac
   [ "$scheme" = https ] || is_loopback "$host" ||
-    fail "$shown could be anybody's: plain http is for this machine only, use https" 64
+    fail "$shown is neither https nor on this machine: use https" 64
 }
 
 is_loopback() {
@@ -113,7 +113,8 @@ is_loopback() {
   esac
 }
 
-# with_curl URL, with_gnu_wget URL, with_other_wget URL: the body to stdout; to descriptor 3 a last line `done`, or the reason of the failure.
+# with_curl URL, with_gnu_wget URL, with_other_wget URL: write the body to stdout, and `done` or the reason of a failure as
+# the last line to descriptor 3.
 # Settings of the user's are left aside: they may turn off what is relied on here. A redirect leads to https only.
 with_curl() {
   case $1 in
@@ -128,7 +129,7 @@ with_curl() {
   case $code in
     0) reason='done' ;;
     1) reason="it redirects to a URL that is not https" ;;
-    23) reason="there is more of it than a release has" ;;
+    23) reason="it is larger than any release" ;;
     *) reason=$(say "$said" | sed -n 's/^curl: //p' | sed -n '$p') ;;
   esac
   say "${reason:-curl failed with exit code $code}" >&3
@@ -164,7 +165,7 @@ with_gnu_wget() {
   case $code in
     0) echo 'done' ;;
     redirect) echo "it redirects to a URL that is not https" ;;
-    3) echo "there is more of it than a release has" ;;
+    3) echo "it is larger than any release" ;;
     4) echo "the server cannot be reached" ;;
     5) echo "the server's certificate cannot be verified" ;;
     8) echo "the server answered $(say "$said" | sed -n 's/^ *HTTP[^ ]* \([0-9]*\).*/\1/p' | head -n 1)" ;;
@@ -181,7 +182,7 @@ with_other_wget() {
       { said=$(wget -q -S -Y off -O - "$1" 2>&1 >&4 3>&- 4>&-) || code=$?; } 4>&1
       reason='done'
       [ "$code" = 0 ] || reason=$(say "$said" | sed -n 's/^wget: //p' | sed -n '$p')
-      case $said in *[Ll]ocation:*) reason="it redirects, which needs curl or GNU wget" ;; esac
+      case $said in *[Ll]ocation:*) reason="it redirects: install curl or GNU wget, which can follow that" ;; esac
       ;;
   esac
   say "${reason:-wget failed with exit code $code}" >&3
@@ -220,10 +221,10 @@ sha256() {
 # Sets `downloaders` to those that are here, the best first.
 check_tools() {
   missing=
-  for tool in cat chmod cut grep gzip head mkdir mv rm sed tar uname; do
+  for tool in cat cut grep gzip head mkdir mv rm sed tar uname; do
     have "$tool" || missing="$missing, $tool"
   done
-  [ -z "$missing" ] || fail "missing here: ${missing#, }: install what is missing"
+  [ -z "$missing" ] || fail "not found: ${missing#, }: install what is missing"
   downloaders=
   ! have curl || downloaders=curl
   case $(wget --version 2>/dev/null) in *'GNU Wget'*) downloaders="$downloaders gnu_wget" ;; esac
@@ -285,12 +286,11 @@ unpack() {
     fail "cannot unpack $archive into $to: check the space left there"
   new=$scratch/${archive%.tar.gz}/$program
   [ -f "$new" ] || fail "$archive does not hold $program"
-  chmod 755 "$new"
   code=0
   said=$("$new" --version </dev/null) || code=$?
   case $code:$said in
     0:"$program "*) ;;
-    126:*) fail "no program can be started from $to, as on a disk mounted with noexec: choose another folder with --to" ;;
+    126:*) fail "programs in $to cannot be run, as on a disk mounted noexec: choose another folder with --to" ;;
     *) fail "$program does not run here: use \`pipx install $program\`" ;;
   esac
 }

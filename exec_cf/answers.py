@@ -1,11 +1,13 @@
 """What a Worker answers, and how much of it is believed."""
 
+import re
 from datetime import datetime
 from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 
 from exec_cf import states, urls
+from exec_cf._version import version
 from exec_cf.display import truncated
 from exec_cf.errors import InvalidValue
 from exec_cf.http import Response
@@ -20,17 +22,54 @@ class WorkerError(Exception):
     """The Worker cannot be reached, refuses, or answers something else than it was asked.
 
     The text is the cause, fit for a handle's `message`. With *conflict*, somebody else's agent runs in the session,
-    which is not ours to stop; with *maybe_started*, the request may have taken effect all the same.
+    which is not ours to stop; with *maybe_started*, the request may have taken effect all the same; with *is_absent*,
+    there is no Worker at the URL.
     """
 
-    def __init__(self, cause: str, *, conflict: bool = False, maybe_started: bool = False) -> None:
+    def __init__(
+        self, cause: str, *, conflict: bool = False, maybe_started: bool = False, is_absent: bool = False
+    ) -> None:
         super().__init__(cause)
+        self.is_absent = is_absent
         self.conflict = conflict
         self.maybe_started = maybe_started
 
 
 class NoRouteError(Exception):
     """The Worker does not serve the route; the text is the HTTP status."""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What this program's Worker says of itself; *auth* is `token`, `none` or `unusable`."""
+
+    agent: str
+    version: str = ""
+    auth: str = ""
+
+    @property
+    def is_older(self) -> bool:
+        """Whether the Worker is of an earlier release than this program."""
+        return _release(self.version) < _release(version) if self.version else False
+
+
+_RELEASE = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+
+
+def _release(text: str) -> tuple[int, ...]:
+    """Return the numbers of a release; none sorts before any."""
+    found = _RELEASE.match(text)
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def health(response: Response) -> Health | None:
+    """Return what *response* to a request for `/health` says, None when it is not from this program's Worker."""
+    if response.status != 200:
+        return None
+    try:
+        said = msgspec.json.decode(response.body, type=Health)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return said if said.agent == "open-agent" else None
 
 
 class Started(msgspec.Struct, frozen=True):

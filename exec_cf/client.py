@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from exec_cf import routes
+from exec_cf import answers, routes
+from exec_cf._version import version
 from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.plan import Plan, start_body
 from exec_cf.settings import Settings
+from exec_cf.usage import VERBS
 from exec_cf.world import World
 
 PAUSE_S = 0.25
@@ -32,12 +34,26 @@ class Client:
         self._world.sleep(PAUSE_S)
 
     def probe(self) -> None:
-        """Return as soon as `GET <base>/health` answers 2xx.
+        """Return as soon as `GET <base>/health` answers 2xx, and report a Worker of an earlier release.
 
         Raises `WorkerError` with the last cause when no attempt does.
         """
+        statuses: list[int] = []
+
+        def ask() -> Response:
+            response = self._world.exchange(request)
+            statuses.append(response.status)
+            return _healthy(response)
+
         request = Request(method="GET", url=routes.health(self.base), timeout_ms=self.settings.timeout_ms)
-        self._attempt("healthcheck", lambda: _healthy(self._world.exchange(request)))
+        try:
+            response, _ = self._attempt("healthcheck", ask)
+        except WorkerError as error:
+            raise WorkerError(str(error), is_absent=statuses[-1:] == [404]) from None
+        health = answers.health(response)
+        if health and health.is_older:
+            message = f"the Worker is release {truncated(health.version)}, and this program {version}"
+            self.note(Diagnostic(Code.OLDER, message, hint=f"update it with `{VERBS['deploy'].example}`"))
 
     def start(self, plan: Plan) -> Started:
         """Start the agent, or find it running with the same settings.

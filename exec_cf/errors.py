@@ -76,6 +76,7 @@ class Code(enum.Enum):
     NOT_SENT = ("kept", Exit.OK, "some variables of the spec are not sent to the Worker")
     ATTEMPT = ("attempt", Exit.OK, "one attempt to reach the Worker failed")
     NO_ROUTE = ("no-route", Exit.OK, "the Worker lacks a route; only its health was checked")
+    OLDER = ("older", Exit.OK, "the Worker is of an earlier release than this program")
     NOT_READY = ("not-ready", Exit.OK, "the handle has `status: failed` or `pending`, for this reason")
     ROLLED_BACK = (
         "taken-back",

@@ -13,6 +13,7 @@ from exec_cf.handles import ABORT_KIND, CONFLICT
 from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
 from exec_cf.plan import Plan, plan
 from exec_cf.settings import Settings
+from exec_cf.usage import VERBS
 
 PENDING_MESSAGE = "not started: CF_WORKER_HEALTHCHECK is off; --status of this handle starts it"
 
@@ -63,7 +64,8 @@ def spawn(prepared: PreparedSpawn, client: Client, time: Callable[[], float]) ->
         abort = _own_abort(planned)
         started = client.start(planned)
     except WorkerError as error:
-        client.note(Diagnostic(Code.NOT_READY, f"{planned.name} failed: {error}"))
+        hint = f"deploy a Worker with `{VERBS['deploy'].example}`" if error.is_absent else ""
+        client.note(Diagnostic(Code.NOT_READY, f"{planned.name} failed: {error}", hint=hint))
         if error.conflict:
             return Spawned(_handle(planned, "", time(), "failed", f"{CONFLICT}{error}"))
         handle = _handle(planned, abort, time(), "failed", str(error))

@@ -56,6 +56,30 @@ class TestProbe:
         talk.client.probe()
         assert talk.requests[0].headers == {}
 
+    @pytest.mark.parametrize(
+        ("told", "is_older"), [("0.0.0", True), ("0.0.0-rc.1+g1", True), ("999.0.0", False), ("", False), ("odd", True)]
+    )
+    def test_a_worker_of_an_earlier_release_is_reported_with_the_way_to_update_it(
+        self, told: str, is_older: bool
+    ) -> None:
+        body = msgspec.json.encode({"ok": True, "agent": "open-agent", "version": told, "auth": "token"})
+        talk = Talk(Response(200, body))
+        talk.client.probe()
+        assert [note.code for note in talk.notes] == [Code.OLDER] * is_older
+        assert all("--deploy worker.yaml" in note.hint for note in talk.notes)
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"<html>", b'{"agent": "another", "version": "0.0.0"}'])
+    def test_what_is_not_this_programs_worker_has_no_release(self, body: bytes) -> None:
+        talk = Talk(Response(200, body))
+        talk.client.probe()
+        assert talk.notes == []
+
+    @pytest.mark.parametrize(("status", "is_absent"), [(404, True), (500, False), (403, False)])
+    def test_404_says_that_there_is_no_worker(self, status: int, is_absent: bool) -> None:
+        with pytest.raises(WorkerError) as error:
+            Talk(Response(status), environ=ONCE).client.probe()
+        assert error.value.is_absent is is_absent
+
     def test_attempts_are_apart_and_each_failed_one_is_reported(self) -> None:
         talk = Talk(Response(503), RequestError("connection refused"), Response(200))
         talk.client.probe()

@@ -64,6 +64,12 @@ def test_a_sick_worker_is_not_asked_to_start_anything() -> None:
     assert one.spawned.stop == ""
 
 
+def test_where_no_worker_is_the_user_reads_how_to_deploy_one() -> None:
+    one = Spawn(EXAMPLE_SPEC, Response(404), environ=ONCE)
+    assert "--deploy worker.yaml" in one.told[-1].hint
+    assert str(one.handle.message) == "healthcheck: HTTP 404"
+
+
 def test_a_failed_handle_keeps_bus_and_an_abort_of_its_own() -> None:
     one = Spawn(spec("https://h"), HEALTHY, Response(403), environ=ONCE)
     assert one.handle.bus == one.prepared.plan.bus

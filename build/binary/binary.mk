@@ -5,12 +5,12 @@ PLATFORM ?=
 BINARY := dist/$(if $(PLATFORM),$(PLATFORM)/)orch-executor-cf-worker
 BINARY_WORK := .cache/binary$(if $(PLATFORM),-$(PLATFORM))
 BINARY_SOURCES := $(shell find exec_cf build/binary/freeze build/binary/toolchain -type f -not -path '*/__pycache__/*') \
-  build/binary/freeze.sh build/binary/toolchain.sh build/binary/sbom.py requirements/binary.txt requirements/macos.txt
+  build/binary/freeze.sh build/binary/toolchain.sh build/binary/sbom.py worker/package-lock.json requirements/binary.txt requirements/macos.txt
 
 .PHONY: binary
 binary: $(BINARY) ## build the one-file program and its SBOM into dist/; PLATFORM=macos-arm64 for another platform
 
-$(BINARY): $(READY) $(BINARY_SOURCES)
+$(BINARY): $(READY) $(BINARY_SOURCES) $(WORKER_MODULE)
 	toolchain=$$(build/binary/toolchain.sh $(BIN)/python $(PLATFORM)) && version=$$($(BIN)/hatchling version) && \
 	  WORK=$(CURDIR)/$(BINARY_WORK) build/binary/freeze.sh "$$toolchain" "$$version" $@ && \
 	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \

@@ -9,6 +9,7 @@ freezer's report of the modules that it took in.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import sys
@@ -28,6 +29,7 @@ from packageurl import PackageURL
 
 NAME = "orch-executor-cf-worker"
 SOURCES = Path(__file__).parent / "toolchain/sources.tsv"
+WORKER_LOCK = Path(__file__).parents[2] / "worker/package-lock.json"
 MACOS_COMPILER = Path(__file__).parents[2] / "requirements/macos.txt"
 
 # SPDX expressions; the sources carry their licences as prose only.
@@ -95,6 +97,24 @@ def python_components(toolchain: Path, report: Path) -> Iterator[Component]:
     yield _component("nuitka", version, PackageURL("pypi", None, "nuitka", version))
 
 
+def worker_components() -> Iterator[Component]:
+    """Yield the packages that the Worker's bundle is made of, which the program carries."""
+    for place, package in json.loads(WORKER_LOCK.read_text())["packages"].items():
+        if not place or package.keys() & {"dev", "optional", "devOptional"}:
+            continue
+        scope, _, name = place.removeprefix("node_modules/").rpartition("/")
+        purl = PackageURL("npm", scope or None, name, package["version"])
+        yield Component(
+            type=ComponentType.LIBRARY,
+            group=scope or None,
+            name=name,
+            version=package["version"],
+            bom_ref=str(purl),
+            purl=purl,
+            licenses=[LicenseExpression(package["license"])],
+        )
+
+
 def _nuitka_version(report: Path) -> str:
     return ElementTree.parse(report).getroot().attrib["nuitka_version"]  # noqa: S314
 
@@ -112,7 +132,7 @@ def bill(toolchain: Path, report: Path, program: Path, version: str) -> Bom:
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
     )
     made = Bom(
-        components=[*system_components(toolchain), *python_components(toolchain, report)],
+        components=[*system_components(toolchain), *python_components(toolchain, report), *worker_components()],
         serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"sha256:{digest}"),
     )
     made.metadata.timestamp = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)

@@ -41,16 +41,21 @@ def conformance_faults(text: str, root: Path) -> Iterator[str]:
 
     Each row of its tables is a promise, and each module there has its place in one.
     """
-    rows = _ROW.findall(text)
-    if not rows:
-        yield "has no table"
-    for row in rows:
-        yield from _reference_faults(f"row {row.split('|')[0].strip()!r}", row, root)
+    yield from promise_faults(text, root)
     named = {file for file, _ in _NAMED.findall(text)}
     for module in sorted(path.name for path in root.glob("test_*.py")):
         # The README of the Worker is checked there against the sources: no promise to callers.
         if module not in named and module != "test_readme.py":
             yield f"does not name any test of {module}"
+
+
+def promise_faults(text: str, root: Path) -> Iterator[str]:
+    """Yield what is wrong with a page whose tables have a promise in each row, with paths relative to *root*."""
+    rows = _ROW.findall(text)
+    if not rows:
+        yield "has no table"
+    for row in rows:
+        yield from _reference_faults(f"row {row.split('|')[0].strip()!r}", row, root)
 
 
 def _reference_faults(place: str, text: str, root: Path) -> Iterator[str]:
@@ -90,6 +95,7 @@ def _named(body: list[ast.stmt], within: str = "") -> Iterator[str]:
 
 PAGES: dict[str, tuple[Callable[[str, Path], Iterator[str]], Path]] = {
     "docs/contract.md": (contract_faults, ROOT),
+    "SECURITY.md": (promise_faults, ROOT),
     "tests/conformance/README.md": (conformance_faults, ROOT / "tests" / "conformance"),
 }
 

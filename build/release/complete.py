@@ -1,9 +1,13 @@
-"""Check that a folder holds one release for every platform: nothing missing, nothing besides.
+"""Check that a folder holds one release for every platform: nothing missing, nothing besides, one Worker in all of it.
 
 usage: complete.py VERSION FOLDER
 """
 
+import hashlib
 import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from package_worker import NAME as WORKER
@@ -21,6 +25,38 @@ def expected(version: str) -> set[str]:
     return names
 
 
+def other_workers(folder: Path, version: str) -> Iterator[str]:
+    """Yield the packages that do not carry the Worker of the Worker's own archive, by its digest."""
+    package = f"{PROGRAM.replace('-', '_')}-{version}"
+    with tarfile.open(folder / f"{WORKER}-{version}.tgz") as archive:
+        digest = hashlib.sha256(_member(archive, "index.js")).hexdigest().encode()
+    for row in PLATFORMS.values():
+        with tarfile.open(folder / f"{PROGRAM}-{version}-{row.name}.tar.gz") as archive:
+            if digest not in _member(archive, PROGRAM):
+                yield f"{PROGRAM}-{version}-{row.name}.tar.gz"
+        if not _in_wheel(folder / f"{package}-{row.wheel_tag}.whl", PROGRAM, digest):
+            yield f"{package}-{row.wheel_tag}.whl"
+    if not _in_wheel(folder / f"{package}-py3-none-any.whl", "_bundle.py", digest):
+        yield f"{package}-py3-none-any.whl"
+    with tarfile.open(folder / f"{package}.tar.gz") as archive:
+        if digest not in _member(archive, "_bundle.py"):
+            yield f"{package}.tar.gz"
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    """Return the first file of that name, whatever its folder; empty without one."""
+    for member in archive:
+        opened = archive.extractfile(member) if Path(member.name).name == name else None
+        if opened:
+            return opened.read()
+    return b""
+
+
+def _in_wheel(wheel: Path, name: str, digest: bytes) -> bool:
+    with zipfile.ZipFile(wheel) as archive:
+        return any(digest in archive.read(entry) for entry in archive.namelist() if Path(entry).name == name)
+
+
 def main(arguments: list[str]) -> int:
     """Name what is wrong, a line each."""
     if len(arguments) != 2:
@@ -29,6 +65,8 @@ def main(arguments: list[str]) -> int:
     wanted, there = expected(arguments[0]), {file.name for file in Path(arguments[1]).iterdir()}
     wrong = [f"missing: {name}" for name in sorted(wanted - there)]
     wrong += [f"not of the release: {name}" for name in sorted(there - wanted)]
+    if not wrong:
+        wrong = [f"carries another Worker: {name}" for name in other_workers(Path(arguments[1]), arguments[0])]
     for line in wrong:
         print(line, file=sys.stderr)
     return bool(wrong)

@@ -17,10 +17,19 @@ from project_page import project_page
 ROOT = Path(__file__).resolve().parents[2]
 
 
+# Built from the Worker's sources, since who installs the source distribution has no Node.
+BUNDLE = "exec_cf/_bundle.py"
+
+
 def copy_tree(target: Path) -> None:
-    """Copy what git tracks, as it stands: a build writes the version into the sources, and not into this tree's."""
+    """Copy what git tracks, and the Worker's bundle: a build writes the version into sources, and not into this tree's.
+
+    Raises `SystemExit` when the bundle is not there.
+    """
+    if not (ROOT / BUNDLE).is_file():
+        raise SystemExit(f"{BUNDLE} is not there: run `make worker`")
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
-    for name in filter(None, tracked.decode().split("\0")):
+    for name in [BUNDLE, *filter(None, tracked.decode().split("\0"))]:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)

@@ -486,3 +486,31 @@ async def test_a_restart_of_the_bus_loses_no_word(fragile: tuple[NatsServer, Wor
         bus.start()
         assert text_of(await stream.rest(30)) == "meanwhile"
     provider.settle()
+
+
+async def test_a_frame_that_cannot_go_ends_its_own_stream(
+    fragile: tuple[NatsServer, Workerd], provider: OpenRouter
+) -> None:
+    """What is too large for the bus since its restart becomes an error; another stream has all of its words."""
+    bus, worker = fragile
+    released = threading.Event()
+    async with Caller.connected(bus.url) as caller:
+        agent = Agent("a", worker, caller, provider)
+        agent.start()
+        provider.will(fake.say_when(released, "before ", "x" * 200_000))
+        provider.will(fake.say("short"))
+        large = await agent.prompt("large")
+        assert text_of([await large.next()]) == "before "
+        small = await agent.prompt("small")
+        bus.stop()
+        while agent.state != "starting":
+            await asyncio.sleep(0.05)
+        released.set()
+        # Both turns end while the bus is away.
+        await asyncio.sleep(2)
+        bus.settings["max_payload"] = 65536
+        bus.start()
+        frames = await large.rest(30)
+        assert [frame.error_code for frame in frames if frame.headers] == ["500"]
+        assert text_of(await small.rest(30)) == "short"
+    provider.settle()

@@ -52,7 +52,5 @@ async def test_wrangler_brings_a_worker_where_agents_live(
 
 
 def test_wrangler_sets_cron_triggers(api: Cloudflare, wrangler: Wrangler) -> None:
-    with wrangler.configuration.open("a") as file:
-        file.write('\n[triggers]\ncrons = ["*/5 * * * *"]\n')
     wrangler.succeed("deploy")
-    assert api.account.script("orch-cf-agent").schedules == [{"cron": "*/5 * * * *"}]
+    assert api.account.script("orch-cf-agent").schedules == [{"cron": "* * * * *"}]

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.support.cloudflare import TOKEN, Cloudflare
 from tests.support.nats import NatsServer
 from tests.support.program import Program
 from tests.support.workerd import Workerd
@@ -26,6 +28,31 @@ def worker(tmp_path: Path) -> Iterator[Workerd]:
 def test_the_life_of_a_worker(program: Program, worker: Workerd, tmp_path: Path) -> None:
     [session] = re.findall(r"<!-- begin life.*?```console\n(.*?)```", README, re.DOTALL)
     assert typed(session, program, tmp_path, worker.url) == session
+
+
+def test_the_way_from_nothing(program: Program, tmp_path: Path) -> None:
+    """The document as printed, deployed; the line that stderr tells, and a spawn in the same shell."""
+    [document] = re.findall(r"<!-- begin worker.*?```yaml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "worker.yaml").write_text(document)
+    with NatsServer(tmp_path / "nats") as bus, Cloudflare(tmp_path / "cloudflare") as api:
+        env = {
+            "CLOUDFLARE_API_BASE_URL": api.url,
+            "CLOUDFLARE_API_TOKEN": TOKEN,
+            "NATS_WS_URL": bus.ws_url,
+            "OPENROUTER_API_KEY": "not-used-by-echo",
+        }
+        deployed = program.run(b"", "--deploy", "worker.yaml", env=env)
+        assert deployed.code == 0, deployed
+        [export] = re.findall(r"to use it: (export CF_WORKER_URL=.*)", deployed.err)
+        printed = export.replace(yaml.safe_load(deployed.out)["url"], "https://orch-cf-agent.ACCOUNT.workers.dev")
+        assert printed in README
+        command = f"{export}; {shlex.join(program.command)} < {ROOT}/examples/echo.yaml"
+        spawned = subprocess.run(
+            ["sh", "-c", command], cwd=tmp_path, env=program.environ, capture_output=True, text=True, check=True
+        )
+        handle = yaml.safe_load(spawned.stdout)
+        assert handle["status"] == "ready", handle
+        assert handle["bus"]["prompt"] in README
 
 
 def test_a_refusal(program: Program, tmp_path: Path) -> None:

@@ -57,6 +57,14 @@ def test_it_installs_the_file_into_the_chosen_folder(shell: list[str], url: str,
     assert (to / PROGRAM).stat().st_mode & 0o777 == 0o755
 
 
+def test_it_installs_when_piped_into_a_shell(shell: list[str], url: str, to: Path) -> None:
+    command = [*shell, "-s", "--", "--to", str(to), "--from", url]
+    script = (ROOT / "install.sh").read_text()
+    done = subprocess.run(command, input=script, env={"PATH": PATH}, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (to / PROGRAM).exists()
+
+
 def test_the_environment_can_say_the_same(url: str, to: Path) -> None:
     done = install(INSTALL_TO=str(to), INSTALL_FROM=f"{url}/")
     assert done.returncode == 0, done.stderr
@@ -185,7 +193,7 @@ def test_a_missing_tool_is_named_before_anything_is_done(tool: str, shell: list[
 def test_all_that_is_missing_is_named_at_once(to: Path, tmp_path: Path) -> None:
     tools = toolbox(tmp_path / "tools", *({*TOOLS, "curl"} - {"tar", "gzip"}))
     done = install("--to", to, "--from", "http://127.0.0.1:9", under=[shutil.which("sh") or "sh"], path=tools)
-    refused(done, "missing here: gzip, tar: install what is missing", to)
+    refused(done, "not found: gzip, tar: install what is missing", to)
 
 
 def test_installs_at_the_same_time_do_not_disturb_each_other(
@@ -339,7 +347,7 @@ def test_a_full_disk_leaves_nothing_behind(kib: int, shell: list[str], url: str,
 
 
 @pytest.mark.parametrize(
-    ("options", "why"), [("ro", "cannot write to"), ("noexec", "no program can be started from")], ids=["ro", "noexec"]
+    ("options", "why"), [("ro", "cannot write to"), ("noexec", "programs in")], ids=["ro", "noexec"]
 )
 def test_a_disk_that_is_of_no_use_is_named(options: str, why: str, shell: list[str], url: str, tmp_path: Path) -> None:
     done = install("--to", tmp_path, "--from", url, under=mounted(options, tmp_path, *shell))

@@ -28,6 +28,15 @@ def test_the_wheel_has_the_command_and_the_version(made: Path) -> None:
     assert wheel.read("exec_cf/_version.py").decode() == f'version = "{VERSION}"\n'
 
 
+def test_both_carry_the_worker(made: Path) -> None:
+    own = (ROOT / "exec_cf" / "_bundle.py").read_bytes()
+    assert zipfile.ZipFile(made / f"{NAME}-py3-none-any.whl").read("exec_cf/_bundle.py") == own
+    with tarfile.open(made / f"{NAME}.tar.gz") as sdist:
+        packed = sdist.extractfile(f"{NAME}/exec_cf/_bundle.py")
+        assert packed is not None
+        assert packed.read() == own
+
+
 def test_the_metadata_are_the_projects(made: Path) -> None:
     wheel = zipfile.ZipFile(made / f"{NAME}-py3-none-any.whl")
     metadata = message_from_bytes(wheel.read(f"{NAME}.dist-info/METADATA"))

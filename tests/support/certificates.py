@@ -18,6 +18,12 @@ class Authority:
         self.directory.mkdir()
         (self.directory / f"{_subject_hash(self.file)}.0").write_bytes(self._authority.cert_pem.bytes())
 
+    def keypair(self, *names: str) -> tuple[str, str]:
+        """Return a key and a certificate chain for *names*, as PEM texts."""
+        issued = self._authority.issue_cert(*names)
+        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+        return issued.private_key_pem.bytes().decode(), chain.decode()
+
     def server(self, *names: str) -> ssl.SSLContext:
         """Return a server's context with a certificate for *names*."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,20 +1,25 @@
-"""An HTTP proxy that leads every host to one place, and keeps what it was asked for."""
+"""An HTTP proxy that leads hosts to ports here, and keeps what it was asked for."""
 
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 from tests.support.manners import Call, Manner, Server, ok
 
 
 class Proxy(Server):
-    """A proxy: what it is asked for in the clear it answers itself, a tunnel leads to *upstream*, a port here."""
+    """A proxy: what it is asked for in the clear it answers itself, a tunnel leads to *upstream*.
 
-    def __init__(self, upstream: int = 0, manner: Manner = ok) -> None:
+    That is a port here, or a function that returns one for a host and port.
+    """
+
+    def __init__(self, upstream: int | Callable[[str], int] = 0, manner: Manner = ok) -> None:
         super().__init__(lambda call: _tunnel(call, upstream) if call.head.method == "CONNECT" else manner(call))
 
 
-def _tunnel(call: Call, upstream: int) -> None:
+def _tunnel(call: Call, upstream: int | Callable[[str], int]) -> None:
+    upstream = upstream if isinstance(upstream, int) else upstream(call.head.target)
     with socket.create_connection(("127.0.0.1", upstream)) as far:
         call.peer.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
         back = threading.Thread(target=_pour, args=(far, call.peer), daemon=True)

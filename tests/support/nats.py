@@ -19,7 +19,7 @@ class NatsServer(Server):
         """Prepare a server that keeps its files in `home`; `settings` extends its configuration."""
         home.mkdir(parents=True, exist_ok=True)
         self._home = home
-        self._settings = dict(settings or {})
+        self.settings = dict(settings or {})
         self.port = free_port()
         self.ws_port = free_port()
         self._monitor_port = free_port()
@@ -32,7 +32,7 @@ class NatsServer(Server):
     @property
     def ws_url(self) -> str:
         """Where the Worker connects."""
-        scheme = "wss" if "tls" in self._settings.get("websocket", {}) else "ws"
+        scheme = "wss" if "tls" in self.settings.get("websocket", {}) else "ws"
         return f"{scheme}://127.0.0.1:{self.ws_port}"
 
     @property
@@ -57,8 +57,8 @@ class NatsServer(Server):
         self.process.send(signal.SIGCONT)
 
     def _configuration(self) -> dict[str, Any]:
-        websocket = {"host": "127.0.0.1", "port": self.ws_port, **self._settings.get("websocket", {})}
+        websocket = {"host": "127.0.0.1", "port": self.ws_port, **self.settings.get("websocket", {})}
         if "tls" not in websocket:
             websocket["no_tls"] = True
         monitor = f"127.0.0.1:{self._monitor_port}"
-        return {"host": "127.0.0.1", "port": self.port, "http": monitor, **self._settings, "websocket": websocket}
+        return {"host": "127.0.0.1", "port": self.port, "http": monitor, **self.settings, "websocket": websocket}

@@ -19,6 +19,8 @@ class Proxy:
         """Listen at once; `target` is a port on 127.0.0.1."""
         self.delay_s = 0.0
         """How late everything arrives."""
+        self.rate: float | None = None
+        """How many bytes pass in a second and direction; all at once without a limit."""
         self._target = target
         self._sockets: list[socket.socket] = []
         # Connections that are to be silenced get the event that was current when they opened.
@@ -64,7 +66,11 @@ class Proxy:
             except OSError:
                 return
             self.accepted += 1
-            far = socket.create_connection(("127.0.0.1", self._target))
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                near.close()
+                continue
             self._sockets += [near, far]
             answer = _pump_handshake if self._is_mute else _pump
             for pump, source, sink in [(_pump, near, far), (answer, far, near)]:
@@ -83,8 +89,8 @@ class Proxy:
 
 def _pump(proxy: Proxy, source: socket.socket, sink: socket.socket, silent: threading.Event) -> None:
     with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            time.sleep(proxy.delay_s)
+        while data := source.recv(65536 if proxy.rate is None else 4096):
+            time.sleep(proxy.delay_s if proxy.rate is None else len(data) / proxy.rate)
             if not silent.is_set():
                 sink.sendall(data)
         if not silent.is_set():

@@ -25,12 +25,24 @@ const config :Workerd.Config = (
     (name = "worker", worker = .worker),
     (name = "disk", disk = (path = {disk}, writable = true)),
     (name = "internet", network = (allow = ["public", "private", "local"], tlsOptions = ({tls}))),{web}
+    (name = "cron", worker = .trigger),
   ],
-  sockets = [(name = "http", address = {address}, http = (), service = "worker")],
+  sockets = [
+    (name = "http", address = {address}, http = (), service = "worker"),
+    (name = "cron", address = {cron}, http = (), service = "cron"),
+  ],
+  v8Flags = [{v8_flags}],
+);
+
+const trigger :Workerd.Worker = (
+  modules = [(name = "trigger", esModule = {trigger})],
+  compatibilityDate = {date},
+  compatibilityFlags = ["service_binding_extra_handlers"],
+  bindings = [(name = "WORKER", service = "worker")],
 );
 
 const worker :Workerd.Worker = (
-  modules = [(name = "worker", esModule = embed "index.js")],
+  modules = [{modules}],
   compatibilityDate = {date},
   compatibilityFlags = [{flags}],
   bindings = [{bindings}],
@@ -56,6 +68,14 @@ export default {
   },
 };
 """
+# Cloudflare calls the Worker by the cron triggers of its deployment; here a request to this one does.
+_TRIGGER = """\
+export default {
+  async fetch(request, env) {
+    return Response.json(await env.WORKER.scheduled({ scheduledTime: new Date(), cron: "* * * * *" }));
+  },
+};
+"""
 
 
 def workerd_program() -> Path:
@@ -69,17 +89,33 @@ def workerd_program() -> Path:
 class Workerd(Server):
     """One Worker; it keeps its port and its Durable Objects over `stop`, `kill` and `start`."""
 
-    def __init__(self, home: Path, variables: Mapping[str, str], ca: str | None = None, web: int | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        variables: Mapping[str, str],
+        ca: str | None = None,
+        web: int | None = None,
+        *,
+        heap_mb: int | None = None,
+        bundle: Path = BUNDLE,
+    ) -> None:
         """Prepare a Worker with these vars and secrets.
 
-        `ca` is a PEM text that it trusts; `web` is the port of the server that stands for all public hosts.
+        `ca` is a PEM text that it trusts; `web` is the port of the server that stands for all public hosts; `heap_mb`
+        limits the heap of JavaScript, as Cloudflare does with 128.
         """
         (home / "state").mkdir(parents=True, exist_ok=True)
         self._home = home
-        self._variables = dict(variables)
+        self.variables = dict(variables)
+        """What the next start is given: assigning is half of a deployment."""
+        self.patch = ""
+        """A module around the bundle, which it imports as `bundle.js`, for the next start."""
+        self.bundle = bundle
         self._ca = ca
         self._web = web
+        self._heap_mb = heap_mb
         self.port = free_port()
+        self._cron_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     @property
@@ -112,11 +148,24 @@ class Workerd(Server):
         config = self._home / "workerd.capnp"
         config.write_text(self._configuration())
         # Cap'n Proto embeds files below the configuration only.
-        shutil.copy(BUNDLE, self._home / "index.js")
-        argv = [str(workerd_program()), "serve", str(config)]
+        shutil.copy(self.bundle, self._home / "index.js")
+        # The trigger's handler is what is experimental.
+        argv = [str(workerd_program()), "serve", "--experimental", str(config)]
         self._process = Process(argv, self._home / "workerd.log")
         self._process.wait_until(self._healthy)
         return self
+
+    def trigger_cron(self) -> None:
+        """Do what Cloudflare does once a minute."""
+        httpx.get(f"http://127.0.0.1:{self._cron_port}/", trust_env=False, timeout=60).raise_for_status()
+
+    def alarms(self, kind: str) -> int:
+        """Return how many Durable Objects of one class have an alarm set."""
+        return len(self.stored(kind, "SELECT actor_id FROM _cf_ALARM"))
+
+    def lose_alarms(self, kind: str) -> None:
+        """Delete the alarms of one class, while the Worker is stopped: as when the platform gave up on them."""
+        self.alter(kind, "DELETE FROM _cf_ALARM")
 
     def client(self, token: str | None = None) -> httpx.Client:
         """Return an HTTP client of the Worker's routes."""
@@ -132,13 +181,21 @@ class Workerd(Server):
     def _configuration(self) -> str:
         deployment: dict[str, Any] = tomllib.loads((WORKER / "wrangler.toml").read_text())
         objects = deployment["durable_objects"]["bindings"]
-        texts = [f"(name = {_q(name)}, text = {_q(text)})" for name, text in self._variables.items()]
+        texts = [f"(name = {_q(name)}, text = {_q(text)})" for name, text in self.variables.items()]
         bound = [f"(name = {_q(o['name'])}, durableObjectNamespace = {_q(o['class_name'])})" for o in objects]
         namespaces = [
             f"(className = {_q(o['class_name'])}, uniqueKey = {_q(o['class_name'])}, enableSql = true)" for o in objects
         ]
         trusted = "" if self._ca is None else f", trustedCertificates = [{_q(self._ca)}]"
+        entry = ['(name = "worker", esModule = embed "index.js")']
+        if self.patch:
+            bundle = '(name = "bundle.js", esModule = embed "index.js")'
+            entry = [f'(name = "worker", esModule = {_q(self.patch)})', bundle]
         return _CONFIG.format(
+            modules=", ".join(entry),
+            cron=_q(f"127.0.0.1:{self._cron_port}"),
+            trigger=_q(_TRIGGER),
+            v8_flags="" if self._heap_mb is None else _q(f"--max-old-space-size={self._heap_mb}"),
             disk=_q(str(self._home / "state")),
             tls=f"trustBrowserCas = true{trusted}",
             address=_q(f"127.0.0.1:{self.port}"),

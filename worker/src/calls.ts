@@ -22,6 +22,10 @@ export interface RegistryCalls extends Rpc.DurableObjectBranded {
   add(session: string): Promise<void>;
   remove(session: string): Promise<void>;
   list(): Promise<string[]>;
+  /** A sign of life of a session's agent. */
+  seen(session: string): Promise<void>;
+  /** Wakes agents that should be alive and were silent for a minute. Returns how many are left to be woken. */
+  wake(): Promise<number>;
 }
 
 export type State = "starting" | "ready" | "busy" | "stopped";

@@ -13,6 +13,9 @@ import { VERSION } from "./version.ts";
 export { Registry } from "./registry.ts";
 export { AgentSession } from "./session.ts";
 
+/** How often one run of the cron trigger calls the Registry: calls are limited, to 50 on the free plan. */
+const WAKE_CALLS = 40;
+
 export default {
   async fetch(request, env): Promise<Response> {
     warnOfAuthMode(env);
@@ -28,6 +31,12 @@ export default {
       }
       return errorResponse(fault);
     }
+  },
+
+  /** Wakes what should be alive: an agent whose alarm was lost would otherwise wait for someone to ask for it. */
+  async scheduled(_event, env): Promise<void> {
+    let left = 1;
+    for (let calls = 0; left > 0 && calls < WAKE_CALLS; calls += 1) left = await registryOf(env).wake();
   },
 } satisfies ExportedHandler<Env>;
 

@@ -28,6 +28,13 @@ export interface StoppedAgent {
 /** How long a stopped agent is remembered, in milliseconds. */
 const STOPPED_MS = 24 * 60 * 60 * 1000;
 
+/** The ids of the newest messages within both bounds, chosen without reading their text. */
+const NEWEST = `SELECT id FROM (
+  SELECT id, sum(length(content)) OVER (ORDER BY id DESC) AS chars FROM (
+    SELECT id, content FROM message ORDER BY id DESC LIMIT ?
+  )
+) WHERE chars <= ?`;
+
 /** The session's SQLite storage. */
 export class Memory {
   #agent: StoredAgent | undefined;
@@ -91,18 +98,21 @@ export class Memory {
     await this.storage.deleteAll();
   }
 
-  /** The last messages, oldest first. */
-  history(limit: number): Message[] {
-    const query = "SELECT role, content FROM message ORDER BY id DESC LIMIT ?";
-    const rows = this.storage.sql.exec<{ role: Message["role"]; content: string }>(query, limit).toArray();
-    return rows.reverse().map(({ role, content }) => ({ role, content }));
+  /** The last messages, oldest first: at most so many, and so many characters. */
+  history(maxMessages: number, maxChars: number): Message[] {
+    const query = `SELECT role, content FROM message WHERE id IN (${NEWEST}) ORDER BY id`;
+    const rows = this.storage.sql.exec<{ role: Message["role"]; content: string }>(
+      query,
+      maxMessages,
+      maxChars,
+    );
+    return rows.toArray().map(({ role, content }) => ({ role, content }));
   }
 
   /** Appends a turn and deletes the messages that no later turn will need. */
-  remember(prompt: string, answer: string, limit: number): void {
+  remember(prompt: string, answer: string, maxMessages: number, maxChars: number): void {
     const insert = "INSERT INTO message (role, content) VALUES ('user', ?), ('assistant', ?)";
     this.storage.sql.exec(insert, prompt, answer);
-    const drop = "DELETE FROM message WHERE id NOT IN (SELECT id FROM message ORDER BY id DESC LIMIT ?)";
-    this.storage.sql.exec(drop, limit);
+    this.storage.sql.exec(`DELETE FROM message WHERE id NOT IN (${NEWEST})`, maxMessages, maxChars);
   }
 }

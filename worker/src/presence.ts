@@ -1,4 +1,4 @@
-import type { Presence } from "./bus/connection.ts";
+import type { Presence } from "./bus/seat.ts";
 import type { StoredAgent } from "./memory.ts";
 import { AGENT } from "./subjects.ts";
 

@@ -1,33 +1,43 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Agent } from "./agents/agent.ts";
-import { agentFor } from "./agents/index.ts";
-import { connectionOptions } from "./bus/access.ts";
-import { Connection, type Listener } from "./bus/connection.ts";
-import { envelopeOf } from "./bus/envelope.ts";
-import { Outbox } from "./bus/outbox.ts";
-import { type Job, PromptQueue } from "./bus/queue.ts";
-import { redirectOf } from "./bus/redirect.ts";
-import { Reply } from "./bus/reply.ts";
-import { turnOf } from "./bus/turn.ts";
+import { Seats } from "./bus/seats.ts";
+import type { Order, Sink, TurnEnd, TurnRunner } from "./bus/turns.ts";
 import type { SessionCalls, Started, State, StopRecord, View } from "./calls.ts";
+import { agentOf, Conversation } from "./conversation.ts";
 import { type Env, registryOf } from "./env.ts";
 import { type Fault, faultOf, WorkerError } from "./errors.ts";
-import { checkLimits, limit, limitOrDefault } from "./limits.ts";
+import { checkLimits, limitOrDefault } from "./limits.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { Memory, type StoppedAgent, type StoredAgent } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { presenceOf } from "./presence.ts";
 import { type Settings, sameSettings } from "./settings.ts";
-import { isReplySubject, subjectsOf } from "./subjects.ts";
+import { subjectsOf } from "./subjects.ts";
+
+/*
+ * The states of a session, and who knows them:
+ *
+ * | state    | the record on disk | the agent on the bus | leads to                                          |
+ * |----------|--------------------|----------------------|---------------------------------------------------|
+ * | (none)   | none               | no                   | starting by a start                               |
+ * | starting | none, or an agent  | not yet, not again   | ready when the bus proved it; (none) if a start fails |
+ * | ready    | an agent           | yes                  | busy by a prompt; starting when the bus is lost   |
+ * | busy     | an agent           | yes, in a turn       | ready at the end of the turn                      |
+ * | stopped  | when and why       | no                   | starting by a start; (none) after a day           |
+ *
+ * The record is the truth about the agent and its conversation, the Registry's entry about which sessions have one. An
+ * entry is made before the record and removed after it, so that nothing that runs is ever missing from the list.
+ */
 
 /** How often the connection is checked, in milliseconds. */
 const PERIOD_MS = 20_000;
 /** How long after a failed attempt the bus is tried again, in milliseconds. */
 const RETRY_MS = 5_000;
+/** How long after its time an alarm may still come, in milliseconds. */
+const OVERDUE_MS = 5_000;
+/** How often the Registry gets a sign of life, in milliseconds. */
+const SIGN_MS = 35_000;
 /** How long changes are collected before they are written to disk, in milliseconds: a prompt answer goes out first. */
 const NOTE_MS = 100;
-/** How many redirects are remembered, to run each only once; few, because each may be a megabyte. */
-const MAX_REDIRECTS = 16;
 
 const CUT_OFF: Fault = {
   code: "internal",
@@ -37,21 +47,22 @@ const CUT_OFF: Fault = {
 /** One agent: settings and conversation on disk, a connection to the bus in memory, an alarm that revives it. */
 export class AgentSession extends DurableObject<Env> implements SessionCalls {
   readonly #memory = new Memory(this.ctx.storage);
-  readonly #outbox = new Outbox();
-  readonly #queue = new PromptQueue(
-    (job, signal) => this.#answer(job, signal),
-    () => this.#noteActivity(),
-  );
+  readonly #conversation = new Conversation(this.#memory, this.env);
   /** Reply subjects of streams that were open when this object was last restarted. */
   #orphans: readonly string[] = this.#memory.agent ? this.#memory.activity.streams : [];
-  #redirects: string[] = [];
+  #seats: Seats | undefined;
   #starting: { readonly stored: StoredAgent; readonly work: Promise<void> } | undefined;
-  #connecting: Promise<void> | undefined;
+  #entering: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
-  #cause: string | undefined;
   #noting: number | null = null;
   /** When a prompt last came or a turn last ended, in milliseconds since 1970; on disk a moment later. */
   #activeAt = this.#memory.activity.at;
+  #signedAt = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    if (this.#memory.agent) ctx.waitUntil(this.#arm());
+  }
 
   start(session: string, settings: Settings): Promise<Outcome<Started>> {
     return outcomeOf(() => this.#start({ session, settings }));
@@ -65,28 +76,32 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       if (ended === undefined) return this.#stopRecord();
       return { ...this.#view("stopped", ended, ended.cause), stopped_at: new Date(ended.at).toISOString() };
     }
-    if (this.#outbox.connection?.up) return this.#view(this.#queue.busy ? "busy" : "ready", stored);
+    this.ctx.waitUntil(this.#arm());
+    if (this.#isPresent(stored)) return this.#view(this.#isBusy(stored) ? "busy" : "ready", stored);
     this.ctx.waitUntil(this.#revive(stored));
-    return this.#view("starting", stored, this.#cause ?? "it was restarted and is connecting to the bus");
+    return this.#view(
+      "starting",
+      stored,
+      this.#seats?.cause ?? "it was restarted and is connecting to the bus",
+    );
   }
 
   stop(session: string, cause: string): Promise<Outcome<boolean>> {
     return outcomeOf(() => this.#stop(session, cause));
   }
 
-  /** Restores the connection, whatever broke it. Re-arms itself first, and never throws. */
+  /** Restores the connection, whatever broke it. Re-arms itself first; if that fails, the platform tries again. */
   override async alarm(): Promise<void> {
     const stored = this.#memory.agent;
     if (stored === undefined) {
       if (this.#starting === undefined) await this.#memory.erase();
       return;
     }
+    const left = this.#idleLimit() - this.#idleFor(stored);
+    await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, left > 0 ? left : PERIOD_MS));
     try {
-      const left = this.#idleLimit() - this.#idleFor();
-      await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, left > 0 ? left : PERIOD_MS));
-      if (left <= 0) {
-        await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
-      } else await this.#revive(stored);
+      if (left <= 0) await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
+      else await Promise.all([this.#revive(stored), this.#sign(stored)]);
     } catch (thrown) {
       warn("alarm failed", { session: stored.session, ...errorDetail(thrown) });
     }
@@ -114,16 +129,16 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
           "this session is already running with different settings; abort it first, or start another session",
       });
     }
-    await (this.#starting?.work ?? this.#connect(known));
+    await (this.#starting?.work ?? this.#enter(known, false));
     return { created: false, view: this.#view("ready", known) };
   }
 
   async #create(stored: StoredAgent): Promise<void> {
     checkLimits(this.env);
-    this.#agentOf(stored.settings).check();
+    agentOf(stored, this.env).check();
     await registryOf(this.env).add(stored.session);
     try {
-      await this.#connect(stored);
+      await this.#enter(stored, true);
     } catch (thrown) {
       await registryOf(this.env).remove(stored.session);
       throw thrown;
@@ -152,124 +167,83 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   }
 
   async #leave(stored: StoredAgent, cause: string): Promise<void> {
-    this.#queue.stop();
+    this.#seats?.get(stored.session)?.stop();
     await this.#memory.end(stored, cause);
     // Callers of a turn that was cut off by a restart are still waiting; their streams can only end on the bus.
-    const connecting = this.#orphans.length > 0 ? this.#connect(stored) : this.#connecting;
-    await connecting?.catch(() => undefined);
-    await this.#outbox.detach()?.close();
+    const entering = this.#orphans.length > 0 ? this.#enter(stored, false) : this.#entering;
+    await entering?.catch(() => undefined);
+    await this.#seats?.leave(stored.session);
     await registryOf(this.env).remove(stored.session);
   }
 
   async #revive(stored: StoredAgent): Promise<void> {
     try {
-      await this.#connect(stored);
+      await this.#enter(stored, false);
     } catch (thrown) {
       warn("bus unavailable", { session: stored.session, cause: faultOf(thrown).message });
       if (this.#memory.agent) await this.ctx.storage.setAlarm(Date.now() + RETRY_MS);
     }
   }
 
-  /** Ensures that the agent is on the bus. Throws WorkerError `bus_unavailable`. */
-  #connect(stored: StoredAgent): Promise<void> {
-    this.#connecting ??= this.#open(stored).finally(() => {
-      this.#connecting = undefined;
+  /** Makes sure that the agent is on the bus and will be woken. Throws WorkerError `bus_unavailable`, `conflict`. */
+  #enter(stored: StoredAgent, isNew: boolean): Promise<void> {
+    this.#entering ??= this.#takeSeat(stored, isNew).finally(() => {
+      this.#entering = undefined;
     });
-    return this.#connecting;
+    return this.#entering;
   }
 
-  async #open(stored: StoredAgent): Promise<void> {
-    if (await this.#outbox.connection?.alive()) return;
-    this.#outbox.lose();
-    try {
-      this.#outbox.attach(
-        await Connection.open(connectionOptions(this.env), presenceOf(stored), this.#listener),
-      );
-      this.#cause = undefined;
-    } catch (thrown) {
-      this.#cause = faultOf(thrown).message;
-      throw thrown;
-    }
-    this.#endOrphans();
+  async #takeSeat(stored: StoredAgent, isNew: boolean): Promise<void> {
+    this.#seats ??= new Seats({
+      vars: this.env,
+      name: stored.session,
+      shared: false,
+      runner: this.#runner,
+      changed: () => this.#noteActivity(stored),
+    });
+    const seat = await this.#seats.join(presenceOf(stored), isNew);
+    const orphans = this.#orphans;
+    this.#orphans = [];
+    for (const subject of orphans) seat.endOrphan(subject, this.#memory.agent ? CUT_OFF : undefined);
+    if (orphans.length > 0) this.#noteActivity(stored);
+    if (this.#memory.agent) await this.#arm();
   }
 
-  readonly #listener: Listener = {
-    prompt: (payload, reply, connection) => this.#onPrompt(payload, reply, connection),
-    signal: (verb, payload) => this.#onSignal(verb, payload),
-    restored: () => this.#outbox.restored(),
+  readonly #runner: TurnRunner = {
+    turn: (_session, order, sink) => this.#turn(order, sink),
+    cancel: (_session, id) => this.#conversation.cancel(id),
   };
 
-  #onPrompt(payload: Uint8Array, subject: string, connection: Connection): void {
-    if (!isReplySubject(subject)) return;
-    const reply = new Reply(this.#outbox, subject);
-    try {
-      this.#queue.submit({ envelope: envelopeOf(payload, connection.maxRequest), reply });
-    } catch (thrown) {
-      reply.fail(faultOf(thrown));
-    }
-  }
-
-  #onSignal(verb: string, payload: Uint8Array): void {
-    if (verb === "interrupt") this.#queue.interrupt();
-    if (verb === "redirect") this.#onRedirect(payload);
-  }
-
-  #onRedirect(payload: Uint8Array): void {
-    const redirect = redirectOf(payload);
-    if (redirect === undefined) return;
-    const known = `${redirect.reply}\n${redirect.envelope.prompt}`;
-    if (this.#redirects.includes(known)) return;
-    this.#redirects = [...this.#redirects, known].slice(-MAX_REDIRECTS);
-    this.#queue.redirect({ envelope: redirect.envelope, reply: new Reply(this.#outbox, redirect.reply) });
-  }
-
-  async #answer(job: Job, signal: AbortSignal): Promise<void> {
+  async #turn(order: Order, sink: Sink): Promise<TurnEnd> {
     // A prompt may arrive between the registration and the end of the start.
     await this.#starting?.work;
     const stored = this.#memory.agent;
     if (stored === undefined) throw new WorkerError({ code: "conflict", message: "this agent was stopped" });
-    try {
-      await this.#takeTurn(stored, job, signal);
-    } catch (thrown) {
-      if (!signal.aborted) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
-      throw thrown;
-    }
+    return this.#conversation.turn(stored, order, sink);
   }
 
-  async #takeTurn({ settings }: StoredAgent, job: Job, signal: AbortSignal): Promise<void> {
-    const agent = this.#agentOf(settings);
-    const maxMessages = limit(this.env, "AGENT_HISTORY_LIMIT");
-    const history = this.#memory.history(maxMessages);
-    const turn = turnOf(job, signal, history, this.#outbox, limit(this.env, "AGENT_QUERY_LIMIT_S"));
-    const answer = await agent.answer(turn);
-    if (signal.aborted) return;
-    job.reply.end();
-    // The terminator goes out first: a write to disk delays everything sent after it.
-    await scheduler.wait(0);
-    if (answer !== "" && this.#memory.agent) this.#memory.remember(job.envelope.prompt, answer, maxMessages);
+  /** Sees to it that an alarm is set: without one, nothing revives the agent. */
+  async #arm(): Promise<void> {
+    const due = await this.ctx.storage.getAlarm();
+    // One that is long due was given up by the platform.
+    const isSet = due !== null && due > Date.now() - OVERDUE_MS;
+    if (!isSet && this.#memory.agent) await this.ctx.storage.setAlarm(Date.now() + PERIOD_MS);
   }
 
-  #agentOf({ agent, env }: Settings): Agent {
-    return agentFor(agent, { env: this.env, settings: env, fetch });
-  }
-
-  #endOrphans(): void {
-    const orphans = this.#orphans;
-    this.#orphans = [];
-    for (const subject of orphans) {
-      const reply = new Reply(this.#outbox, subject);
-      if (this.#memory.agent) reply.fail(CUT_OFF);
-      else reply.abort();
-    }
-    if (orphans.length > 0) this.#noteActivity();
+  /** Tells the Registry that this agent needs no waking. */
+  async #sign({ session }: StoredAgent): Promise<void> {
+    if (Date.now() - this.#signedAt < SIGN_MS) return;
+    this.#signedAt = Date.now();
+    await registryOf(this.env).seen(session);
   }
 
   /** Saves what is needed after a restart. */
-  #noteActivity(): void {
+  #noteActivity({ session }: StoredAgent): void {
     this.#activeAt = Date.now();
     this.#noting ??= setTimeout(() => {
       this.#noting = null;
-      if (this.#memory.agent) this.#memory.note({ at: this.#activeAt, streams: this.#queue.openStreams });
+      const streams = this.#seats?.get(session)?.openStreams ?? [];
+      if (this.#memory.agent) this.#memory.note({ at: this.#activeAt, streams });
     }, NOTE_MS);
   }
 
@@ -283,8 +257,16 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     };
   }
 
-  #idleFor(): number {
-    return this.#queue.busy ? 0 : Date.now() - this.#activeAt;
+  #isPresent({ session }: StoredAgent): boolean {
+    return this.#seats?.up === true && this.#seats.get(session) !== undefined;
+  }
+
+  #isBusy({ session }: StoredAgent): boolean {
+    return this.#seats?.get(session)?.busy === true;
+  }
+
+  #idleFor(stored: StoredAgent): number {
+    return this.#isBusy(stored) ? 0 : Date.now() - this.#activeAt;
   }
 
   /** Milliseconds; Infinity for never. */
@@ -299,7 +281,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     cause?: string,
   ): View {
     const { owner, agent } = settings;
-    const instance = state === "stopped" ? undefined : this.#outbox.connection?.instanceId;
+    const instance = state === "stopped" ? undefined : this.#seats?.get(session)?.instanceId;
     return {
       state,
       owner,

@@ -1,6 +1,7 @@
 """The API over HTTP on loopback."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Collection, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -82,6 +83,7 @@ class Cloudflare:
         token: str = TOKEN,
         allowed: Collection[Breach] = OURS,
         source: str = "api",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Serve *accounts*, one by default; *allowed* are the breaches that the client is known for."""
         self.accounts = {account.id: account for account in accounts or (Account(home / "acme"),)}
@@ -103,6 +105,8 @@ class Cloudflare:
         self._lock = threading.RLock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property

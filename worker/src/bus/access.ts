@@ -20,11 +20,10 @@ export function connectionOptions(vars: Vars): WsConnectionOptions {
     servers: `${url.protocol}//${url.host}${url.pathname}${url.search}`,
     ...(authenticator && { authenticator }),
     timeout: CONNECT_TIMEOUT_MS,
-    // The default gives up for good after ten attempts.
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 1_000,
-    pingInterval: 20_000,
-    maxPingOut: 2,
+    // A lost connection is replaced, not repaired: each one proves anew what it can do.
+    reconnect: false,
+    // Its pings would end a slow connection; `Connection.alive` looks whether bytes move.
+    pingInterval: 2 ** 31 - 1,
     // Members of a cluster advertise addresses that are rarely reachable by WebSocket.
     ignoreClusterUpdates: true,
     noAsyncTraces: true,

@@ -1,6 +1,7 @@
 import { errors, type NatsConnection, type WsConnectionOptions, wsconnect } from "@nats-io/nats-core";
 import { WorkerError } from "../errors.ts";
 import { CONNECT_TIMEOUT_MS } from "./access.ts";
+import { Wire } from "./wire.ts";
 
 const REFUSED =
   "the bus refused the Worker's credentials; check NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED and NATS_TOKEN";
@@ -18,18 +19,38 @@ const MINUS = 0x2d;
 /** The server closed the connection after it had sent something. */
 class CutOff extends Error {}
 
+export interface Connected {
+  readonly nats: NatsConnection;
+  readonly wire: Wire;
+}
+
 /**
  * Connects to the bus within `CONNECT_TIMEOUT_MS`. Throws WorkerError `bus_unavailable` with the cause in our own words:
  * the text of nats-core may quote the URL.
  */
-export async function connect(access: WsConnectionOptions, name: string): Promise<NatsConnection> {
+export async function connect(options: WsConnectionOptions, name: string): Promise<Connected> {
   const { promise: failed, reject } = Promise.withResolvers<never>();
   failed.catch(() => undefined);
+  const late = new AbortController();
   // nats-core has a timeout too, but then waits for a close handshake, which a silent server never makes.
-  const timer = setTimeout(() => reject(new errors.TimeoutError()), CONNECT_TIMEOUT_MS);
-  const connecting = wsconnect({ ...access, name, wsFactory: async (url) => watchedSocket(url, reject) });
+  const timer = setTimeout(() => {
+    reject(new errors.TimeoutError());
+    late.abort();
+  }, CONNECT_TIMEOUT_MS);
+  const wire = Promise.withResolvers<Wire>();
+  const wsFactory = async (url: string) => {
+    const opened = await Wire.open(url, late.signal).catch((thrown: unknown) => {
+      // nats-core would wait for the end of a connection that never began.
+      reject(new errors.ConnectionError(""));
+      throw thrown;
+    });
+    wire.resolve(opened);
+    return { socket: watchRefusal(opened.socket, reject), encrypted: url.startsWith("wss:") };
+  };
+  const connecting = wsconnect({ ...options, name, wsFactory });
   try {
-    return await Promise.race([connecting, failed]);
+    const nats = await Promise.race([connecting, failed]);
+    return { nats, wire: await wire.promise };
   } catch (thrown) {
     connecting.then(discard, () => undefined);
     throw new WorkerError({ code: "bus_unavailable", message: causeOf(thrown) });
@@ -39,19 +60,15 @@ export async function connect(access: WsConnectionOptions, name: string): Promis
 }
 
 /** Closes a connection without waiting for the close handshake, which may never come. */
-export function discard(connection: NatsConnection): void {
-  connection.close().catch(() => undefined);
+export function discard(nats: NatsConnection): void {
+  nats.close().catch(() => undefined);
 }
 
 /**
- * A socket whose refusal is noticed. The server sends its error and closes at once; nats-core often stops reading
- * before it has seen the error, and would then wait for its timeout.
+ * A refusal is noticed here: the server sends its error and closes at once, and nats-core often stops reading before it
+ * has seen the error, and would then wait for its timeout.
  */
-function watchedSocket(
-  url: string,
-  refuse: (error: Error) => void,
-): { socket: WebSocket; encrypted: boolean } {
-  const socket = new WebSocket(url);
+function watchRefusal(socket: WebSocket, refuse: (error: Error) => void): WebSocket {
   let greeted = false;
   socket.addEventListener("message", ({ data }) => {
     greeted = true;
@@ -62,7 +79,7 @@ function watchedSocket(
   socket.addEventListener("close", ({ reason }) => {
     refuse(greeted ? new CutOff(reason) : new errors.ConnectionError(""));
   });
-  return { socket, encrypted: url.startsWith("wss:") };
+  return socket;
 }
 
 /** The server's `-ERR`, which is always a message of its own; undefined for anything else. */

@@ -1,104 +1,68 @@
 import { errors, type NatsConnection, type WsConnectionOptions } from "@nats-io/nats-core";
-import { type Service, type ServiceMsg, Svcm } from "@nats-io/services";
-import { WorkerError } from "../errors.ts";
+import { type Fault, WorkerError } from "../errors.ts";
 import { warn } from "../log.ts";
-import { type Identity, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
-import { VERSION } from "../version.ts";
 import { connect, discard } from "./connect.ts";
 import type { Frame } from "./frames.ts";
+import type { Wire } from "./wire.ts";
 
-/** Seconds between two heartbeats. */
-export const HEARTBEAT_S = 30;
-/** How long the bus has to answer a ping, in milliseconds. */
+/** How long nothing may move while the bus owes an answer to a ping, in milliseconds. */
 const ALIVE_TIMEOUT_MS = 3_000;
-/** The queue group required by the agent protocol. */
-const QUEUE = "agents";
 /** Largest request in bytes; the limit of the bus may be lower. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
 
-const encoder = new TextEncoder();
+const LOST = "the connection to the bus was lost";
+const SILENT = "the bus does not answer; check the network path to NATS_WS_URL";
+const DENIED =
+  "the bus did not accept the registration; check that the Worker's NATS user may subscribe and publish to the subjects in the README";
+const TOO_FEW_SUBSCRIPTIONS =
+  "the bus allows this connection too few subscriptions; raise max_subscriptions of the server or the subscription limit of the account, or stop agents";
+const COMPLAINED = "the bus refused a part of the registration; its log says why";
+const NO_HEADERS =
+  "the bus has headers turned off, and errors are reported in headers; remove no_header_support from its configuration";
 
-/** How an agent appears on the bus. */
-export interface Presence {
-  readonly identity: Identity;
-  readonly description: string;
-  readonly metadata: Readonly<Record<string, string>>;
+/** A message that arrived; `reply` is empty if the sender expects no answer. */
+export interface Incoming {
+  readonly subject: string;
+  readonly reply: string;
+  readonly data: Uint8Array;
 }
 
-/** Callbacks of a connection. None of them may throw. */
-export interface Listener {
-  prompt(payload: Uint8Array, reply: string, connection: Connection): void;
-  signal(verb: string, payload: Uint8Array): void;
-  /** The connection came back after it was lost. */
-  restored(): void;
-}
+/** What became of a question to whoever listens on a subject. */
+export type Asked = Uint8Array | "nobody" | "silent" | "not permitted";
 
-/** A connection to the bus with one agent registered on it, from `open` to `close` or `drop`. */
+/** One connection to the bus. It is never repaired: once lost, it is replaced. */
 export class Connection {
-  readonly subjects: Subjects;
   #up = true;
-  /** The bus denied a subscription that the agent needs. */
-  #denied = false;
-  #beat: number | null = null;
+  readonly #complaints: Fault[] = [];
+  /** What to do when publishing to a subject is denied, for questions that may be. */
+  readonly #asking = new Map<string, () => void>();
 
   private constructor(
+    private readonly name: string,
     private readonly nats: NatsConnection,
-    private readonly service: Service,
-    private readonly presence: Presence,
-    /** Largest request in bytes, as announced in the endpoint's metadata. */
-    readonly maxRequest: number,
-  ) {
-    this.subjects = subjectsOf(presence.identity);
-  }
+    private readonly wire: Wire,
+    /** Called once if the connection ends by itself, or turns out to be of no use. */
+    private readonly lost: (cause: Fault) => void,
+  ) {}
 
-  /** Connects, registers and sends the first heartbeat. Throws WorkerError `bus_unavailable`. */
+  /** Throws WorkerError `bus_unavailable`. */
   static async open(
-    access: WsConnectionOptions,
-    presence: Presence,
-    listener: Listener,
+    options: WsConnectionOptions,
+    name: string,
+    lost: (cause: Fault) => void,
   ): Promise<Connection> {
-    const nats = await connect(access, presence.identity.session);
-    try {
-      const connection = await Connection.register(nats, presence, listener);
-      void connection.watch(listener);
-      await connection.requireAlive();
-      connection.startBeating();
-      return connection;
-    } catch (thrown) {
+    const { nats, wire } = await connect(options, name);
+    if (nats.info?.headers !== true) {
       discard(nats);
-      throw thrown;
+      throw unavailable(NO_HEADERS);
     }
-  }
-
-  private static async register(
-    nats: NatsConnection,
-    presence: Presence,
-    listener: Listener,
-  ): Promise<Connection> {
-    const service = await new Svcm(nats).add({
-      name: "agents",
-      version: VERSION,
-      description: presence.description,
-      metadata: { ...presence.metadata },
-      queue: QUEUE,
-    });
-    const maxRequest = Math.min(nats.info?.max_payload ?? MAX_REQUEST_BYTES, MAX_REQUEST_BYTES);
-    const connection = new Connection(nats, service, presence, maxRequest);
-    connection.addEndpoints(listener);
-    nats.subscribe(signalFilter(presence.identity), {
-      callback: (error, message) => {
-        if (!error) listener.signal(message.subject.split(".")[2] ?? "", message.data);
-      },
-    });
+    const connection = new Connection(name, nats, wire, lost);
+    void connection.#watch();
     return connection;
   }
 
-  get instanceId(): string {
-    return this.service.info().id;
-  }
-
   get up(): boolean {
-    return this.#up && !this.#denied && !this.nats.isClosed();
+    return this.#up && !this.nats.isClosed();
   }
 
   /** Largest message that the bus accepts, in bytes. */
@@ -106,8 +70,30 @@ export class Connection {
     return this.nats.info?.max_payload ?? MAX_REQUEST_BYTES;
   }
 
+  /** Largest request that an agent accepts, in bytes. */
+  get maxRequest(): number {
+    return Math.min(this.maxPayload, MAX_REQUEST_BYTES);
+  }
+
+  /** Bytes that wait to be sent. */
+  get backlog(): number {
+    return this.wire.backlog;
+  }
+
+  /** Throws when the connection is closed. */
   publish({ subject, data, headers }: Frame): void {
     this.nats.publish(subject, data, headers && { headers });
+  }
+
+  /** Returns what ends the subscription. */
+  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): () => void {
+    const subscription = this.nats.subscribe(subject, {
+      ...(queue && { queue }),
+      callback: (error, { subject, reply, data }) => {
+        if (!error) deliver({ subject, reply: reply ?? "", data });
+      },
+    });
+    return () => subscription.unsubscribe();
   }
 
   /** Delivers the first message on the subject; the returned function stops waiting for it. */
@@ -121,127 +107,129 @@ export class Connection {
     return () => subscription.unsubscribe();
   }
 
-  /** Whether the bus answers a ping. Nothing else reveals a half-open socket. */
-  async alive(): Promise<boolean> {
-    return this.up && (await within(ALIVE_TIMEOUT_MS, this.nats.flush())) && this.up;
-  }
-
-  /** Leaves the bus once everything published has been sent. */
-  async close(): Promise<void> {
-    this.stopBeating();
-    const left = this.service.stop().then(() => this.nats.flush());
-    await within(ALIVE_TIMEOUT_MS, left);
-    discard(this.nats);
-  }
-
-  /** Abandons a connection that no longer answers. */
-  drop(): void {
-    this.stopBeating();
-    discard(this.nats);
-  }
-
-  private async requireAlive(): Promise<void> {
-    if (encoder.encode(JSON.stringify(this.service.info())).length > this.maxPayload / 2) {
-      throw new WorkerError({
-        code: "too_large",
-        message: "labels and description are too long for one message of this bus",
-      });
+  /** Sends an empty request and waits for the first answer. */
+  async ask(subject: string, timeoutMs: number): Promise<Asked> {
+    const { promise, resolve } = Promise.withResolvers<Asked>();
+    const inbox = `_INBOX.${crypto.randomUUID()}`;
+    const subscription = this.nats.subscribe(inbox, {
+      max: 1,
+      callback: (error, message) => {
+        if (error) resolve("not permitted");
+        else resolve(message.headers?.code === 503 ? "nobody" : message.data);
+      },
+    });
+    this.#asking.set(subject, () => resolve("not permitted"));
+    const timer = setTimeout(() => resolve("silent"), timeoutMs);
+    try {
+      this.nats.publish(subject, undefined, { reply: inbox });
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#asking.delete(subject);
+      subscription.unsubscribe();
     }
-    const answered = await this.alive();
+  }
+
+  /** Whether the bus answers a ping, or bytes move while it has not yet. Nothing else reveals a half-open socket. */
+  async alive(): Promise<boolean> {
+    if (!this.up) return false;
+    const pong = this.nats.flush();
+    for (;;) {
+      const { progress } = this.wire;
+      const outcome = await within(ALIVE_TIMEOUT_MS, pong);
+      if (outcome !== "late") return outcome === "done" && this.up;
+      if (this.wire.progress === progress) return false;
+    }
+  }
+
+  /** How often the bus has complained so far; see `prove`. */
+  get complaints(): number {
+    return this.#complaints.length;
+  }
+
+  /** Waits for the bus to have seen everything sent so far. Throws WorkerError if it complained meanwhile. */
+  async prove(complaintsBefore: number): Promise<void> {
+    if (!(await this.alive())) throw new WorkerError(this.#complaints[complaintsBefore] ?? fault(SILENT));
     // What the bus said before its answer arrives through an iterator, later.
     await scheduler.wait(0);
-    if (answered && this.up) return;
-    throw new WorkerError({
-      code: "bus_unavailable",
-      message:
-        "the bus did not accept the registration; check that the Worker's NATS user may subscribe to the subjects in the README",
-    });
+    const complaint = this.#complaints[complaintsBefore];
+    if (complaint) throw new WorkerError(complaint);
   }
 
-  private addEndpoints(listener: Listener): void {
-    this.service.addEndpoint("prompt", {
-      subject: this.subjects.prompt,
-      queue: QUEUE,
-      metadata: { max_payload: humanBytes(this.maxRequest), attachments_ok: "false" },
-      handler: (error, message) => {
-        if (!error) listener.prompt(message.data, message.reply ?? "", this);
-      },
-    });
-    this.service.addEndpoint("status", {
-      subject: this.subjects.status,
-      queue: QUEUE,
-      handler: (error, message) => {
-        if (!error) this.answerStatus(message);
-      },
-    });
+  /** Closes the connection once everything published has been sent. */
+  async close(): Promise<void> {
+    await this.alive();
+    this.drop();
   }
 
-  private answerStatus(message: ServiceMsg): void {
-    message.respond(this.heartbeat());
+  /** Abandons the connection. */
+  drop(): void {
+    this.#up = false;
+    discard(this.nats);
   }
 
-  private startBeating(): void {
-    const beat = () => {
-      if (this.up) this.nats.publish(this.subjects.hb, this.heartbeat());
-    };
-    beat();
-    this.#beat = setInterval(beat, HEARTBEAT_S * 1000);
+  #lose(cause: Fault): void {
+    if (!this.#up) return;
+    this.drop();
+    this.lost(cause);
   }
 
-  private stopBeating(): void {
-    clearInterval(this.#beat);
-  }
-
-  private heartbeat(): string {
-    const { agent, owner, session } = this.presence.metadata;
-    return JSON.stringify({
-      agent,
-      owner,
-      session,
-      instance_id: this.instanceId,
-      ts: new Date().toISOString(),
-      interval_s: HEARTBEAT_S,
-    });
+  async #watch(): Promise<void> {
+    for await (const status of this.nats.status()) {
+      if (status.type === "error") this.#onError(status.error);
+      if (status.type === "disconnect" || status.type === "close") this.#lose(fault(LOST));
+    }
+    this.#lose(fault(LOST));
   }
 
   #onError(error: Error): void {
-    if (!(error instanceof errors.PermissionViolationError)) return;
-    const { operation, subject } = error;
-    warn("bus denied", { session: this.presence.identity.session, operation, subject });
-    // Without inboxes, questions stay unanswered; without the rest there is no agent.
-    this.#denied ||= operation === "subscription" && !subject.startsWith("_INBOX.");
-  }
-
-  private async watch(listener: Listener): Promise<void> {
-    for await (const status of this.nats.status()) {
-      if (status.type === "disconnect") this.#up = false;
-      if (status.type === "error") this.#onError(status.error);
-      if (status.type !== "reconnect") continue;
-      this.#up = true;
-      listener.restored();
+    if (!(error instanceof errors.PermissionViolationError)) {
+      const few = /subscriptions/i.test(error.message);
+      warn("bus complained", { connection: this.name, cause: few ? "too many subscriptions" : "other" });
+      this.#complaints.push(fault(few ? TOO_FEW_SUBSCRIPTIONS : COMPLAINED));
+      return;
     }
+    const { operation, subject } = error;
+    const asking = this.#asking.get(subject);
+    if (operation === "publish" && asking) {
+      asking();
+      return;
+    }
+    warn("bus denied", { connection: this.name, operation, subject });
+    // Without inboxes, questions stay unanswered, and a caller's inbox is the caller's affair.
+    const ours = operation === "subscription" ? !subject.startsWith("_INBOX.") : isHeartbeat(subject);
+    if (!ours) return;
+    this.#complaints.push(fault(DENIED));
+    // A permission that was taken away ends a subscription silently.
+    if (operation === "subscription") this.#lose(fault(DENIED));
   }
 }
 
-/** Whether the work succeeds in time. */
-async function within(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
+function isHeartbeat(subject: string): boolean {
+  return subject.startsWith("agents.hb.");
+}
+
+/** What becomes of the work in time. */
+async function within(milliseconds: number, work: Promise<unknown>): Promise<"done" | "failed" | "late"> {
   let timer: number | null = null;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), milliseconds);
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), milliseconds);
   });
-  const done = work.then(
-    () => true,
-    () => false,
+  const settled = work.then(
+    () => "done" as const,
+    () => "failed" as const,
   );
   try {
-    return await Promise.race([done, late]);
+    return await Promise.race([settled, late]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** A size as the protocol writes it: `1MB`, `512KB`, `1000B`. */
-function humanBytes(bytes: number): string {
-  if (bytes % (1024 * 1024) === 0) return `${bytes / (1024 * 1024)}MB`;
-  return bytes % 1024 === 0 ? `${bytes / 1024}KB` : `${bytes}B`;
+function fault(message: string): Fault {
+  return { code: "bus_unavailable", message };
+}
+
+function unavailable(message: string): WorkerError {
+  return new WorkerError(fault(message));
 }

@@ -1,5 +1,21 @@
+import type { Fault } from "../errors.ts";
+import type { Share } from "./budget.ts";
 import type { Connection } from "./connection.ts";
-import type { Frame } from "./frames.ts";
+import { type Frame, sizeOf } from "./frames.ts";
+
+/** A stream of frames that belong together. */
+export interface Stream {
+  readonly share: Share;
+  /** Ends the stream with an error, because one of its frames cannot go. */
+  breakOff(fault: Fault): void;
+}
+
+interface Held {
+  readonly frame: Frame;
+  readonly share: Share;
+  /** Undefined for the last frames of a stream that was broken off, which always go. */
+  readonly stream: Stream | undefined;
+}
 
 interface Question {
   deliver(payload: Uint8Array): void;
@@ -9,76 +25,99 @@ interface Question {
 /** The default message limit of nats-server, assumed until there is a connection. */
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
 
+/** Bytes that may wait for the network before more is said. */
+const MAX_BACKLOG_BYTES = 1024 * 1024;
+/** How often the network is asked whether it has caught up, in milliseconds. */
+const BACKLOG_PERIOD_MS = 10;
+
 /**
  * How long answers are held back after a reconnect, in milliseconds. Callers lost their connection too; most clients
  * retry every 2 s, and whatever is published before they subscribe again is lost.
  */
 const GRACE_MS = 3_000;
 
+const TOO_LARGE: Fault = {
+  code: "internal",
+  message:
+    "a part of the answer is larger than the bus accepts since it was restarted; send the prompt again",
+};
+const TOO_MUCH: Fault = {
+  code: "overloaded",
+  message: "too much of the answer had to wait for the bus; send the prompt again",
+};
+
 /**
- * Publishes answers. It outlives connections: while there is none, or it is down, frames are held back, because
- * nats-core drops its buffer when it reconnects.
+ * Publishes answers. It outlives connections: without one, frames are held back, in order, within the budget of their
+ * seat. A frame that cannot go ends its own stream and no other.
  */
 export class Outbox {
   #connection: Connection | undefined;
-  #held: Frame[] = [];
+  #maxPayload = DEFAULT_MAX_PAYLOAD;
+  #held: Held[] = [];
   #grace: number | null = null;
-  /** A connection was lost and has not been replaced yet. */
-  #lost = false;
   readonly #questions = new Map<string, Question>();
 
-  get connection(): Connection | undefined {
-    return this.#connection;
-  }
-
+  /** The limit of the bus, or the last one known. */
   get maxPayload(): number {
-    return this.#connection?.maxPayload ?? DEFAULT_MAX_PAYLOAD;
+    return this.#connection?.maxPayload ?? this.#maxPayload;
   }
 
-  attach(connection: Connection): void {
+  /** Largest request that an agent accepts, in bytes. */
+  get maxRequest(): number {
+    return this.#connection?.maxRequest ?? this.#maxPayload;
+  }
+
+  /** Publishes through this connection from now on; after a loss, when callers had time to come back. */
+  attach(connection: Connection, isFirst: boolean): void {
     this.#connection = connection;
-    for (const [subject, question] of this.#questions)
+    this.#maxPayload = connection.maxPayload;
+    for (const [subject, question] of this.#questions) {
       question.forget = connection.expect(subject, question.deliver);
-    if (this.#lost) this.restored();
-    else this.release();
-    this.#lost = false;
+    }
+    this.#endGrace();
+    if (isFirst) this.release();
+    else this.#grace = setTimeout(() => this.release(), GRACE_MS);
   }
 
-  /** Drops a connection that no longer answers; frames wait for the next one. */
-  lose(): void {
-    if (this.#connection === undefined) return;
+  /** The connection is gone; frames wait for the next one. */
+  detach(): void {
     this.#endGrace();
-    this.#connection.drop();
     this.#connection = undefined;
-    this.#lost = true;
   }
 
-  /** The connection came back after it was lost. */
-  restored(): void {
-    this.#endGrace();
-    this.#grace = setTimeout(() => this.release(), GRACE_MS);
+  publish(frame: Frame, stream: Stream): void {
+    this.#publish({ frame, share: stream.share, stream });
   }
 
-  /** Publishes what was held back, then returns the connection and forgets it. */
-  detach(): Connection | undefined {
-    this.release();
-    this.#lost = false;
+  /** Publishes the end of a stream that was broken off. */
+  publishLast(frame: Frame, share: Share): void {
+    this.#publish({ frame, share, stream: undefined });
+  }
+
+  /** Publishes what was held back, in order: all of it, or what belongs to one seat. */
+  release(share?: Share): void {
     const connection = this.#connection;
-    this.#connection = undefined;
-    return connection;
-  }
-
-  publish(frame: Frame): void {
-    if (this.#connection?.up && this.#grace === null) this.#connection.publish(frame);
-    else this.#held.push(frame);
-  }
-
-  /** Publishes what was held back, in order. */
-  release(): void {
-    this.#endGrace();
+    if (share === undefined) this.#endGrace();
     const held = this.#held;
     this.#held = [];
-    for (const frame of held) this.publish(frame);
+    const broken = new Set<Stream>();
+    for (const one of held) {
+      const { frame, stream } = one;
+      if (!connection?.up || (share && one.share !== share)) {
+        this.#held.push(one);
+        continue;
+      }
+      stream?.share.give(sizeOf(frame));
+      if (stream && broken.has(stream)) continue;
+      if (!this.#send(one) && stream) broken.add(stream);
+    }
+  }
+
+  /** Resolves once the network has caught up. */
+  async drained(): Promise<void> {
+    while (this.#connection?.up && this.#connection.backlog > MAX_BACKLOG_BYTES) {
+      await scheduler.wait(BACKLOG_PERIOD_MS);
+    }
   }
 
   /** A fresh subject and the first message on it; `forget` stops waiting. */
@@ -90,9 +129,39 @@ export class Outbox {
       this.#questions.delete(subject);
       resolve(payload);
     };
-    const forget = this.#connection?.expect(subject, deliver) ?? (() => undefined);
+    const forget = this.#connection?.up ? this.#connection.expect(subject, deliver) : () => undefined;
     this.#questions.set(subject, { deliver, forget });
     return { subject, answer: promise, forget: () => this.#forget(subject) };
+  }
+
+  #publish(one: Held): void {
+    if (this.#connection?.up && this.#grace === null) this.#send(one);
+    else this.#hold(one);
+  }
+
+  /** Whether the frame went, or waits; otherwise its stream was ended. */
+  #send(one: Held): boolean {
+    const connection = this.#connection;
+    if (!connection?.up) return this.#hold(one);
+    if (one.stream && sizeOf(one.frame) > connection.maxPayload) {
+      one.stream.breakOff(TOO_LARGE);
+      return false;
+    }
+    try {
+      connection.publish(one.frame);
+      return true;
+    } catch {
+      return this.#hold(one);
+    }
+  }
+
+  #hold(one: Held): boolean {
+    if (one.stream && !one.stream.share.take(sizeOf(one.frame))) {
+      one.stream.breakOff(TOO_MUCH);
+      return false;
+    }
+    this.#held.push(one);
+    return true;
   }
 
   #endGrace(): void {

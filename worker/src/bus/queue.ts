@@ -1,12 +1,16 @@
-import { faultOf, WorkerError } from "../errors.ts";
-import type { Envelope } from "./envelope.ts";
+import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import type { Reply } from "./reply.ts";
 
 /** How many prompts may wait behind the one being answered. */
 export const QUEUE_LIMIT = 16;
 
+const CROWDED: Fault = {
+  code: "overloaded",
+  message: `${QUEUE_LIMIT} prompts are already waiting for this agent; try again later`,
+};
+
 export interface Job {
-  readonly envelope: Envelope;
+  readonly prompt: string;
   readonly reply: Reply;
 }
 
@@ -41,10 +45,7 @@ export class PromptQueue {
   /** Acknowledges a job and runs it in its turn; refuses it if too many are waiting. */
   submit(job: Job): void {
     if (this.#waiting.length >= QUEUE_LIMIT) {
-      job.reply.fail({
-        code: "overloaded",
-        message: `${QUEUE_LIMIT} prompts are already waiting for this agent; try again later`,
-      });
+      job.reply.fail(CROWDED);
       return;
     }
     job.reply.ack();

@@ -1,5 +1,6 @@
 import { type Fault, WorkerError } from "../errors.ts";
 import { beginning } from "../text.ts";
+import type { Share } from "./budget.ts";
 import {
   chunkFrame,
   errorFrame,
@@ -10,7 +11,7 @@ import {
   sizeOf,
   terminator,
 } from "./frames.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Outbox, Stream } from "./outbox.ts";
 
 /** Callers give up after 60 s without a chunk; a silent stream sends a sign of life this often, in milliseconds. */
 const KEEPALIVE_MS = 20_000;
@@ -20,18 +21,28 @@ const BRIEF_CHARS = 60;
 const TOO_LARGE: Fault = { code: "internal", message: "the agent sent a chunk larger than the bus carries" };
 
 /** One response stream: an ack, chunks, at most one error, the terminator, and nothing after it. */
-export class Reply {
+export class Reply implements Stream {
   #open = true;
   #silent = true;
   #keepalive: number | null = null;
+  /** Bytes of the request, which count until it is answered. */
+  #reserved = 0;
 
   constructor(
     private readonly outbox: Outbox,
     readonly subject: string,
+    readonly share: Share,
   ) {}
 
   get open(): boolean {
     return this.#open;
+  }
+
+  /** Counts a request until it is answered; false if there is no room for it. */
+  reserve(bytes: number): boolean {
+    if (!this.share.take(bytes)) return false;
+    this.#reserved += bytes;
+    return true;
   }
 
   ack(): void {
@@ -43,11 +54,6 @@ export class Reply {
     for (const piece of pieces(text, this.outbox.maxPayload)) {
       this.#publish(chunkFrame(this.subject, "response", piece));
     }
-  }
-
-  /** Whether a status with this data fits into one message. */
-  carries(data: string): boolean {
-    return this.#carries(chunkFrame(this.subject, "status", data));
   }
 
   status(data: string): void {
@@ -67,16 +73,26 @@ export class Reply {
   end(): void {
     if (!this.#open) return;
     this.#publish(terminator(this.subject));
-    this.#open = false;
-    clearInterval(this.#keepalive);
+    this.#close();
   }
 
   /** Ends the stream with an error, whose message is cut if it does not fit the bus. */
   fail(fault: Fault): void {
-    const whole = errorFrame(this.subject, fault);
-    const brief = { ...fault, message: beginning(fault.message, BRIEF_CHARS) };
-    this.#publish(this.#carries(whole) ? whole : errorFrame(this.subject, brief));
+    this.#publish(this.#errorFrame(fault));
     this.end();
+  }
+
+  /** Ends the stream with an error in place of what cannot go, even if its own end is held back behind that. */
+  breakOff(fault: Fault): void {
+    if (this.#open) this.#close();
+    this.outbox.publishLast(this.#errorFrame(fault), this.share);
+    this.outbox.publishLast(terminator(this.subject), this.share);
+  }
+
+  #errorFrame(fault: Fault): Frame {
+    const whole = errorFrame(this.subject, fault);
+    if (this.#carries(whole)) return whole;
+    return errorFrame(this.subject, { ...fault, message: beginning(fault.message, BRIEF_CHARS) });
   }
 
   #carries(frame: Frame): boolean {
@@ -87,7 +103,14 @@ export class Reply {
     if (!this.#open) return;
     if (!this.#carries(frame)) throw new WorkerError(TOO_LARGE);
     this.#silent = false;
-    this.outbox.publish(frame);
+    this.outbox.publish(frame, this);
+  }
+
+  #close(): void {
+    this.#open = false;
+    clearInterval(this.#keepalive);
+    this.share.give(this.#reserved);
+    this.#reserved = 0;
   }
 
   #stayAlive(): void {

@@ -1,0 +1,211 @@
+"""Deploying by the program as a process: with real files, through TLS and a proxy, interrupted, and twice at a time."""
+
+import os
+import signal
+import stat
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.support.caller import Caller, text_of
+from tests.support.certificates import Authority
+from tests.support.cloudflare import ACCOUNT, TOKEN, Account, Cloudflare
+from tests.support.cloudflare.server import dripping, refused
+from tests.support.http_proxy import Proxy
+from tests.support.manners import targets
+from tests.support.nats import NatsServer
+from tests.support.program import Ended, Program, Running, handle
+from tests.support.specs import spec
+
+NAME = "orch-cf-agent"
+HOST = f"{NAME}.acme.workers.dev"
+DOCUMENT = """\
+vars:
+  OPEN_AGENT_OWNER: ann
+secrets:
+  NATS_WS_URL: {env: BUS}
+  CONTROL_TOKEN: {file: control.token, create: true}
+"""
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run asynchronous tests on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Cloudflare]:
+    """Return the stand-in."""
+    with Cloudflare(tmp_path / "cloudflare") as server:
+        yield server
+
+
+@pytest.fixture
+def document(program: Program) -> Path:
+    """Return a document in the program's folder."""
+    file = program.home / "worker.yaml"
+    file.write_text(DOCUMENT)
+    return file
+
+
+def environ(api: Cloudflare, bus: str = "ws://127.0.0.1:1") -> Mapping[str, str]:
+    """Return the environment of somebody who deploys."""
+    return {
+        "CLOUDFLARE_API_BASE_URL": api.url,
+        "CLOUDFLARE_API_TOKEN": TOKEN,
+        "CLOUDFLARE_ACCOUNT_ID": ACCOUNT,
+        "BUS": bus,
+    }
+
+
+def deployed(program: Program, api: Cloudflare, **more: Any) -> dict[str, Any]:
+    """Deploy, which has to succeed, and return the document that was printed."""
+    ended = program.run(b"", "--deploy", "worker.yaml", env=environ(api, **more))
+    assert ended.code == 0, ended
+    printed: dict[str, Any] = yaml.safe_load(ended.out)
+    assert printed["status"] == "ready", ended
+    return printed
+
+
+def control_token(program: Program) -> str:
+    """Return the token in the file that was created, and check that it is its owner's alone."""
+    file = program.home / "control.token"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    token = file.read_text()
+    assert token.endswith("\n")
+    assert len(token) == 65
+    return token.strip()
+
+
+def opens(url: str, token: str) -> bool:
+    """Say whether the token opens the Worker's routes."""
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx.get(f"{url}/agent/nobody", headers=headers, trust_env=False).status_code == 404
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("document")
+async def test_from_nothing_to_an_agent_and_back(program: Program, api: Cloudflare, tmp_path: Path) -> None:
+    with NatsServer(tmp_path / "nats") as bus:
+        url = deployed(program, api, bus=bus.ws_url)["url"]
+        token = control_token(program)
+        spawned = handle(program.run(spec(url), env={"CF_WORKER_TOKEN": token}))
+        assert spawned["status"] == "ready", spawned
+        async with Caller.connected(bus.url) as caller:
+            assert text_of(await caller.prompt(spawned["bus"]["prompt"], "hello")) == "hello"
+            ended = program.run(b"", "--undeploy", "worker.yaml", "--yes", env=environ(api))
+            assert (ended.code, ended.out) == (0, b""), ended
+            assert await caller.services() == []
+    assert api.account.scripts == {}
+
+
+@pytest.mark.usefixtures("document")
+@pytest.mark.parametrize("is_taken", [True, False], ids=["taken", "not taken"])
+@pytest.mark.parametrize("call", range(1, 6))
+def test_killed_at_any_call_the_next_run_ends_in_the_same_state(
+    program: Program, api: Cloudflare, call: int, is_taken: bool
+) -> None:
+    running = threading.Event()
+    started: list[Running] = []
+    came = []
+
+    def kill(_: object) -> None:
+        came.append(1)
+        if len(came) == call:
+            running.wait()
+            started[0].child.kill()
+            started[0].child.wait()
+
+    def hold_back(asked: Any) -> None:
+        kill(asked)
+        if len(came) == call:
+            api.treat(asked.operation.id, lambda _: None)
+
+    api.watch = kill if is_taken else hold_back
+    with program.start("--deploy", "worker.yaml", env=environ(api)) as process:
+        started.append(process)
+        running.set()
+        assert process.end().code == -signal.SIGKILL
+    api.watch = lambda _: None
+    url = deployed(program, api)["url"]
+    assert opens(url, control_token(program))
+    assert deployed(program, api)["changed"] == []
+    assert [entry.name for entry in program.home.iterdir() if "token" in entry.name] == ["control.token"]
+    assert list(api.account.scripts) == [NAME]
+
+
+@pytest.mark.usefixtures("document")
+def test_two_at_a_time_end_in_one_state(program: Program, api: Cloudflare) -> None:
+    """Whoever comes second may be refused with its cure; nothing is half there."""
+    ended: list[Ended] = []
+
+    def deploy() -> None:
+        ended.append(program.run(b"", "--deploy", "worker.yaml", env=environ(api)))
+
+    threads = [threading.Thread(target=deploy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 0 in {each.code for each in ended}, ended
+    assert all(each.code == 0 or "run it again" in each.err or "control.token" in each.err for each in ended), ended
+    printed = deployed(program, api)
+    assert printed["changed"] == []
+    assert opens(printed["url"], control_token(program))
+
+
+@pytest.mark.usefixtures("document")
+def test_by_name_through_a_proxy_and_tls(
+    program: Program, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As in life: the API and the Worker by their names, the proxy and the authority of the environment."""
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    account = Account(tmp_path / "acme")
+    account.keypair = authority.keypair(HOST)
+    with Cloudflare(tmp_path, account, tls=authority.server("api.cloudflare.com")) as api:
+        api.address = lambda _account, script: f"https://{script.name}.acme.workers.dev"
+
+        def lead(target: str) -> int:
+            return {
+                "api.cloudflare.com:443": lambda: api.port,
+                f"{HOST}:443": lambda: account.script(NAME).site.port,
+            }[target]()
+
+        with Proxy(lead) as proxy:
+            own = {name: value for name, value in environ(api).items() if name != "CLOUDFLARE_API_BASE_URL"}
+            env = {**own, "HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(authority.file)}
+            ended = program.run(b"", "--deploy", "worker.yaml", env=env)
+            assert ended.code == 0, ended
+            printed = yaml.safe_load(ended.out)
+            assert (printed["url"], printed["status"]) == (f"https://{HOST}", "ready"), ended
+        assert set(targets(proxy.heads)) == {"CONNECT api.cloudflare.com:443", f"CONNECT {HOST}:443"}
+
+
+@pytest.mark.usefixtures("document")
+def test_a_slow_answer_is_waited_for(program: Program, api: Cloudflare) -> None:
+    api.treat("list-deployments", dripping(0.01))
+    deployed(program, api)
+
+
+def test_a_secret_file_that_is_a_pipe_does_not_hold_the_program(program: Program, api: Cloudflare) -> None:
+    os.mkfifo(program.home / "control.token")
+    ended = program.run(DOCUMENT.encode(), "--deploy", env=environ(api))
+    assert ended.code == 64
+    assert "control.token cannot be read: not a regular file" in ended.err
+
+
+def test_no_secret_is_shown(program: Program, api: Cloudflare, document: Path) -> None:
+    """Neither printed nor in a refusal that repeats it, nor on the command line."""
+    bus = "wss://ann:hush-hush@bus.example"
+    api.treat("put-script", refused(10021, f"cannot load {bus} {TOKEN}"))
+    for arguments in ([], ["--format", "json"]):
+        ended = program.run(b"", "--deploy", str(document), *arguments, env=environ(api, bus))
+        token = control_token(program)
+        shown = ended.out.decode() + ended.err
+        assert not [secret for secret in ("hush-hush", TOKEN, token) if secret in shown], shown

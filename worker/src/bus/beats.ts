@@ -1,0 +1,26 @@
+import type { Connection } from "./connection.ts";
+import { HEARTBEAT_S, type Seat } from "./seat.ts";
+
+/** Publishes the heartbeats of seats, each in its own rhythm from the moment it took its place. */
+export class Beats {
+  readonly #timers = new Map<Seat, number>();
+
+  constructor(private readonly connection: () => Connection | undefined) {}
+
+  start(seat: Seat): void {
+    const beat = () => {
+      const connection = this.connection();
+      if (connection?.up) this.beat(seat, connection);
+    };
+    this.#timers.set(seat, setInterval(beat, HEARTBEAT_S * 1000));
+  }
+
+  beat(seat: Seat, connection: Connection): void {
+    connection.publish({ subject: seat.subjects.hb, data: seat.heartbeat() });
+  }
+
+  stop(seat: Seat): void {
+    clearInterval(this.#timers.get(seat) ?? null);
+    this.#timers.delete(seat);
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Bytes that may wait in one isolate, over all of its objects: requests that are queued or being answered, and frames
+ * that are held back. An isolate has 128 MB, and a waiting byte costs a multiple of itself while it is handled.
+ */
+export const MAX_ISOLATE_BYTES = 16 * 1024 * 1024;
+/** The part of them that one seat may use, so that a flood does not displace its neighbours. */
+export const MAX_SEAT_BYTES = 4 * 1024 * 1024;
+
+/** Weak, because an object that dies does not return what it has taken. */
+const shares = new Set<WeakRef<Share>>();
+let total = 0;
+
+/** What one seat uses of the isolate's budget. */
+export class Share {
+  #used = 0;
+
+  constructor() {
+    shares.add(new WeakRef(this));
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Reserves the bytes; false if they exceed the budget. */
+  take(bytes: number): boolean {
+    if (this.#used + bytes > MAX_SEAT_BYTES) return false;
+    if (total + bytes > MAX_ISOLATE_BYTES) total = recount();
+    if (total + bytes > MAX_ISOLATE_BYTES) return false;
+    this.#used += bytes;
+    total += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#used -= bytes;
+    total -= bytes;
+  }
+}
+
+function recount(): number {
+  let sum = 0;
+  for (const reference of shares) {
+    const share = reference.deref();
+    if (share === undefined) shares.delete(reference);
+    else sum += share.used;
+  }
+  return sum;
+}

@@ -1,0 +1,251 @@
+import { nuid } from "@nats-io/nats-core";
+import { type Fault, faultOf, WorkerError } from "../errors.ts";
+import { timerMs } from "../limits.ts";
+import { outcomeOf } from "../outcome.ts";
+import { type Identity, isReplySubject, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
+import { VERSION } from "../version.ts";
+import { Share } from "./budget.ts";
+import type { Connection, Incoming } from "./connection.ts";
+import { envelopeOf } from "./envelope.ts";
+import type { Outbox } from "./outbox.ts";
+import { type Job, PromptQueue } from "./queue.ts";
+import { redirectOf } from "./redirect.ts";
+import { Reply } from "./reply.ts";
+import type { Part, Sink, TurnRunner } from "./turns.ts";
+
+/** Seconds between two heartbeats. */
+export const HEARTBEAT_S = 30;
+/** The queue group required by the agent protocol. */
+const QUEUE = "agents";
+/** How many redirects are remembered, to run each only once. */
+const MAX_REDIRECTS = 64;
+
+const FULL: Fault = {
+  code: "overloaded",
+  message: "too many bytes are already waiting for this agent; try again later",
+};
+
+const encoder = new TextEncoder();
+
+/** How an agent appears on the bus. */
+export interface Presence {
+  readonly identity: Identity;
+  readonly description: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What a seat needs of the side of the bus that it is on. */
+export interface Surroundings {
+  readonly outbox: Outbox;
+  readonly runner: TurnRunner;
+  /** Seconds that a caller has to answer a question. */
+  readonly queryLimitS: () => number;
+  /** Called after a stream of the session was opened or ended. */
+  readonly changed: (session: string) => void;
+}
+
+/** One agent on the bus: its subjects, its queue of prompts and the streams that answer them. */
+export class Seat {
+  readonly instanceId = nuid.next();
+  readonly startedAt = new Date().toISOString();
+  readonly subjects: Subjects;
+  readonly session: string;
+  readonly #share = new Share();
+  readonly #queue: PromptQueue;
+  #redirects: string[] = [];
+  /** Signals are handled one after the other, though a digest takes a moment. */
+  #signals: Promise<void> = Promise.resolve();
+  #subscriptions: (() => void)[] = [];
+  #maxRequest = 0;
+  readonly requests = { prompt: 0, status: 0 };
+
+  constructor(
+    readonly presence: Presence,
+    private readonly around: Surroundings,
+  ) {
+    this.session = presence.identity.session;
+    this.subjects = subjectsOf(presence.identity);
+    this.#queue = new PromptQueue(
+      (job, signal) => this.#answer(job, signal),
+      () => around.changed(this.session),
+    );
+  }
+
+  get busy(): boolean {
+    return this.#queue.busy;
+  }
+
+  get openStreams(): string[] {
+    return this.#queue.openStreams;
+  }
+
+  /** Largest request in bytes, as announced in the metadata of the endpoint. */
+  get maxRequest(): number {
+    return this.#maxRequest;
+  }
+
+  /** Subscribes to prompts and status requests, and to signals unless the whole connection does. */
+  attach(connection: Connection, withSignals: boolean): void {
+    this.#maxRequest = connection.maxRequest;
+    const { prompt, status } = this.subjects;
+    this.#subscriptions = [
+      connection.subscribe(prompt, (message) => this.#onPrompt(message), QUEUE),
+      connection.subscribe(status, (message) => this.#onStatus(connection, message), QUEUE),
+    ];
+    if (!withSignals) return;
+    const onSignal = ({ subject, data }: Incoming) => this.signal(subject.split(".")[2] ?? "", data);
+    this.#subscriptions.push(connection.subscribe(signalFilter(this.presence.identity), onSignal));
+  }
+
+  /** Ends the subscriptions; without effect on a connection that is closed. */
+  detach(): void {
+    for (const unsubscribe of this.#subscriptions) unsubscribe();
+    this.#subscriptions = [];
+  }
+
+  /** Ends all streams. */
+  stop(): void {
+    this.#queue.stop();
+    this.around.outbox.release(this.#share);
+  }
+
+  /** Ends a stream that an earlier life of the agent left open. */
+  endOrphan(subject: string, fault: Fault | undefined): void {
+    const reply = new Reply(this.around.outbox, subject, this.#share);
+    if (fault) reply.fail(fault);
+    else reply.abort();
+  }
+
+  heartbeat(): Uint8Array {
+    const { agent, owner, session } = this.presence.metadata;
+    const beat = {
+      agent,
+      owner,
+      session,
+      instance_id: this.instanceId,
+      ts: new Date().toISOString(),
+      interval_s: HEARTBEAT_S,
+    };
+    return encoder.encode(JSON.stringify(beat));
+  }
+
+  /** The first half of every answer to discovery. */
+  get service(): object {
+    return { name: "agents", id: this.instanceId, version: VERSION, metadata: this.presence.metadata };
+  }
+
+  get endpoints(): readonly object[] {
+    const { prompt, status } = this.subjects;
+    const metadata = { max_payload: humanBytes(this.#maxRequest), attachments_ok: "false" };
+    return [
+      { name: "prompt", subject: prompt, queue_group: QUEUE, metadata },
+      { name: "status", subject: status, queue_group: QUEUE },
+    ];
+  }
+
+  signal(verb: string, payload: Uint8Array): void {
+    this.#signals = this.#signals.then(async () => {
+      if (verb === "interrupt") this.#queue.interrupt();
+      if (verb === "redirect") await this.#onRedirect(payload);
+    });
+  }
+
+  #onStatus(connection: Connection, { reply }: Incoming): void {
+    this.requests.status += 1;
+    if (reply !== "") connection.publish({ subject: reply, data: this.heartbeat() });
+  }
+
+  #onPrompt({ data, reply: subject }: Incoming): void {
+    this.requests.prompt += 1;
+    if (!isReplySubject(subject)) return;
+    const reply = new Reply(this.around.outbox, subject, this.#share);
+    try {
+      const isFull = data.length <= this.#maxRequest && !reply.reserve(data.length);
+      if (isFull) throw new WorkerError(FULL);
+      this.#queue.submit({ prompt: envelopeOf(data, this.#maxRequest).prompt, reply });
+    } catch (thrown) {
+      reply.fail(faultOf(thrown));
+    }
+  }
+
+  async #onRedirect(payload: Uint8Array): Promise<void> {
+    const redirect = payload.length <= this.#maxRequest ? redirectOf(payload) : undefined;
+    if (redirect === undefined) return;
+    const { prompt } = redirect.envelope;
+    const digest = await digestOf(`${redirect.reply}\n${prompt}`);
+    if (this.#redirects.includes(digest)) return;
+    this.#redirects = [...this.#redirects, digest].slice(-MAX_REDIRECTS);
+    const reply = new Reply(this.around.outbox, redirect.reply, this.#share);
+    if (reply.reserve(payload.length)) this.#queue.redirect({ prompt, reply });
+    else reply.fail(FULL);
+  }
+
+  async #answer({ prompt, reply }: Job, signal: AbortSignal): Promise<void> {
+    const { runner, outbox } = this.around;
+    const id = crypto.randomUUID();
+    signal.addEventListener("abort", () => runner.cancel(this.session, id));
+    await outbox.drained();
+    signal.throwIfAborted();
+    const sink: Sink = {
+      parts: (parts) => this.#say(parts, reply),
+      ask: (question) => outcomeOf(() => this.#ask(question, reply, signal)),
+    };
+    const { rest, fault } = await runner.turn(
+      this.session,
+      { id, prompt, maxPayload: outbox.maxPayload },
+      sink,
+    );
+    if (signal.aborted) return;
+    say(rest, reply);
+    if (fault) throw new WorkerError(fault);
+  }
+
+  async #say(parts: readonly Part[], reply: Reply): Promise<void> {
+    say(parts, reply);
+    await this.around.outbox.drained();
+  }
+
+  async #ask(question: string, reply: Reply, signal: AbortSignal): Promise<string> {
+    signal.throwIfAborted();
+    const { outbox, queryLimitS } = this.around;
+    const limitS = queryLimitS();
+    const { subject, answer, forget } = outbox.question();
+    const { promise: never, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(unanswered(limitS)), timerMs(limitS));
+    const aborted = () => reject(signal.reason);
+    signal.addEventListener("abort", aborted);
+    try {
+      reply.query({ id: crypto.randomUUID(), reply_subject: subject, prompt: question });
+      return envelopeOf(await Promise.race([answer, never]), this.#maxRequest).prompt.toWellFormed();
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", aborted);
+      forget();
+    }
+  }
+}
+
+function say(parts: readonly Part[], reply: Reply): void {
+  for (const [kind, data] of parts) {
+    if (kind === "text") reply.response(data);
+    else reply.status(data);
+  }
+}
+
+async function digestOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", encoder.encode(text));
+  return String.fromCharCode(...new Uint8Array(digest));
+}
+
+function unanswered(limitS: number): WorkerError {
+  return new WorkerError({
+    code: "unanswered",
+    message: `the caller did not answer the question within ${limitS} s`,
+  });
+}
+
+/** A size as the protocol writes it: `1MB`, `512KB`, `1000B`. */
+function humanBytes(bytes: number): string {
+  if (bytes % (1024 * 1024) === 0) return `${bytes / (1024 * 1024)}MB`;
+  return bytes % 1024 === 0 ? `${bytes / 1024}KB` : `${bytes}B`;
+}

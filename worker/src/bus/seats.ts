@@ -1,0 +1,267 @@
+import { type Fault, faultOf, WorkerError } from "../errors.ts";
+import { limitOrDefault } from "../limits.ts";
+import { info, warn } from "../log.ts";
+import type { Vars } from "../vars.ts";
+import { connectionOptions } from "./access.ts";
+import { Beats } from "./beats.ts";
+import { type Asked, Connection } from "./connection.ts";
+import { Discovery, infoOf } from "./discovery.ts";
+import { Outbox } from "./outbox.ts";
+import { type Presence, Seat } from "./seat.ts";
+import type { TurnRunner } from "./turns.ts";
+
+/** How long after a failed attempt the bus is tried again, in milliseconds, and at most so much more. */
+const RETRY_MS = 1_000;
+const RETRY_SPREAD_MS = 500;
+/** How long a namesake has to answer, in milliseconds. */
+const NAMESAKE_TIMEOUT_MS = 1_500;
+/** How long a message to oneself may take, in milliseconds, and how often it is tried. */
+const DELIVERY_TIMEOUT_MS = 3_000;
+const DELIVERY_ATTEMPTS = 3;
+
+const TAKEN: Fault = {
+  code: "conflict",
+  message:
+    "another agent on the bus already has this session and owner; stop it, or choose another session or owner",
+};
+const NOT_DELIVERED: Fault = {
+  code: "bus_unavailable",
+  message: "the bus accepted the registration, but did not deliver a message to the agent; try again",
+};
+const TOO_LONG: Fault = {
+  code: "too_large",
+  message: "labels and description are too long for one message of this bus",
+};
+
+export interface SeatsOptions {
+  readonly vars: Vars;
+  /** The name of the connection on the bus. */
+  readonly name: string;
+  /** Whether one set of subscriptions serves the discovery of all seats. */
+  readonly shared: boolean;
+  readonly runner: TurnRunner;
+  /** Called after a stream of the session was opened or ended. */
+  readonly changed: (session: string) => void;
+}
+
+/**
+ * The agents on one connection to the bus. The connection is opened for the first of them, replaced whenever it is lost,
+ * and closed after the last.
+ */
+export class Seats {
+  readonly #seats = new Map<string, Seat>();
+  readonly #outbox = new Outbox();
+  readonly #beats = new Beats(() => this.#connection);
+  readonly #discovery: Discovery;
+  readonly #ends = new Map<Seat, () => void>();
+  #connection: Connection | undefined;
+  #opening: Promise<Connection> | undefined;
+  #reopening = false;
+  #wasLost = false;
+  #cause: string | undefined;
+
+  constructor(private readonly options: SeatsOptions) {
+    this.#discovery = new Discovery(this.#seats, options.shared);
+  }
+
+  /** Whether the agents are on the bus, as far as is known. */
+  get up(): boolean {
+    return this.#connection?.up === true;
+  }
+
+  /** Why they are not. */
+  get cause(): string | undefined {
+    return this.#cause;
+  }
+
+  get(session: string): Seat | undefined {
+    return this.#seats.get(session);
+  }
+
+  /**
+   * Puts an agent on the bus, and proves that it is there. Throws WorkerError `bus_unavailable`, `too_large`, or, for one
+   * that is new to the bus, `conflict` when its name is taken.
+   */
+  async join(presence: Presence, isNew: boolean): Promise<Seat> {
+    const known = this.#seats.get(presence.identity.session);
+    if (known) {
+      await this.check();
+      return known;
+    }
+    try {
+      return await this.#join(presence, isNew);
+    } catch (thrown) {
+      this.#cause = faultOf(thrown).message;
+      if (this.#seats.size === 0) this.#drop();
+      throw thrown;
+    }
+  }
+
+  /** Ends all streams of an agent and takes it off the bus. */
+  async leave(session: string): Promise<void> {
+    const seat = this.#seats.get(session);
+    await this.#opening?.catch(() => undefined);
+    if (seat) {
+      seat.stop();
+      this.#remove(seat);
+    }
+    if (this.#seats.size > 0) await this.#connection?.alive();
+    else await this.#close();
+  }
+
+  /** Makes sure that the bus answers, and connects again if it does not. Throws WorkerError `bus_unavailable`. */
+  async check(): Promise<void> {
+    const connection = this.#connection;
+    if (connection && (await connection.alive())) return;
+    if (connection === this.#connection) this.#drop();
+    await this.#connected();
+  }
+
+  async #join(presence: Presence, isNew: boolean): Promise<Seat> {
+    const { runner, changed, vars } = this.options;
+    const connection = await this.#connected();
+    const seat = new Seat(presence, {
+      outbox: this.#outbox,
+      runner,
+      changed,
+      queryLimitS: () => limitOrDefault(vars, "AGENT_QUERY_LIMIT_S"),
+    });
+    const mayAsk = isNew && (await this.#requireUnknown(connection, seat));
+    const complaints = connection.complaints;
+    this.#seats.set(seat.session, seat);
+    try {
+      this.#attach(connection, seat);
+      this.#beats.start(seat);
+      if (infoOf(seat).length > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
+      await connection.prove(complaints);
+      if (mayAsk) await requireDelivery(connection, seat);
+    } catch (thrown) {
+      this.#remove(seat);
+      throw thrown;
+    }
+    return seat;
+  }
+
+  #attach(connection: Connection, seat: Seat): void {
+    seat.attach(connection, true);
+    this.#ends.set(seat, this.#discovery.add(connection, seat));
+    this.#beats.beat(seat, connection);
+  }
+
+  #remove(seat: Seat): void {
+    this.#seats.delete(seat.session);
+    this.#beats.stop(seat);
+    if (this.#connection?.up) {
+      seat.detach();
+      this.#ends.get(seat)?.();
+    }
+    this.#ends.delete(seat);
+  }
+
+  /** Returns whether the bus lets this connection ask. */
+  async #requireUnknown(connection: Connection, { subjects, session }: Seat): Promise<boolean> {
+    const asked = await connection.ask(subjects.status, NAMESAKE_TIMEOUT_MS);
+    if (asked instanceof Uint8Array) throw new WorkerError(TAKEN);
+    if (asked !== "not permitted") return true;
+    info("name not checked", {
+      session,
+      cause: "the NATS user may not publish to agents.status.open-agent.>",
+    });
+    return false;
+  }
+
+  #connected(): Promise<Connection> {
+    if (this.#connection?.up) return Promise.resolve(this.#connection);
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<Connection> {
+    try {
+      const { vars, name } = this.options;
+      const connection = await Connection.open(connectionOptions(vars), name, (cause) =>
+        this.#lost(connection, cause),
+      );
+      await this.#register(connection);
+      this.#connection = connection;
+      this.#outbox.attach(connection, !this.#wasLost);
+      this.#wasLost = false;
+      this.#cause = undefined;
+      return connection;
+    } catch (thrown) {
+      this.#cause = faultOf(thrown).message;
+      throw thrown;
+    }
+  }
+
+  /** Puts all agents on a new connection, and proves that they are there. */
+  async #register(connection: Connection): Promise<void> {
+    const complaints = connection.complaints;
+    try {
+      this.#discovery.attach(connection);
+      for (const seat of this.#seats.values()) this.#attach(connection, seat);
+      await connection.prove(complaints);
+    } catch (thrown) {
+      connection.drop();
+      throw thrown;
+    }
+  }
+
+  #lost(connection: Connection, cause: Fault): void {
+    if (connection !== this.#connection) return;
+    this.#cause = cause.message;
+    this.#drop();
+    void this.#reopen();
+  }
+
+  /** Tries until the agents are on the bus again. */
+  async #reopen(): Promise<void> {
+    if (this.#reopening) return;
+    this.#reopening = true;
+    try {
+      let logged: string | undefined;
+      while (this.#seats.size > 0 && !this.up) {
+        const cause = await this.#connected().then(
+          () => undefined,
+          (thrown) => faultOf(thrown).message,
+        );
+        if (cause === undefined) return;
+        if (cause !== logged) warn("bus unavailable", { connection: this.options.name, cause });
+        logged = cause;
+        await scheduler.wait(RETRY_MS + Math.random() * RETRY_SPREAD_MS);
+      }
+    } finally {
+      this.#reopening = false;
+    }
+  }
+
+  /** Lets go of the connection; what is said waits for the next one. */
+  #drop(): void {
+    this.#wasLost ||= this.#connection !== undefined && this.#seats.size > 0;
+    this.#connection?.drop();
+    this.#connection = undefined;
+    this.#outbox.detach();
+  }
+
+  async #close(): Promise<void> {
+    this.#outbox.release();
+    await this.#connection?.close();
+    this.#drop();
+    this.#wasLost = false;
+  }
+}
+
+/** A message of its own must reach the agent. Whoever else answers to the name has come in between. */
+async function requireDelivery(connection: Connection, seat: Seat): Promise<void> {
+  let asked: Asked = "silent";
+  // An earlier connection that only the server still believes in takes its share of the messages.
+  for (let attempt = 0; attempt < DELIVERY_ATTEMPTS && asked === "silent"; attempt += 1) {
+    asked = await connection.ask(seat.subjects.status, DELIVERY_TIMEOUT_MS);
+  }
+  if (asked === "not permitted") return;
+  if (!(asked instanceof Uint8Array)) throw new WorkerError(NOT_DELIVERED);
+  const { instance_id: instance } = JSON.parse(new TextDecoder().decode(asked)) as { instance_id?: unknown };
+  if (instance !== seat.instanceId) throw new WorkerError(TAKEN);
+}

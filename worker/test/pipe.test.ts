@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Part, Sink } from "../src/bus/turns.ts";
+import { Pipe } from "../src/pipe.ts";
+
+// Of the Workers' scheduler, the part that is used.
+Object.assign(globalThis, {
+  scheduler: { wait: (ms: number) => new Promise<void>((resolve) => setTimeout(() => resolve(), ms)) },
+});
+
+class Recorder implements Sink {
+  readonly calls: (readonly Part[])[] = [];
+  gate: Promise<void> = Promise.resolve();
+
+  async parts(parts: readonly Part[]): Promise<void> {
+    this.calls.push(parts);
+    await this.gate;
+  }
+
+  async ask() {
+    return { ok: true, value: "yes" } as const;
+  }
+}
+
+const never = new AbortController().signal;
+const text = (data: string): Part => ["text", data];
+const all = (parts: readonly (readonly Part[])[]) => parts.flat().map(([, data]) => data);
+
+test("what is said in one go travels with the result", async () => {
+  const sink = new Recorder();
+  const pipe = new Pipe(sink, never);
+  await pipe.write(text("a"));
+  await pipe.write(text("b"));
+  assert.deepEqual(await pipe.finish(), [text("a"), text("b")]);
+  await scheduler.wait(5);
+  assert.deepEqual(sink.calls, []);
+});
+
+test("one call is in flight at a time, and takes all that was said meanwhile, in order", async () => {
+  const sink = new Recorder();
+  const open = Promise.withResolvers<void>();
+  sink.gate = open.promise;
+  const pipe = new Pipe(sink, never);
+  await pipe.write(text("a"));
+  await scheduler.wait(5);
+  for (const data of ["b", "c", "d"]) await pipe.write(text(data));
+  assert.deepEqual(all(sink.calls), ["a"]);
+  open.resolve();
+  await scheduler.wait(5);
+  assert.equal(sink.calls.length, 2);
+  await pipe.write(text("e"));
+  assert.deepEqual(all([...sink.calls, await pipe.finish()]), ["a", "b", "c", "d", "e"]);
+});
+
+test("a question comes after what was said before", async () => {
+  const sink = new Recorder();
+  const pipe = new Pipe(sink, never);
+  await pipe.write(text("before"));
+  await pipe.ask("well?");
+  assert.deepEqual(all(sink.calls), ["before"]);
+});
+
+test("whoever writes much waits for the sink", async () => {
+  const sink = new Recorder();
+  const open = Promise.withResolvers<void>();
+  sink.gate = open.promise;
+  const pipe = new Pipe(sink, never);
+  let written = false;
+  const writing = pipe.write(text("x".repeat(300_000))).then(() => {
+    written = true;
+  });
+  await scheduler.wait(5);
+  assert.ok(!written);
+  open.resolve();
+  await writing;
+});
+
+test("what the sink throws ends the turn", async () => {
+  const pipe = new Pipe({ parts: () => Promise.reject(new Error("gone")), ask: new Recorder().ask }, never);
+  await pipe.write(text("a"));
+  await scheduler.wait(5);
+  await assert.rejects(pipe.write(text("b")), Error);
+  await assert.rejects(pipe.finish(), Error);
+  assert.deepEqual(await pipe.rest(), []);
+});
+
+test("once the turn is interrupted, nothing is said", async () => {
+  const abort = new AbortController();
+  const pipe = new Pipe(new Recorder(), abort.signal);
+  abort.abort(new Error("interrupted"));
+  await assert.rejects(pipe.write(text("a")), Error);
+  await assert.rejects(pipe.ask("well?"), Error);
+});
