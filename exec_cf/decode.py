@@ -10,7 +10,7 @@ from msgspec import inspect
 
 from exec_cf.display import MAX_SHOWN_CHARS, quoted, truncated
 from exec_cf.document import Document, Value, describe
-from exec_cf.errors import SECRET_FIELDS, Code, Diagnostic, Path
+from exec_cf.errors import Code, Diagnostic, Path, is_secret
 from exec_cf.messages import SPECS
 
 Message = TypeVar("Message", bound=msgspec.Struct)
@@ -70,13 +70,13 @@ def _in_words(problem: Diagnostic, document: Document) -> Diagnostic:
         return problem
     position = document.position(problem.path)
     value = _at(document.value, problem.path)
-    is_secret = problem.path[:1] in SECRET_FIELDS
+    secret = is_secret(problem.path)
     hint = problem.hint
     if problem.message == "text" and position.spelling is not None:
-        short = len(position.spelling) <= MAX_SHOWN_CHARS and not is_secret
-        hint = f'write "{position.spelling}"' if short else "put it in double quotes"
-    got = describe(value, position.spelling, secret=is_secret)
-    return msgspec.structs.replace(problem, message=f"expected {problem.message}, got {got}", hint=hint)
+        shown = not secret and len(position.spelling) <= MAX_SHOWN_CHARS
+        hint = f'write "{position.spelling}"' if shown else "put it in double quotes"
+    message = f"expected {problem.message}, got {describe(value, position.spelling, secret=secret)}"
+    return msgspec.structs.replace(problem, message=message, hint=hint)
 
 
 def _at(value: Any, path: Path) -> Any:
