@@ -23,7 +23,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap: bool
     bootstrap_timeout_ms: int
     token: str
+    access_client_id: str
+    access_client_secret: str
     owner: str
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that are never shown."""
+        return tuple(filter(None, (self.token, self.access_client_secret, self.access_client_id)))
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -105,6 +112,20 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         bearer,
     ),
+    Setting(
+        "access_client_id",
+        "CF_ACCESS_CLIENT_ID",
+        "id of a service token, for a Worker behind Cloudflare Access; goes with `CF_ACCESS_CLIENT_SECRET`",
+        "",
+        bearer,
+    ),
+    Setting(
+        "access_client_secret",
+        "CF_ACCESS_CLIENT_SECRET",
+        "secret of that service token; both are sent over https or to loopback only",
+        "",
+        bearer,
+    ),
 )
 
 _POSITIVE = re.compile("0*[1-9][0-9]*")
@@ -123,7 +144,17 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[Diagnostic], list[D
         except InvalidValue as invalid:
             values[setting.field] = setting.default
             problems.append(Diagnostic(Code.ENVIRONMENT, f"{setting.name}: {invalid.message}", hint=invalid.hint))
+    problems += _half_a_service_token(environ)
     return Settings(**values), notes, problems
+
+
+def _half_a_service_token(environ: Mapping[str, str]) -> list[Diagnostic]:
+    names = ("CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET")
+    given = [name for name in names if environ.get(name)]
+    if len(given) != 1:
+        return []
+    (missing,) = {*names} - {*given}
+    return [Diagnostic(Code.ENVIRONMENT, f"{given[0]} is set without {missing}", hint="set both or neither")]
 
 
 @contextmanager
@@ -172,13 +203,21 @@ def _number(setting: Setting, text: str, notes: list[Diagnostic]) -> int:
 
 
 def check_token_destination(base: str, settings: Settings) -> list[Diagnostic]:
-    """Return the problem with sending the token to *base*: it is for another Worker, or would go unencrypted."""
-    if not settings.token:
-        return []
+    """Return the problems of secrets that would go to *base*, which they are not for, or go there unencrypted."""
+    return [problem for name in _sent_secrets(settings) for problem in _destination_problems(name, base, settings)]
+
+
+def _sent_secrets(settings: Settings) -> list[str]:
+    """Return the variables whose secrets the Worker is sent; those of a service token go together."""
+    token = ["CF_WORKER_TOKEN"] if settings.token else []
+    return [*token, "CF_ACCESS_CLIENT_SECRET"] if settings.access_client_secret else token
+
+
+def _destination_problems(name: str, base: str, settings: Settings) -> list[Diagnostic]:
     if settings.url and origin_of(settings.url) != origin_of(base):
-        message = f"CF_WORKER_TOKEN is for the Worker at CF_WORKER_URL, and this is {truncated(base)}"
+        message = f"{name} is for the Worker at CF_WORKER_URL, and this is {truncated(base)}"
         return [Diagnostic(Code.ENVIRONMENT, message, hint="set both for the Worker of the handle")]
     if not base.startswith("http:") or is_loopback(base):
         return []
-    message = f"CF_WORKER_TOKEN would be sent unencrypted to {truncated(base)}"
-    return [Diagnostic(Code.ENVIRONMENT, message, hint="use https, or unset CF_WORKER_TOKEN")]
+    message = f"{name} would be sent unencrypted to {truncated(base)}"
+    return [Diagnostic(Code.ENVIRONMENT, message, hint=f"use https, or unset {name}")]

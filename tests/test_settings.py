@@ -27,6 +27,8 @@ def test_the_defaults() -> None:
         bootstrap=True,
         bootstrap_timeout_ms=15_000,
         token="",
+        access_client_id="",
+        access_client_secret="",
     )
 
 
@@ -114,6 +116,35 @@ def test_what_cannot_be_used_is_64_and_tells_no_secret(name: str, text: str) -> 
     assert said.startswith(f"{name}: ")
     assert problem.hint
     assert "hush" not in said
+
+
+@pytest.mark.parametrize("name", ["CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET"])
+def test_half_a_service_token_is_64(name: str) -> None:
+    _, _, (problem,) = read({name: "hush", "CF_WORKER_URL": "https://h"})
+    assert problem.code is Code.ENVIRONMENT
+    assert "hush" not in str(problem)
+    assert str(problem).startswith(f"{name} is set without CF_ACCESS_CLIENT_")
+    assert problem.hint == "set both or neither"
+
+
+SERVICE_TOKEN = {"CF_ACCESS_CLIENT_ID": "id.access", "CF_ACCESS_CLIENT_SECRET": "hush"}
+
+
+@pytest.mark.parametrize(
+    ("base", "url", "refused"),
+    [
+        ("https://h", "", False),
+        ("http://127.0.0.1:8787", "", False),
+        ("http://h", "", True),
+        ("https://h", "https://h/base", False),
+        ("https://other", "https://h", True),
+    ],
+)
+def test_a_service_token_goes_where_the_token_goes(base: str, url: str, refused: bool) -> None:
+    settings = read({**SERVICE_TOKEN, "CF_WORKER_URL": url})[0]
+    problems = check_token_destination(base, settings)
+    assert [problem.code for problem in problems] == [Code.ENVIRONMENT] * refused
+    assert "hush" not in "".join(map(str, problems))
 
 
 def test_all_that_cannot_be_used_is_told_in_one_run() -> None:
