@@ -160,6 +160,16 @@ def test_two_at_a_time_end_in_one_state(program: Program, api: Cloudflare) -> No
     assert opens(printed["url"], control_token(program))
 
 
+def test_no_two_tokens_are_alike(program: Program, api: Cloudflare) -> None:
+    api.treat("put-script", *[refused(10021)] * 2)
+    for name in ("one", "two"):
+        document = f"secrets: {{CONTROL_TOKEN: {{file: {name}.token, create: true}}}}"
+        assert program.run(document.encode(), "--deploy", env=environ(api)).code == 70
+    tokens = [(program.home / f"{name}.token").read_text() for name in ("one", "two")]
+    assert tokens[0] != tokens[1]
+    assert len(set(tokens[0])) > 8
+
+
 @pytest.mark.usefixtures("document")
 def test_by_name_through_a_proxy_and_tls(
     program: Program, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
