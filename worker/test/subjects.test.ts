@@ -1,13 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import {
-  isReplySubject,
-  newTokenProblem,
-  signalFilter,
-  subjectsOf,
-  tokenProblem,
-} from "../src/subjects.ts";
+import { isReplySubject, newTokenProblem, signalFilter, subjectsOf, tokenProblem } from "../src/subjects.ts";
 
 type Example = string | readonly [text: string, times: number];
 
