@@ -79,7 +79,7 @@ class Api(msgspec.Struct, frozen=True):
         """Return what is at *path*. Raises `ApiError`, `NoAnswer`, and `Refused` for what is of another kind."""
         try:
             return msgspec.json.decode(self._repeated("GET", path), type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, ValueError) as error:
             message = self._shown(f"Cloudflare's API answers GET {path} in an unknown form: {error}")
             raise Refused([Diagnostic(Code.API, message, hint="use a newer release, or report this")]) from None
 
@@ -133,7 +133,7 @@ class Api(msgspec.Struct, frozen=True):
             return msgspec.Raw(b"null")
         try:
             envelope = msgspec.json.decode(response.body, type=_Envelope)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             envelope = None
         if status == 429:
             problem = _first(envelope.errors if envelope else None)

@@ -54,6 +54,6 @@ class Site:
 def _is_json(response: Response) -> bool:
     try:
         msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return False
     return True
