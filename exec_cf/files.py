@@ -1,6 +1,5 @@
 """Files that hold secrets."""
 
-import contextlib
 import errno
 import os
 import stat
@@ -31,5 +30,4 @@ def create_secret(file: str, data: bytes) -> None:
         # Unlike a rename it replaces nothing.
         os.link(scratch, file)
     finally:
-        with contextlib.suppress(OSError):
-            os.unlink(scratch)  # noqa: PTH108  pathlib is not loaded otherwise
+        os.unlink(scratch)  # noqa: PTH108  pathlib is not loaded otherwise
