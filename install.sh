@@ -197,7 +197,7 @@ download() {
       exec 3>&1
       "with_$downloader" "$from/$1" | head -c "$2" >"$scratch/$1" || echo 'not written' >&3
     )
-    outcome=$(say "${outcome##*"$newline"}" | sed 's/[^ -~]//g')
+    outcome=${outcome##*"$newline"}
     case $outcome in
       'done') return ;;
       'not written') fail "cannot write $1 into $to: check the space left there" ;;
