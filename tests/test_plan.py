@@ -130,7 +130,7 @@ name: again
         "line 3, column 10: session: ",
         "line 4, column 8: owner: ",
         "env.lower: expected text",
-        'env.lower: "lower" is not a valid variable name',
+        "env.lower: is not a valid variable name",
         "labels.a: expected text",
         "extra: unknown field",
         "tmux.role: ",

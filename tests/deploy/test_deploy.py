@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import yaml
 
+from exec_cf import deploy
 from exec_cf.cli import run
 from exec_cf.deploy.refusals import MEANINGS
 from tests.deploy.documents import (
@@ -442,11 +444,11 @@ def test_too_many_calls_are_waited_for(api: Cloudflare, operation: str) -> None:
 
 
 def test_a_long_wait_is_left_to_the_user(api: Cloudflare) -> None:
-    api.treat("put-script", *[refused(971, status=429, retry_after="240")] * 3)
+    api.treat("put-script", refused(971, status=429, retry_after="240"))
     desk = Desk(api)
     assert desk.deploy() == 70
-    api.forget_manners()
-    assert "asks to wait" in desk.errors[-1]
+    assert "Cloudflare asks to wait 240 s (code 971); wait, and run it again" in desk.errors[-1]
+    assert desk.slept == []
 
 
 MANNERS: dict[str, Callable[..., Reply | None]] = {
@@ -568,6 +570,18 @@ def told(version: str, auth: str = "token") -> Manner:
 def test_cron_triggers_are_those_of_the_worker(api: Cloudflare) -> None:
     deployed(api)
     assert {s["cron"] for s in api.account.script(NAME).schedules} == set(carried().crons)
+
+
+def test_cron_triggers_are_compared_first(api: Cloudflare, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduled = msgspec.structs.replace(carried(), crons=("*/5 * * * *",))
+    monkeypatch.setattr(deploy.bundles, "load", lambda: scheduled)
+    assert "cron triggers" in deployed(api).printed["changed"]
+    assert [call for call in operations(api) if "schedules" in call] == ["put-schedules"]
+    assert deployed(api).printed["changed"] == []
+    assert [call for call in operations(api) if "schedules" in call] == ["get-schedules"]
+    api.account.script(NAME).schedules = []
+    assert deployed(api).printed["changed"] == ["cron triggers"]
+    assert api.account.script(NAME).schedules == [{"cron": "*/5 * * * *"}]
 
 
 # Dry runs

@@ -1,0 +1,59 @@
+"""The deployed Worker at its own address: is it up, whose is it, stop its agents."""
+
+import msgspec
+
+from exec_cf import answers, urls
+from exec_cf.http import Request, RequestError, Response
+from exec_cf.world import World
+
+_TIMEOUT_MS = 5_000
+_PROBED_SESSION = "deployment-check"
+"""A session that nobody starts, to ask whether a token opens the routes."""
+
+
+class Site:
+    """The Worker at *url*. A redirect may lead to a login page, and is not followed."""
+
+    def __init__(self, url: str, token: str, world: World) -> None:
+        self.url = url
+        self._token = token
+        self._world = world
+
+    def tells(self, version: str, auth: str) -> bool:
+        """Say whether `/health` tells that version and that kind of authentication."""
+        try:
+            said = answers.health(self._ask("GET", "/health", with_token=False))
+        except RequestError:
+            return False
+        return said is not None and (said.version, said.auth) == (version, auth)
+
+    def opens(self) -> bool | None:
+        """Say whether the token opens the routes; None when that cannot be seen."""
+        try:
+            response = self._ask("GET", f"/agent/{_PROBED_SESSION}")
+        except RequestError:
+            return None
+        return {200: True, 404: _is_json(response) or None, 401: False, 403: False}.get(response.status)
+
+    def stop_agents(self) -> str:
+        """Let all agents leave the bus, and return why that failed, empty when it did not."""
+        try:
+            status = self._ask("POST", "/control/abort").status
+        except RequestError as failed:
+            return str(failed)
+        return "" if status == 200 else f"HTTP {status}"
+
+    def _ask(self, method: str, path: str, *, with_token: bool = True) -> Response:
+        if self.url.startswith("http:") and not urls.is_loopback(self.url):
+            raise RequestError("it is not served over https")
+        headers = {"authorization": f"Bearer {self._token}"} if with_token and self._token else {}
+        request = Request(method=method, url=self.url + path, timeout_ms=_TIMEOUT_MS, headers=headers, read_body=True)
+        return self._world.exchange(request)
+
+
+def _is_json(response: Response) -> bool:
+    try:
+        msgspec.json.decode(response.body)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
