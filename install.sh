@@ -282,7 +282,7 @@ choose_archive() {
 # Sets `new` to the program that the verified archive holds, and `said` to what it says of itself.
 unpack() {
   # A name given to tar itself would be taken apart: a backslash in it is an escape, a colon ends a host.
-  (cd "$scratch" && tar -xzof - <"$archive") ||
+  (cd "$scratch" && tar -xzf - <"$archive") ||
     fail "cannot unpack $archive into $to: check the space left there"
   new=$scratch/${archive%.tar.gz}/$program
   [ -f "$new" ] || fail "$archive does not hold $program"
