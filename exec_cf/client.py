@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-
 from exec_cf import answers, edge, routes, urls
 from exec_cf._version import version
 from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.http import Request, RequestError, Response
-from exec_cf.plan import Plan
+from exec_cf.plan import Plan, start_body
 from exec_cf.settings import Settings
 from exec_cf.usage import VERBS
 from exec_cf.world import World
@@ -72,7 +70,7 @@ class Client:
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.bootstrap_timeout_ms,
             headers={"content-type": "application/json", **self._authorization(), **self._service_token(self.base)},
-            body=msgspec.json.encode(_start_body(plan)),
+            body=start_body(plan),
             read_body=True,
         )
         try:
@@ -109,7 +107,7 @@ class Client:
             method="POST",
             url=url,
             timeout_ms=self.settings.timeout_ms,
-            headers={**(self._authorization() if with_token else {}), **self._service_token(url)},
+            headers={**self._authorization(), **self._service_token(url)} if with_token else {},
             read_body=True,
         )
         answer, _ = self._ask("abort", request)
@@ -185,9 +183,3 @@ class _RefusalError(RequestError):
     def __init__(self, cause: str, response: Response) -> None:
         super().__init__(cause)
         self.retry_after_s = (response.retry_after_s or 0.0) if response.status in {429, 503} else 0.0
-
-
-def _start_body(plan: Plan) -> dict[str, object]:
-    body: dict[str, object] = {"name": plan.name, "agent": plan.agent, "owner": plan.owner}
-    optional = {"labels": plan.labels, "env": plan.env, "description": plan.description}
-    return body | {key: value for key, value in optional.items() if value}

@@ -69,7 +69,7 @@ class Code(enum.Enum):
     API = ("api", Exit.RUNTIME, "Cloudflare's API refuses, or does not answer")
     TAKEN = ("taken", Exit.RUNTIME, "the Worker of that name is somebody else's, in use, or newer than this program")
     INTERNAL = ("internal", Exit.RUNTIME, "the program itself crashed; please report it")
-    SETTING = ("setting", Exit.OK, "a variable is not a number in range; its default or maximum is used")
+    SETTING = ("setting", Exit.OK, "a variable is not a switch or a number in range; its default or maximum is used")
     LOCAL = ("local", Exit.OK, "the script is a path, so the Worker is expected on this machine")
     NOT_SENT = ("kept", Exit.OK, "some variables of the spec are not sent to the Worker")
     ATTEMPT = ("attempt", Exit.OK, "one attempt to reach the Worker failed")

@@ -36,8 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Setting(msgspec.Struct, frozen=True):
     """One variable. *parse* turns its text, which is not empty, into its value, or raises `InvalidValue`.
 
-    A variable with a *cap* is a number: the default stands in for anything but a positive integer, the cap for
-    anything above it, each with a diagnostic.
+    A variable with a *cap* is a number, one whose *default* is True a switch. There the default stands in for anything
+    else, and the cap for any larger number, each with a diagnostic.
     """
 
     field: str
@@ -48,8 +48,7 @@ class Setting(msgspec.Struct, frozen=True):
     cap: int = 0
 
 
-def _switch(text: str) -> bool:
-    return text.strip().lower() not in {"0", "false", "off"}
+_SWITCH = {"0": False, "false": False, "off": False, "1": True, "true": True, "on": True}
 
 
 def _token(text: str) -> str:
@@ -78,7 +77,6 @@ SETTINGS: tuple[Setting, ...] = (
         "CF_WORKER_HEALTHCHECK",
         "`0`, `false` or `off`: a spawn makes no network call and returns a `pending` handle",
         True,
-        _switch,
     ),
     Setting(
         "timeout_ms",
@@ -99,7 +97,6 @@ SETTINGS: tuple[Setting, ...] = (
         "CF_WORKER_BOOTSTRAP",
         "`0`, `false` or `off`: no agent is started, and `ready` only means that the Worker is healthy",
         True,
-        _switch,
     ),
     Setting(
         "bootstrap_timeout_ms",
@@ -179,13 +176,25 @@ def applied(environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> I
 
 
 def _value(setting: Setting, text: str, notes: list[Diagnostic]) -> Any:
-    if not setting.cap:
-        return setting.parse(text)
+    if setting.default is True:
+        return _switched(setting, text, notes)
+    return _number(setting, text, notes) if setting.cap else setting.parse(text)
+
+
+def _switched(setting: Setting, text: str, notes: list[Diagnostic]) -> bool:
+    found = _SWITCH.get(text.strip().lower())
+    if found is None:
+        message = f"{setting.name}: {quoted(text)} is not one of {', '.join(_SWITCH)}"
+        notes.append(Diagnostic(Code.SETTING, message, hint="using the default, on"))
+    return found is not False
+
+
+def _number(setting: Setting, text: str, notes: list[Diagnostic]) -> int:
     digits = text.strip()
     if not _POSITIVE.fullmatch(digits):
         message = f"{setting.name}: {quoted(text)} is not a positive integer"
         notes.append(Diagnostic(Code.SETTING, message, hint=f"using the default, {setting.default}"))
-        return setting.default
+        return int(setting.default)
     number = int(digits[-_MAX_DIGITS:]) if len(digits.lstrip("0")) <= _MAX_DIGITS else setting.cap + 1
     if number > setting.cap:
         message = f"{setting.name}: {quoted(text)} exceeds the maximum"

@@ -43,7 +43,7 @@ def test_every_row_sets_its_field() -> None:
 @pytest.mark.parametrize("name", ["CF_WORKER_HEALTHCHECK", "CF_WORKER_BOOTSTRAP"])
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [*((text, False) for text in ("0", "false", "FALSE", "Off", " 0 ")), *((t, True) for t in ("1", "on", "no", "x"))],
+    [*((text, False) for text in ("0", "false", "FALSE", "Off", " 0 ")), *((t, True) for t in ("1", "on", "True"))],
 )
 def test_switches(name: str, text: str, wanted: bool) -> None:
     assert value(name, text) is wanted
@@ -72,6 +72,15 @@ def test_absurd_numbers_are_capped(setting: object) -> None:
         assert value(setting.name, text) == setting.cap
 
 
+@pytest.mark.parametrize("name", ["CF_WORKER_HEALTHCHECK", "CF_WORKER_BOOTSTRAP"])
+@pytest.mark.parametrize("text", ["no", "n", "disabled", "-0", "0.0", "x"])
+def test_what_is_not_a_switch_means_on_and_is_reported(name: str, text: str) -> None:
+    settings, (note,), problems = read({name: text})
+    assert (settings.healthcheck, settings.bootstrap, problems) == (True, True, [])
+    assert (note.code, note.hint) == (Code.SETTING, "using the default, on")
+    assert note.message == f'{name}: "{text}" is not one of 0, false, off, 1, true, on'
+
+
 def test_the_caps() -> None:
     assert {setting.name: setting.cap for setting in NUMBERS} == {
         "CF_WORKER_HEALTHCHECK_TIMEOUT_MS": 600_000,
@@ -83,8 +92,20 @@ def test_the_caps() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        *(("CF_WORKER_URL", url) for url in ("ftp://h", "h", "//h", "https://ann:hush@h", "https://h?x", "http://h:0")),
-        *(("OPEN_AGENT_OWNER", owner) for owner in ("a.b", "*", ">", "a b", "$a", "a\n", "a\u200b", "a\udcff")),
+        *(
+            ("CF_WORKER_URL", url)
+            for url in (
+                "ftp://h",
+                "h",
+                "//h",
+                "https://ann:hush@h",
+                "https://h?x",
+                "http://h:0",
+                "http://127.1",
+                "1.2.3.4:80",
+            )
+        ),
+        *(("OPEN_AGENT_OWNER", owner) for owner in ("a.b", "*", ">", "a b", "$a", "a\n", "a\u3164", "a\udcff")),
         *(("CF_WORKER_TOKEN", token) for token in ("hush hush", "hüsh", "hush\r\nX: y", "hush\x00")),
     ],
 )

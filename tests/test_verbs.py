@@ -339,6 +339,21 @@ class TestParseHandle:
 
 
 class TestValidate:
+    @pytest.mark.parametrize(
+        "env",
+        [
+            *("1234", "[1234]", "{A: 1234}", "{A: 0x1234}", "{A: 1234.5}", "{A: [1234]}", "{A: {x1234: 1}}"),
+            *("{A: *x1234}", "{A: !x1234 x}", "{A: !!int x1234}", "{A: x1234, A: y1234}", "{[1234]: x}", "!x1234 {}"),
+            *("{A=x1234: x}", "{A=x1234: x, A=x1234: y}", "{A.x1234: {x: y}}", "{<<: x1234}", "{<<: *x1234}"),
+        ],
+    )
+    def test_nothing_below_env_is_shown_but_a_name(self, env: str) -> None:
+        document = f"name: a\nagent: echo\ncf-worker: {{script: http://h}}\nenv: {env}\n"
+        with pytest.raises(Refused) as refused:
+            verbs.validate(document.encode())
+        for problem in refused.value.problems:
+            assert "1234" not in str(problem)
+
     def test_the_environment_has_no_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPEN_AGENT_OWNER", "a.b")
         monkeypatch.setenv("CF_WORKER_URL", "ftp://h")

@@ -1,7 +1,7 @@
 """Cloudflare's API: one call, its envelope, and when to try again.
 
 Sources disagree on the HTTP statuses, so the error codes of the envelope decide. Gateways answer with text, and
-firewalls with pages; such an answer is none.
+firewalls with pages: both count as no answer.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,6 +20,8 @@ UPLOAD_TIMEOUT_MS = 120_000
 
 ATTEMPTS = 3
 """How often a call is made that has no answer."""
+
+MAX_ANSWER_BYTES = 1024 * 1024
 
 MAX_WAIT_S = 60
 """Seconds that are waited when Cloudflare asks for it."""
@@ -118,7 +120,13 @@ class Api(msgspec.Struct, frozen=True):
         if body:
             headers["content-type"] = content_type
         request = Request(
-            method=method, url=self.base + path, timeout_ms=timeout_ms, headers=headers, body=body, read_body=True
+            method=method,
+            url=self.base + path,
+            timeout_ms=timeout_ms,
+            headers=headers,
+            body=body,
+            read_body=True,
+            body_limit=MAX_ANSWER_BYTES,
         )
         call = f"{method} {path.partition('?')[0]}"
         try:

@@ -11,7 +11,7 @@ from exec_cf.deploy.upload import Form
 
 
 class Account(msgspec.Struct, frozen=True):
-    """An account that the token opens."""
+    """An account that the token gives access to."""
 
     id: str
     name: str = ""
@@ -81,7 +81,7 @@ class _TokenStatus(msgspec.Struct, frozen=True):
 
 
 def accounts(api: Api) -> tuple[Account, ...]:
-    """Return the accounts that the token opens. Raises `ApiError`, `NoAnswer`."""
+    """Return the accounts that the token gives access to. Raises `ApiError`, `NoAnswer`."""
     return api.get(query("/accounts", per_page="50"), tuple[Account, ...])
 
 
@@ -136,7 +136,12 @@ class Remote:
 
     def register(self, subdomain: str) -> None:
         """Give the account, which has none, a name on workers.dev."""
-        self._api.send("PUT", f"{self._account}/subdomain", {"subdomain": subdomain})
+        try:
+            self._api.send("PUT", f"{self._account}/subdomain", {"subdomain": subdomain})
+        except ApiError:
+            # An earlier attempt, whose answer was lost, may have done it.
+            if self.subdomain() != subdomain:
+                raise
 
     def upload(self, form: Form) -> None:
         """Upload and put live, once. Without `excludeScript` the answer would repeat the code."""
@@ -149,7 +154,12 @@ class Remote:
 
     def remove_secret(self, name: str) -> None:
         """Remove one secret, which is there."""
-        self._api.send("DELETE", query(f"{self._script}/secrets/{name}", url_encoded="true"))
+        try:
+            self._api.send("DELETE", query(f"{self._script}/secrets/{name}", url_encoded="true"))
+        except ApiError:
+            now = self.live()
+            if now and name in now.secrets:
+                raise
 
     def crons(self) -> set[str]:
         """Return its cron triggers."""

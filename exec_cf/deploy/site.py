@@ -1,4 +1,4 @@
-"""The deployed Worker at its own address: is it up, whose is it, stop its agents."""
+"""The deployed Worker at its own address: is it up, does it accept our token, stop its agents."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from exec_cf.world import World
 
 _TIMEOUT_MS = 5_000
 _PROBED_SESSION = "deployment-check"
-"""A session that nobody starts, to ask whether a token opens the routes."""
+"""A session that nobody starts; asking for it shows whether a token is accepted."""
 
 
 class Site:
@@ -19,16 +19,16 @@ class Site:
         self._token = token
         self._world = world
 
-    def tells(self, version: str, auth: str) -> bool:
-        """Say whether `/health` tells that version and that kind of authentication."""
+    def reports(self, version: str, auth: str) -> bool:
+        """Say whether `/health` reports that version and that kind of authentication."""
         try:
             said = answers.health(self._ask("GET", "/health", with_token=False))
         except RequestError:
             return False
         return said is not None and (said.version, said.auth) == (version, auth)
 
-    def opens(self) -> bool | None:
-        """Say whether the token opens the routes; None when that cannot be seen."""
+    def accepts_token(self) -> bool | None:
+        """Say whether the routes accept the token; None when that cannot be found out."""
         try:
             response = self._ask("GET", f"/agent/{_PROBED_SESSION}")
         except RequestError:

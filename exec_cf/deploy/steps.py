@@ -1,7 +1,7 @@
 """The steps of a deployment, and of taking one away.
 
-Each can be repeated, and the Worker is never half there: one upload brings code, vars, secrets and migration. So a run
-that was interrupted, wherever that was, is completed by the next one.
+Each step can be repeated, and one upload carries code, vars, secrets and migrations. So a run that was interrupted,
+wherever that was, is completed by the next one.
 """
 
 from collections.abc import Callable
@@ -83,7 +83,7 @@ class Steps:
         scheduled = self._schedule(there, is_new=live.NEW in changed)
         changed += [*map(_removed, removed), *served, *scheduled]
         status = "ready" if self._is_up(self._site(worker), now, options.wait_s) else "pending"
-        self._tell_outcome(worker.url, changed, status)
+        self._report(worker.url, changed, status)
         return self._printed(worker.url, changed, status)
 
     def _undeployed(self, there: Remote, options: Options, confirm: Confirm) -> None:
@@ -113,10 +113,10 @@ class Steps:
         found = remote.accounts(self._api)
         if len(found) == 1:
             return found[0].id
-        message = "the token does not say which account it is for"
+        message = "the token does not show which account it is for"
         if found:
             named = ", ".join(f'{account.id} "{account.name}"' for account in found)
-            message = f"the token opens {len(found)} accounts: {named}"
+            message = f"the token gives access to {len(found)} accounts: {named}"
         raise _refused(Code.ACCOUNT, message, "set CLOUDFLARE_ACCOUNT_ID")
 
     def _site(self, worker: Worker) -> Site:
@@ -136,16 +136,16 @@ class Steps:
             return
         has_same_token = self._has_same_token(there, now)
         if has_same_token is None:
-            self._say(Code.STEP, "it could not be seen whether the Worker has the document's CONTROL_TOKEN; going on")
+            self._say(Code.STEP, "cannot check whether the Worker has the CONTROL_TOKEN of the document; continuing")
         elif not has_same_token:
-            message = f"the Worker {plan.name} has another CONTROL_TOKEN than the document: it may be somebody's"
+            message = f"the Worker {plan.name} has another CONTROL_TOKEN than the document: it may be somebody else's"
             if plan.new_token_file:
                 message = f"the Worker {plan.name} has a CONTROL_TOKEN, and {plan.new_token_file} is missing"
             hint = "bring its token, choose another name, or write rotate: true to replace the token"
             raise _refused(Code.TAKEN, message, hint)
 
     def _has_same_token(self, there: Remote, now: Live) -> bool | None:
-        """Say whether the Worker has the document's control token; None when that cannot be seen."""
+        """Say whether the Worker has the document's control token; None when that cannot be found out."""
         if self._plan.new_token_file:
             return False
         ours = self._wanted.mark.secrets.get(TOKEN)
@@ -153,7 +153,7 @@ class Steps:
         if ours and theirs:
             return ours == theirs
         worker = there.worker()
-        return self._site(worker).opens() if worker.url else None
+        return self._site(worker).accepts_token() if worker.url else None
 
     def _check_token_is_set(self, now: Live | None) -> None:
         if self._plan.open or TOKEN in self._wanted.secrets or (now is not None and TOKEN in now.secrets):
@@ -178,7 +178,7 @@ class Steps:
         is_ours = now is not None and now.is_of(bundle)
         tag = now.tag if now else None
         if is_ours and tag is None:
-            return None  # it says of no migration, and has the classes
+            return None  # it reports no migration, yet has the classes
         try:
             return upload.migrations(bundle.migrations, tag, foreign=not is_ours)
         except ValueError:
@@ -198,7 +198,7 @@ class Steps:
             there.register(wanted)
 
     def _upload(self, there: Remote, now: Live | None, changed: list[str]) -> None:
-        """Upload until it is seen to be there. Raises `Refused`, `ApiError`, `NoAnswer`."""
+        """Upload until the new version is live. Raises `Refused`, `ApiError`, `NoAnswer`."""
         self._create_token_file()
         size = len(self._wanted.bundle.code) // 1024
         agents = "" if now is None else "; agents that run are restarted within 5 minutes"
@@ -253,7 +253,7 @@ class Steps:
         return ["cron triggers"]
 
     def _stop_agents(self, worker: Worker, now: Live) -> None:
-        """Let the agents leave the bus, where their Worker can still tell them."""
+        """Stop the agents while their Worker still exists, so that they leave the bus."""
         if not worker.url or (TOKEN in now.secrets and TOKEN not in self._wanted.secrets):
             return
         failure = self._site(worker).stop_agents()
@@ -261,12 +261,12 @@ class Steps:
             self._say(Code.STEP, f"its agents could not be stopped first: {failure}")
 
     def _is_up(self, site: Site, now: Live | None, wait_s: float) -> bool:
-        """Say whether the Worker tells its version and the due `auth` before *wait_s* seconds have passed."""
+        """Say whether the Worker reports the version and `auth` that it should have, within *wait_s* seconds."""
         kept = (now.secrets if now else set()) - set(self._wanted.removed)
         auth = "token" if TOKEN in kept | self._wanted.secrets.keys() else "none"
         deadline = self._world.monotonic() + wait_s
         polls = 0
-        while not site.tells(self._wanted.bundle.version, auth):
+        while not site.reports(self._wanted.bundle.version, auth):
             if self._world.monotonic() >= deadline:
                 return False
             if polls == len(_POLL_PAUSES_S):
@@ -288,12 +288,12 @@ class Steps:
         fields = {"worker": self._plan.name, "account": self._account, "url": url, "changed": changed, "status": status}
         return msgspec.convert({**fields, "version": self._wanted.bundle.version}, Deployed)
 
-    def _tell_outcome(self, url: str, changed: list[str], status: str) -> None:
+    def _report(self, url: str, changed: list[str], status: str) -> None:
         name, version = self._plan.name, self._wanted.bundle.version
         token = f" CF_WORKER_TOKEN={self._plan.token_export}" if self._plan.token_export else ""
         if status == "pending":
-            hint = "run it again: it uploads nothing and waits on"
-            self._say(Code.NOT_READY, f"{url} does not tell version {version} yet", hint)
+            hint = "run it again: it uploads nothing and keeps waiting"
+            self._say(Code.NOT_READY, f"{url} does not report version {version} yet", hint)
         self._say(Code.USE, f"to use it: export CF_WORKER_URL={url}{token}")
         if changed:
             self._say(Code.DEPLOYED, f"{name} {version} is deployed and {status}; changed: {', '.join(changed)}")
@@ -301,7 +301,7 @@ class Steps:
             self._say(Code.UNCHANGED, f"{name} {version} is deployed already and {status}; nothing was changed")
 
     def _refusal(self, error: ApiError | NoAnswer) -> Refused:
-        """Return the refusal that *error* ends in; one of the token after a look at what is wrong with it."""
+        """Return the refusal that *error* leads to; if it is about the token, after checking what is wrong with it."""
         if isinstance(error, NoAnswer) or not refusals.is_about_the_token(error):
             return Refused([refusals.diagnostic(error)])
         message = f"Cloudflare refuses the token for this account (code {error.code})"

@@ -258,7 +258,7 @@ def test_where_nobody_can_tell_it_goes_on_and_says_so(api: Cloudflare) -> None:
     desk = Desk(api)
     desk.files["control.token"] = b"b" * 64
     assert desk.deploy() == 0
-    assert "it could not be seen whether" in desk.said
+    assert "cannot check whether" in desk.said
 
 
 def test_a_token_can_be_rotated(api: Cloudflare) -> None:
@@ -337,7 +337,8 @@ def test_one_account_is_taken_and_several_are_listed(tmp_path: Path) -> None:
         desk = Desk(api, environ={"CLOUDFLARE_ACCOUNT_ID": ""})
         assert desk.deploy() == 64
         assert (
-            f'the token opens 2 accounts: {ACCOUNT} "Acme", {"b" * 32} "Beta"; set CLOUDFLARE_ACCOUNT_ID' in desk.said
+            f'the token gives access to 2 accounts: {ACCOUNT} "Acme", {"b" * 32} "Beta"; set CLOUDFLARE_ACCOUNT_ID'
+            in desk.said
         )
         assert deployed(api, with_(account="b" * 32), environ={"CLOUDFLARE_ACCOUNT_ID": ""}).printed["account"] == (
             "b" * 32
@@ -479,6 +480,21 @@ def test_an_answer_of_an_unknown_form_is_said_to_be_one(api: Cloudflare) -> None
     assert "in an unknown form: Expected `object`, got `int`; use a newer release" in desk.errors[-1]
 
 
+def test_a_subdomain_that_was_registered_without_an_answer_is_seen(api: Cloudflare) -> None:
+    api.account.subdomain = None
+    api.treat("put-account-subdomain", lost)
+    deployed(api, with_(subdomain="fresh"))
+    assert api.account.subdomain == "fresh"
+
+
+def test_a_secret_that_was_removed_without_an_answer_is_seen(api: Cloudflare) -> None:
+    deployed(api)
+    api.treat("delete-secret", lost)
+    removed = deployed(api, with_secrets(NATS_WS_URL=None)).printed["changed"]
+    assert removed == ["secret NATS_WS_URL removed"]
+    assert [secret["name"] for secret in api.account.script(NAME).latest.secrets] == ["CONTROL_TOKEN"]
+
+
 @pytest.mark.parametrize("operation", ["put-script", "post-script-subdomain"])
 def test_what_was_done_without_an_answer_is_seen(api: Cloudflare, operation: str) -> None:
     api.treat(operation, lost)
@@ -534,7 +550,7 @@ def test_a_redirect_to_a_login_page_is_not_the_worker(api: Cloudflare, elsewhere
     desk = Desk(api)
     assert desk.deploy("--wait", "0") == 0
     assert desk.printed["status"] == "pending"
-    assert "does not tell version" in desk.said
+    assert "does not report version" in desk.said
 
 
 def test_a_worker_that_does_not_answer_yet_is_pending_and_the_next_run_waits_only(

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from exec_cf import _bundle
+from exec_cf.deploy import bundle
+from exec_cf.errors import Refused
 from exec_cf.usage import VERBS
 
 _SCRIPT = """
@@ -31,3 +34,19 @@ def test_no_other_verb_loads_it(verb: object) -> None:
 
 def test_its_own_verbs_do() -> None:
     assert "exec_cf._bundle" in loaded("--deploy")
+
+
+def test_a_build_without_the_worker_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a bare clone is, before `make worker`."""
+    monkeypatch.delattr("exec_cf._bundle")
+    monkeypatch.setitem(sys.modules, "exec_cf._bundle", None)
+    with pytest.raises(Refused) as refused:
+        bundle.load()
+    assert "this build carries no Worker; run `make worker`" in str(refused.value)
+
+
+def test_a_damaged_worker_is_not_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_bundle, "SHA256", "0" * 64)
+    with pytest.raises(Refused) as refused:
+        bundle.load()
+    assert "damaged" in str(refused.value)

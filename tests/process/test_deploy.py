@@ -160,6 +160,16 @@ def test_two_at_a_time_end_in_one_state(program: Program, api: Cloudflare) -> No
     assert opens(printed["url"], control_token(program))
 
 
+def test_no_two_tokens_are_alike(program: Program, api: Cloudflare) -> None:
+    api.treat("put-script", *[refused(10021)] * 2)
+    for name in ("one", "two"):
+        document = f"secrets: {{CONTROL_TOKEN: {{file: {name}.token, create: true}}}}"
+        assert program.run(document.encode(), "--deploy", env=environ(api)).code == 70
+    tokens = [(program.home / f"{name}.token").read_text() for name in ("one", "two")]
+    assert tokens[0] != tokens[1]
+    assert len(set(tokens[0])) > 8
+
+
 @pytest.mark.usefixtures("document")
 def test_by_name_through_a_proxy_and_tls(
     program: Program, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
@@ -209,3 +219,29 @@ def test_no_secret_is_shown(program: Program, api: Cloudflare, document: Path) -
         token = control_token(program)
         shown = ended.out.decode() + ended.err
         assert not [secret for secret in ("hush-hush", TOKEN, token) if secret in shown], shown
+
+
+@pytest.mark.usefixtures("document")
+@pytest.mark.parametrize(("typed", "is_gone"), [(b"yes\n", True), (b"no\n", False), (b"\n", False)])
+def test_at_a_terminal_a_deletion_is_asked_about(
+    program: Program, api: Cloudflare, typed: bytes, is_gone: bool
+) -> None:
+    deployed(program, api)
+    ours, theirs = os.openpty()
+    try:
+        with program.start("--undeploy", "worker.yaml", env=environ(api), stdin=theirs) as process:
+            process.wait_for("Type yes to go on:")
+            os.write(ours, typed)
+            ended = process.end()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (api.account.scripts == {}) is is_gone
+    assert ended.code == (0 if is_gone else 64), ended
+
+
+@pytest.mark.usefixtures("document")
+def test_the_worker_logs_no_secret(program: Program, api: Cloudflare) -> None:
+    deployed(program, api, bus="wss://ann:hush-hush@127.0.0.1:1")
+    log = (api.account.script(NAME).site.home / "workerd.log").read_text()
+    assert not [secret for secret in ("hush-hush", control_token(program)) if secret in log]
