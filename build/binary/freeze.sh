@@ -28,7 +28,7 @@ unused+=,httpx._main,asyncio,unittest,doctest,pydoc,pdb,multiprocessing,concurre
 unused+=,grp,mmap,ctypes,_csv,csv,pyexpat,termios,readline,cmath,resource,_elementtree,_pydecimal,_pydatetime,_pyio
 unused+=,pickle,_pickle,ftplib,tarfile,zipfile,tomllib
 # Imported by name, where the freezer does not see it.
-unseen=(encodings.idna encodings.punycode encodings.utf_16 encodings.utf_8_sig msgspec._utils uuid decimal datetime enum)
+unseen=(encodings.idna encodings.punycode encodings.utf_16 encodings.utf_16_le encodings.utf_8_sig msgspec._utils uuid decimal datetime enum)
 
 export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0 PYTHONHASHSEED=0 PYTHONPATH=$work/source
 CFLAGS="-O2 -ffunction-sections -fdata-sections -ffile-prefix-map=$work=."
