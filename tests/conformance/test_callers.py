@@ -75,10 +75,14 @@ class Agent:
         await self.caller.nats.publish(self.prompt, payload)
         await self.caller.nats.flush()
 
+    def subject_of(self, verb: str) -> str:
+        """Return the subject of a control signal."""
+        subject: str = self.start["subjects"]["signal"]
+        return subject.replace(">", verb, 1)
+
     async def signal(self, verb: str, body: bytes = b"", reply: str = "") -> None:
         """Publish a control signal."""
-        subject = self.start["subjects"]["signal"].replace(">", verb, 1)
-        await self.caller.nats.publish(subject, body, reply=reply)
+        await self.caller.nats.publish(self.subject_of(verb), body, reply=reply)
         await self.caller.nats.flush()
 
     async def logged(self, text: str) -> int:
@@ -203,16 +207,41 @@ class TestForbiddenReplies:
             assert (await Stream(reply, subscription).next()).json["session"] == agent.start["session"]
 
 
+class TestOrder:
+    """What arrives together is handled in the order in which it was sent."""
+
+    async def test_an_interrupt_ends_no_later_prompt(self, agent: Agent) -> None:
+        """It concerns the turn that was running, or none."""
+        answers = [f"answer {n}" for n in range(20)]
+        agent.provider.will(*(fake.say(answer) for answer in answers))
+        for answer in answers:
+            stream = await agent.caller.listen()
+            await agent.caller.nats.publish(agent.subject_of("interrupt"))
+            await agent.caller.nats.publish(agent.prompt, b"hello", reply=stream.subject)
+            assert text_of(await stream.rest()) == answer
+
+    async def test_a_redirect_ends_no_later_prompt(self, agent: Agent) -> None:
+        """The redirect runs, and then the prompt."""
+        for n in range(10):
+            agent.provider.will(fake.say("redirected"), fake.say("prompted"))
+            first, second = await agent.caller.listen(), await agent.caller.listen()
+            body = json.dumps({"prompt": f"redirect {n}", "reply": first.subject}).encode()
+            await agent.caller.nats.publish(agent.subject_of("redirect"), body)
+            await agent.caller.nats.publish(agent.prompt, b"hello", reply=second.subject)
+            assert text_of(await first.rest()) == "redirected"
+            assert text_of(await second.rest()) == "prompted"
+
+
 MALFORMED = [
     ("redirect", b""),
-    ("redirect", b"not JSON, and a confidential"),
-    ("redirect", b'["a confidential"]'),
+    ("redirect", b"not JSON, and something confidential"),
+    ("redirect", b'["something confidential"]'),
     ("redirect", b'{"reply": "a-confidential"}'),
     ("redirect", b'{"prompt": "", "reply": "a-confidential"}'),
-    ("redirect", b'{"prompt": "a confidential", "reply": 7}'),
-    ("redirect", b'{"prompt": "a confidential", "reply": "a.>"}'),
+    ("redirect", b'{"prompt": "something confidential", "reply": 7}'),
+    ("redirect", b'{"prompt": "something confidential", "reply": "a.>"}'),
     ("redirect", b'{"prompt": "\xff"}'),
-    ("confidential-verb", b"a confidential"),
+    ("confidential-verb", b"something confidential"),
 ]
 
 

@@ -69,8 +69,8 @@ export class Seat {
   #redirects: string[] = [];
   /** The kinds of messages that were ignored so far. */
   readonly #ignored = new Set<string>();
-  /** Signals are handled one after the other, though a digest takes a moment. */
-  #signals: Promise<void> = Promise.resolve();
+  /** A redirect whose digest is being made; what comes meanwhile waits behind it. */
+  #redirecting: Promise<void> | undefined;
   #subscriptions: (() => void)[] = [];
   #maxRequest = 0;
   readonly requests = { prompt: 0, status: 0 };
@@ -168,11 +168,19 @@ export class Seat {
   }
 
   signal(verb: string, payload: Uint8Array): void {
-    this.#signals = this.#signals.then(async () => {
-      if (verb === "interrupt") this.#queue.interrupt();
-      else if (verb === "redirect") await this.#onRedirect(payload);
-      else this.#ignore("a signal", "its verb is unknown");
+    if (verb === "redirect") this.#inOrder(() => this.#onRedirect(payload));
+    else if (verb === "interrupt") this.#inOrder(() => this.#queue.interrupt());
+    else this.#ignore("a signal", "its verb is unknown");
+  }
+
+  /** Handles signals and prompts in the order in which they came: at once, but for those behind a redirect. */
+  #inOrder(work: () => Promise<void> | void): void {
+    const working = this.#redirecting ? this.#redirecting.then(work) : work();
+    if (!working) return;
+    const redirecting = working.finally(() => {
+      if (this.#redirecting === redirecting) this.#redirecting = undefined;
     });
+    this.#redirecting = redirecting;
   }
 
   #onStatus(connection: Connection, { reply }: Incoming): void {
@@ -190,7 +198,7 @@ export class Seat {
 
   #onPrompt({ data, reply: subject }: Incoming): void {
     this.requests.prompt += 1;
-    if (subject === "" || isReplySubject(subject)) this.#submit(data, subject);
+    if (subject === "" || isReplySubject(subject)) this.#inOrder(() => this.#submit(data, subject));
     else this.#ignore("a prompt", NOT_A_REPLY);
   }
 
