@@ -20,7 +20,7 @@ rm -rf "$work"/source/exec_cf/__pycache__
 echo "version = \"$version\"" > "$work/source/exec_cf/_version.py"
 
 PYTHONPATH=$work/source "$toolchain/usr/bin/python3.13" "$here/freeze/record_patterns.py" \
-  exec_cf.commands exec_cf.hosts exec_cf.streams exec_cf.http.exchange exec_cf.http.trust > "$work/source/patterns.py"
+  exec_cf.commands exec_cf.url_hosts exec_cf.streams exec_cf.http.exchange exec_cf.http.trust > "$work/source/patterns.py"
 
 # Used by no part of this program, though something imports it or may.
 unused=anyio,trio,sniffio,click,rich,pygments,h2,socksio,brotli,brotlicffi,zstandard,typing_extensions,tomli,tomli_w
