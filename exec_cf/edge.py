@@ -166,7 +166,7 @@ def _is_number(number: int) -> bool:
 
 def _network(response: Response) -> str:
     if response.status == 407:
-        cure = "put them in the variable that names it, as http://user:password@proxy"
+        cure = "in the variable that names it, write user:password@ before its host"
         return f"the proxy, {_NOT_THE_WORKER}: it requires other credentials; {cure}"
     if response.status == 511:
         return f"the network, {_NOT_THE_WORKER}: it requires a login; open any page in a browser"

@@ -64,7 +64,13 @@ def bearer(text: str) -> str:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("url", "CF_WORKER_URL", "base URL of the Worker; takes precedence over `cf-worker.script`", "", base_url),
+    Setting(
+        "url",
+        "CF_WORKER_URL",
+        "base URL of the Worker; takes precedence over `cf-worker.script`, but a handle keeps its own Worker",
+        "",
+        base_url,
+    ),
     Setting(
         "owner",
         "OPEN_AGENT_OWNER",

@@ -46,7 +46,7 @@ def base_url(text: str) -> str:
     port, or if programs would disagree about its host.
     """
     base = printed_base_url(text)
-    _check_numeric_host(base)
+    _check_new_host(base)
     return base
 
 
@@ -60,9 +60,11 @@ def printed_base_url(text: str) -> str:
     return f"{parts['scheme'].lower()}://{parts['authority']}{parts['path'].rstrip('/')}"
 
 
-def _check_numeric_host(url: str) -> None:
-    """Raise `InvalidValue` for a number that some programs take for an address and others for a name."""
+def _check_new_host(url: str) -> None:
+    """Raise `InvalidValue` for an empty label, and for a number that only some programs read as an address."""
     host = host_of(url)
+    if host.startswith(".") or ".." in host:
+        raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write one dot between two labels")
     if _NUMERIC.fullmatch(host) and not _IPV4.fullmatch(host):
         raise InvalidValue(f"{quoted_url(host)} is not an IPv4 address", "write it like 192.0.2.1")
 
@@ -85,7 +87,7 @@ def abort_url(base: str, endpoint: str, session: str) -> str:
     endpoint = _filled(endpoint.partition("#")[0], session)
     if _SCHEME.match(endpoint) or _HOST_AND_PORT.fullmatch(endpoint):
         url = target(_resolved(endpoint))
-        _check_numeric_host(url)
+        _check_new_host(url)
         return url
     _check_characters(endpoint)
     if endpoint.startswith("//"):
@@ -242,15 +244,11 @@ def _check_characters(text: str) -> None:
 
 
 def _check_host(host: str) -> None:
-    ascii_name = host.isascii() and not host.startswith("[") and not _XN.search(host)
-    if ascii_name and _ASCII_HOST.fullmatch(host):
+    """Raise `InvalidValue` unless *host* is a name or an address. ASCII names go to DNS as they are."""
+    if _ASCII_HOST.fullmatch(host):
         return
-    if ascii_name:
+    if host.isascii() and not host.startswith("["):
         raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write a name or an address")
     from exec_cf import url_hosts  # noqa: PLC0415  idna and ipaddress: 5 % of the time to refuse a spec
 
     url_hosts.check(host)
-
-
-_XN = re.compile(r"(^|\.)xn--", re.IGNORECASE)
-"""A label encoded by IDNA."""

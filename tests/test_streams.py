@@ -96,7 +96,7 @@ def test_a_closed_stdout_is_known_beforehand(pipe: tuple[int, int], monkeypatch:
         streams.check_stdout()
 
 
-def test_a_lost_stderr_is_no_error(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_stderr_is_ignored(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(pipe[1])
     with as_descriptor("STDERR", pipe[1], monkeypatch):
         streams.Stderr().write_line("lost")

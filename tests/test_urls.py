@@ -28,6 +28,8 @@ NUMBERS = ["127.1", "2130706433", "010.0.0.1", "0x7f.0.0.1", "0X7F000001", "256.
         ("http://[::1]:65535/x", "http://[::1]:65535/x"),
         ("https://bücher.example", "https://bücher.example"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("https://xn--n3h.net", "https://xn--n3h.net"),
+        ("https://my_app.xn--bcher-kva.example.", "https://my_app.xn--bcher-kva.example."),
         ("https://a_b.example/%20x", "https://a_b.example/%20x"),
     ],
 )
@@ -62,7 +64,9 @@ def test_a_base(text: str, wanted: str) -> None:
         ("https://[::g]", "no valid host and port"),
         ("https://[1:2]", "not an IPv6 address"),
         ("https://h!", "not a valid host name"),
-        ("https://xn--a.example", "not a valid host name"),
+        ("https://a..b", "not a valid host name"),
+        ("https://.a", "not a valid host name"),
+        ("https://a..", "not a valid host name"),
         ("https://☃.example", "not a valid host name"),
         ("http://127\u30020\u30020\u30021", "another host to other programs"),
         ("http://127\uff0e0\uff0e0\uff0e1", "another host to other programs"),
@@ -77,7 +81,7 @@ def test_a_base(text: str, wanted: str) -> None:
         *((f"http://{host}:8787", "not an IPv4 address") for host in NUMBERS),
     ],
 )
-def test_no_base(text: str, says: str) -> None:
+def test_not_a_base(text: str, says: str) -> None:
     with pytest.raises(InvalidValue) as invalid:
         urls.base_url(text)
     assert says in invalid.value.message
@@ -127,7 +131,7 @@ def test_an_abort(endpoint: str, wanted: str) -> None:
         ("https://", "no valid host and port"),
     ],
 )
-def test_no_abort(endpoint: str, says: str) -> None:
+def test_not_an_abort(endpoint: str, says: str) -> None:
     with pytest.raises(InvalidValue) as invalid:
         urls.abort_url("https://h/base", endpoint, "s1")
     assert says in invalid.value.message
@@ -232,7 +236,7 @@ def test_a_segment_of_a_path(text: str, wanted: str) -> None:
     assert urls.escaped(text) == wanted
 
 
-def test_a_target_is_taken_as_it_stands() -> None:
+def test_a_target_is_returned_unchanged() -> None:
     for text in ("https://h/{session}/control/abort", "HTTP://h:1/x?cap=1"):
         assert urls.target(text) == text
     with pytest.raises(InvalidValue, match="fragment"):

@@ -130,7 +130,13 @@ class TestStatus:
         }
 
     @pytest.mark.parametrize(
-        ("stopped_at", "status"), [("2026-05-24T15:29:59Z", "ready"), ("2026-05-24T15:30:01Z", "failed")]
+        ("stopped_at", "status"),
+        [
+            ("2026-05-24T15:29:59Z", "ready"),
+            ("2026-05-24T15:29:59.999Z", "ready"),
+            ("2026-05-24T15:30:00Z", "failed"),
+            ("2026-05-24T15:30:01Z", "failed"),
+        ],
     )
     def test_a_start_that_was_put_off_does_not_undo_a_later_abort(self, stopped_at: str, status: str) -> None:
         started = Response(201, msgspec.json.encode({"subjects": SUBJECTS}))
@@ -268,7 +274,7 @@ class TestAbort:
             verbs.abort(asked.target, asked.client)
         assert refused.value.exit_code == Exit.RUNTIME
 
-    def test_a_worker_that_serves_no_abort_is_70(self) -> None:
+    def test_a_worker_without_any_abort_route_is_70(self) -> None:
         asked = Asked(Response(404), Response(404))
         with pytest.raises(Refused, match="does not serve"):
             verbs.abort(asked.target, asked.client)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from exec_cf import answers, urls
+from exec_cf import answers, settings, urls
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.world import World
 
@@ -47,8 +47,19 @@ class Site:
         if self.url.startswith("http:") and not urls.is_loopback(self.url):
             raise RequestError("it is not served over https")
         headers = {"authorization": f"Bearer {self._token}"} if with_token and self._token else {}
+        headers |= self._service_token()
         request = Request(method=method, url=self.url + path, timeout_ms=_TIMEOUT_MS, headers=headers, read_body=True)
         return self._world.exchange(request)
+
+    def _service_token(self) -> dict[str, str]:
+        """Return the headers that Cloudflare Access lets pass, if the environment has them for this very address."""
+        current, _, _ = settings.read(self._world.environ)
+        if not current.access_client_id or urls.origin_of(current.url) != urls.origin_of(self.url):
+            return {}
+        return {
+            "cf-access-client-id": current.access_client_id,
+            "cf-access-client-secret": current.access_client_secret,
+        }
 
 
 def _is_json(response: Response) -> bool:

@@ -26,7 +26,7 @@ from tests.deploy.documents import (
 from tests.support.caller import Caller, text_of
 from tests.support.cloudflare import ACCOUNT, TOKEN, Account, Cloudflare
 from tests.support.cloudflare.server import Reply, answered, dripping, lost, refused, unheard
-from tests.support.manners import Manner, Server, in_turn, redirect, status
+from tests.support.manners import Call, Manner, Server, in_turn, redirect, status
 from tests.support.nats import NatsServer
 from tests.support.specs import spec
 from tests.support.world import LiveWorld
@@ -551,6 +551,24 @@ def test_a_redirect_to_a_login_page_is_not_the_worker(api: Cloudflare, elsewhere
     assert desk.deploy("--wait", "0") == 0
     assert desk.printed["status"] == "pending"
     assert "does not report version" in desk.said
+
+
+def test_behind_access_the_service_token_is_shown(api: Cloudflare, elsewhere: Callable[[Any], None]) -> None:
+    """To the address that the environment names it for, and to no other."""
+    up = told(carried().version)
+
+    def guarded(call: Call) -> None:
+        headers = call.head.headers
+        shown = (headers.get("cf-access-client-id"), headers.get("cf-access-client-secret")) == ("id", "secret")
+        (up if shown else redirect("https://acme.cloudflareaccess.com/login"))(call)
+
+    elsewhere(guarded)
+    url = api.address(api.account, None)  # type: ignore[arg-type]
+    service = {"CF_ACCESS_CLIENT_ID": "id", "CF_ACCESS_CLIENT_SECRET": "secret"}
+    for own, expected in ((url, "ready"), ("https://other.example", "pending"), ("", "pending")):
+        desk = Desk(api, environ={**service, "CF_WORKER_URL": own})
+        assert desk.deploy("--wait", "0") == 0
+        assert desk.printed["status"] == expected
 
 
 def test_a_worker_that_does_not_answer_yet_is_pending_and_the_next_run_waits_only(

@@ -7,6 +7,7 @@ when it is as large as an input may be.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Protocol
 
 import msgspec
@@ -83,7 +84,8 @@ class Parts(msgspec.Struct, frozen=True):
     shapes: list[Shape]
 
     def write(self, size: int, numbers: Iterator[int]) -> str:
-        return "".join(shape.write(size // len(self.shapes), numbers) for shape in self.shapes)
+        room = size // max(1, sum(not isinstance(shape, Word) for shape in self.shapes))
+        return "".join(shape.write(room, numbers) for shape in self.shapes)
 
 
 FIELDS = sorted(
@@ -115,56 +117,83 @@ CHARS = [
     *("\\n", "\\x00", "\\u202e", "\\ud83d\\ude00", "\\ud800", "\\\n ", "{session}", "..", "./", "\ta"),
 ]
 WORDS = [
-    *("a", "k%d", "1", "1.5", "~", "true", "''", '""', "[]", "{}", "*a", "*b", "*c%d", "?", "-", "<<", ".inf", "0x1f"),
+    *(
+        "a",
+        "k%d",
+        "1",
+        "1.5",
+        "~",
+        "true",
+        "''",
+        '""',
+        "[]",
+        "{}",
+        "*a",
+        "*b",
+        "*c%d",
+        ".inf",
+        "0x1f",
+        "- a",
+        "echo",
+        "v2",
+    ),
     *(
         "!x y",
         "!!int x",
         "!!str",
         "!!binary x",
-        "!e!x y",
         "!<x> y",
         "! x",
         "&a x",
         "&b []",
         "&c%d x",
         '"\\ud800"',
-        "- a",
+        "https://h",
+        "ftp://h",
     ),
     *(
-        '"\\q"',
         "{a: b, a: b}",
         "{<<: *a}",
         "{<<: [*a, *b]}",
         "{<<: x}",
-        "{*a : x}",
+        "{*a : v}",
         "[? a : b]",
         "{[]: a}",
         "{? }",
-        "# c\n",
-    ),
-    *(
-        "echo",
-        "v2",
-        "https://h",
-        "ftp://h",
         "https://a:b@h",
-        "http://[::1]:80",
-        "//h",
-        "C:\\a",
-        "@",
-        "`",
-        "|",
-        ">",
-        "]",
-        "}",
     ),
 ]
-LINES = [
+ODD_WORDS = [
+    *('"\\q"', "!e!x y", "@", "`", "|", ">", "]", "}", "?", "-", "<<", "# c\n", "http://[::1]:80", "//h", "C:\\a")
+]
+PAIRS = [
     *(
+        "k%d: v\n",
+        "name: v\n",
+        "k%d:\n",
+        "<<: *a\n",
+        "? k%d\n: v\n",
+        "[a]: b\n",
+        "&a%d k%d: v\n",
+        "*a : v\n",
+        "k%d: !x y\n",
+        "a: b\n",
+    ),
+    *(
+        "k%d: |\n a\n",
+        "k%d: >\n a\n  b\n",
+        "k%d: 'a\n b'\n",
+        "k%d: &a [x]\n",
+        "k%d: &a {x: y}\n",
         "# c\n",
         "\n",
         " \n",
         "\t\n",
+        "é%d: v\n",
+    ),
+]
+ODD_LINES = [
+    *(
         "---\n",
         "...\n",
         "%TAG !e%d! x\n",
@@ -173,52 +202,54 @@ LINES = [
         "%X y\n",
         "- a\n",
         "-\n",
-    ),
-    *(
         "? a\n",
         ": b\n",
-        "k%d: v\n",
-        "name: v\n",
-        "k%d:\n",
-        "<<: *a\n",
         "- - a\n",
-        "[a]: b\n",
-        "&a%d k%d: v\n",
-        "*a : v\n",
     ),
-    *(
-        "k%d: !x y\n",
-        "k%d: |\n a\n",
-        "k%d: >\n a\n  b\n",
-        "k%d: 'a\n b'\n",
-        "a\n",
-        " a\n",
-        "  a\n",
-        "\r",
-        "\ufeff",
-        "é: v\n",
-    ),
+    *("a\n", " a\n", "  a\n", "\r", "\ufeff", "- "),
 ]
 
 
 def shapes() -> st.SearchStrategy[Shape]:
-    """Return a strategy of whole documents."""
-    values = st.recursive(_leaves(), _collections, max_leaves=5)
-    lines = st.one_of(
-        st.sampled_from(LINES).map(Word),
-        st.builds(Parts, st.tuples(_keys(), values, st.just(Word("\n"))).map(list)),
-        st.builds(
-            Parts, st.tuples(st.sampled_from(["- ", "? ", "--- ", "- - - "]).map(Word), values, _NEWLINE).map(list)
-        ),
-        st.builds(
-            Long, st.sampled_from(["k%d: |\n ", "k%d: >\n ", "# ", "%X "]), st.sampled_from(CHARS), st.just("\n")
-        ),
+    """Return a strategy of whole documents: most are mappings, as specs are, and of some every line is odd."""
+    values = st.recursive(_leaves(WORDS), _collections, max_leaves=5)
+    pairs = st.one_of(
+        st.sampled_from(PAIRS).map(Word),
+        st.builds(Parts, st.tuples(_keys(), values, _NEWLINE).map(list)),
+        st.builds(Parts, st.tuples(_keys(), values, _NEWLINE).map(list)),
+        st.builds(Long, st.sampled_from(["k%d: |\n ", "k%d: >\n ", "# "]), st.sampled_from(CHARS), st.just("\n")),
     )
-    blocks = st.one_of(lines, st.builds(Many, _EMPTY, _EMPTY, lines, _EMPTY, _EMPTY, _SHARES))
     under = st.builds(
-        Many, st.sampled_from(["env:\n", "labels:\n", "tmux:\n", "a:\n"]), st.just(" "), lines, _EMPTY, _EMPTY, _SHARES
+        Many, st.sampled_from(["env:\n", "labels:\n", "tmux:\n", "a:\n"]), st.just(" "), pairs, _EMPTY, _EMPTY, _SHARES
     )
-    return st.builds(Parts, st.lists(blocks | under, min_size=1, max_size=4))
+    begins = st.sampled_from(["- ", "? ", "--- ", "- - - ", "k%d: "]).map(Word)
+    odd = st.one_of(
+        st.sampled_from(ODD_LINES + PAIRS).map(Word),
+        st.builds(Parts, st.tuples(begins, st.recursive(_leaves(WORDS + ODD_WORDS), _collections), _NEWLINE).map(list)),
+        st.builds(Long, st.sampled_from(["%X ", "'", "? "]), st.sampled_from(CHARS), st.just("\n")),
+    )
+    return st.one_of(_lines(pairs | under), _lines(pairs | under), _lines(odd))
+
+
+def _lines(line: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
+    """Return a strategy of lines, each once or as often as it fits."""
+    return st.builds(
+        Parts, st.lists(line | st.builds(Many, _EMPTY, _EMPTY, line, _EMPTY, _EMPTY, _SHARES), min_size=1, max_size=3)
+    )
+
+
+def combinations() -> Iterator[Shape]:
+    """Yield what a random search may miss: every line repeated, and every value long, repeated, and used again."""
+    yield from (Many("", "", Word(line), "", "", 0.0) for line in PAIRS + ODD_LINES)
+    for (begin, end), char in product(_QUOTES, CHARS):
+        yield Long("k: " + begin, char, end)
+    for (begin, prefix, separator, end), word in product(_CONTEXTS, WORDS):
+        values = Many(begin, prefix, Word(word), separator, end, 0.0)
+        yield Parts([Word("k: "), values])
+        for use in _USES:
+            yield Parts([Word("k: [&a "), values, Word(", "), Many("", "", Word(use), ", ", "", 0.0), Word("]")])
+    for char, word in product(CHARS, WORDS[::4]):
+        yield Parts([Long('? "', char, '"\n: '), Many("[", "", Word(word), ", ", "]", 0.0)])
 
 
 _EMPTY = st.just("")
@@ -230,6 +261,18 @@ _CONTEXTS = [
     ("{", "<<: ", ", ", "}"),
     ("{", "", ", ", "}"),
     ("{", "a: ", ", ", "}"),
+]
+_USES = ["*a", "[*a]", "{<<: *a}", "{<<: [*a, *a]}", "{*a : v}", "{k%d: *a}", "{a: b, <<: *a, c: d}", "? *a", "!x *a"]
+_QUOTES = [
+    ("", ""),
+    ('"', '"'),
+    ("'", "'"),
+    ("&a ", ""),
+    ('&a "', '"'),
+    ("!", " x"),
+    ("*", ""),
+    ("https://", ""),
+    ('"', ""),
 ]
 _BRACKETS = [
     ("[", "]"),
@@ -251,22 +294,10 @@ def _keys() -> st.SearchStrategy[Shape]:
     return fields | long
 
 
-def _leaves() -> st.SearchStrategy[Shape]:
-    quotes = st.sampled_from(
-        [
-            ("", ""),
-            ('"', '"'),
-            ("'", "'"),
-            ("&a ", ""),
-            ('&a "', '"'),
-            ("!", " x"),
-            ("*", ""),
-            ("https://", ""),
-            ('"', ""),
-        ]
-    )
+def _leaves(words: list[str]) -> st.SearchStrategy[Shape]:
+    quotes = st.sampled_from(_QUOTES)
     long = st.builds(lambda quote, char: Long(quote[0], char, quote[1]), quotes, st.sampled_from(CHARS))
-    return st.sampled_from(WORDS).map(Word) | long
+    return st.one_of(st.sampled_from(words).map(Word), st.sampled_from(words).map(Word), long)
 
 
 def _collections(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
@@ -284,7 +315,25 @@ def _collections(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
         lambda pair, shape, depth: Nested(pair[0], shape, pair[1], depth),
         st.sampled_from(_BRACKETS),
         inner,
-        st.integers(1, 40),
+        st.sampled_from([1, 1, 2, 5, 20, 30, 40]),
     )
     pair = st.builds(lambda first, second: Parts([Word("["), first, Word(", "), second, Word("]")]), inner, inner)
-    return many | nested | pair
+    return many | nested | pair | _used_again(inner)
+
+
+def _used_again(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
+    """Return a strategy of something large, and of as many uses of it as fit beside it."""
+    return st.builds(
+        lambda context, shape, use: Parts(
+            [
+                Word("[&a "),
+                Many(context[0], context[1], shape, context[2], context[3], 0.0),
+                Word(", "),
+                Many("", "", Word(use), ", ", "", 0.0),
+                Word("]"),
+            ]
+        ),
+        st.sampled_from(_CONTEXTS[:3]),
+        inner,
+        st.sampled_from(_USES),
+    )

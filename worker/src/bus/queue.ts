@@ -39,7 +39,8 @@ export class PromptQueue {
 
   /** Reply subjects of the streams that are acknowledged and not ended. */
   get openStreams(): string[] {
-    return [...(this.#running ? [this.#running.job] : []), ...this.#waiting].map((job) => job.reply.subject);
+    const jobs = [...(this.#running ? [this.#running.job] : []), ...this.#waiting];
+    return jobs.filter(({ reply }) => reply.isHeard).map(({ reply }) => reply.subject);
   }
 
   /** Acknowledges a job and runs it in its turn; refuses it if too many are waiting. */
