@@ -92,7 +92,7 @@ class SessionState(msgspec.Struct, frozen=True):
     abort: str = ""
     """The URL that stops the agent; empty when the Worker names none."""
     seen_at: datetime | None = None
-    """When this was so by the clock of the Worker, which `stopped_at` is told by too; in whole seconds."""
+    """The time of the answer by the Worker's clock, which `stopped_at` is by too; in whole seconds."""
 
 
 class _Subjects(msgspec.Struct, frozen=True):
@@ -271,5 +271,5 @@ class Answer:
 
 
 def _abort_url(base: str, path: str) -> str:
-    """Return *path* of the Worker below *base*; empty when it is no path. Raises `InvalidValue`."""
+    """Return *path* of the Worker below *base*; empty when it is not a path. Raises `InvalidValue`."""
     return urls.below(base, path) if path.startswith("/") else ""

@@ -36,8 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Setting(msgspec.Struct, frozen=True):
     """One variable. *parse* turns its text, which is not empty, into its value, or raises `InvalidValue`.
 
-    A variable with a *cap* is a number, one whose *default* is True a switch. There the default stands in for anything
-    else, and the cap for any larger number, each with a diagnostic.
+    A variable with a *cap* is a number, one whose *default* is True a switch. Anything else means the default, and a
+    larger number the cap, each with a diagnostic.
     """
 
     field: str
@@ -64,7 +64,13 @@ def bearer(text: str) -> str:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("url", "CF_WORKER_URL", "base URL of the Worker; takes precedence over `cf-worker.script`", "", base_url),
+    Setting(
+        "url",
+        "CF_WORKER_URL",
+        "base URL of the Worker; takes precedence over `cf-worker.script`, but a handle keeps its own Worker",
+        "",
+        base_url,
+    ),
     Setting(
         "owner",
         "OPEN_AGENT_OWNER",

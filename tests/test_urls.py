@@ -81,7 +81,7 @@ def test_a_base(text: str, wanted: str) -> None:
         *((f"http://{host}:8787", "not an IPv4 address") for host in NUMBERS),
     ],
 )
-def test_no_base(text: str, says: str) -> None:
+def test_not_a_base(text: str, says: str) -> None:
     with pytest.raises(InvalidValue) as invalid:
         urls.base_url(text)
     assert says in invalid.value.message
@@ -131,7 +131,7 @@ def test_an_abort(endpoint: str, wanted: str) -> None:
         ("https://", "no usable host and port"),
     ],
 )
-def test_no_abort(endpoint: str, says: str) -> None:
+def test_not_an_abort(endpoint: str, says: str) -> None:
     with pytest.raises(InvalidValue) as invalid:
         urls.abort_url("https://h/base", endpoint, "s1")
     assert says in invalid.value.message
@@ -236,7 +236,7 @@ def test_a_segment_of_a_path(text: str, wanted: str) -> None:
     assert urls.escaped(text) == wanted
 
 
-def test_a_target_is_taken_as_it_stands() -> None:
+def test_a_target_is_returned_unchanged() -> None:
     for text in ("https://h/{session}/control/abort", "HTTP://h:1/x?cap=1"):
         assert urls.target(text) == text
     with pytest.raises(InvalidValue, match="fragment"):
