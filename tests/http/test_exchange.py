@@ -57,6 +57,13 @@ def test_what_is_no_answer_is_told_in_words(manner: Manner, words: str) -> None:
                 get(f"{server.url}/health")
 
 
+@pytest.mark.parametrize("host", ["010.0.0.1", "256.1.1.1", "a..b\u3002", "\u00ad"])
+def test_a_host_that_cannot_be_asked_is_a_failed_request(host: str) -> None:
+    """A handle of an earlier release may hold one."""
+    with pytest.raises(RequestError, match=r"^the URL has no usable host$"):
+        get(f"http://{host}/", SOON_MS)
+
+
 @pytest.mark.parametrize("manner", STALLED.values(), ids=STALLED)
 def test_an_attempt_ends_at_its_limit_whatever_the_peer_does(manner: Manner) -> None:
     with Server(manner) as server, pytest.raises(RequestError, match=f"timed out after {SOON_MS} ms"):
