@@ -274,7 +274,7 @@ class TestAbort:
             verbs.abort(asked.target, asked.client)
         assert refused.value.exit_code == Exit.RUNTIME
 
-    def test_a_worker_that_serves_no_abort_is_70(self) -> None:
+    def test_a_worker_without_any_abort_route_is_70(self) -> None:
         asked = Asked(Response(404), Response(404))
         with pytest.raises(Refused, match="does not serve"):
             verbs.abort(asked.target, asked.client)
