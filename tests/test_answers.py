@@ -50,12 +50,12 @@ def failure(response: Response, token: str = "") -> WorkerError:
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 599])
 def test_what_may_pass(code: int) -> None:
-    assert answer("start", Response(code)).may_pass
+    assert answer("start", Response(code)).is_retryable
 
 
 @pytest.mark.parametrize("code", [200, 201, 301, 308, 400, 401, 403, 404, 405, 409, 410, 413, 415])
 def test_what_will_not_pass(code: int) -> None:
-    assert not answer("start", Response(code)).may_pass
+    assert not answer("start", Response(code)).is_retryable
 
 
 class TestStarted:

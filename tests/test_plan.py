@@ -129,7 +129,7 @@ def test_a_start_that_no_worker_would_read_is_refused(field: str, text: str) -> 
     for more in (1, 40):
         code, (problem,) = refusal(spec("https://h", text.format("x" * (room + more))))
         assert code is Exit.INPUT
-        assert f": {field}: makes a start of " in problem
+        assert f": {field}: makes the start request " in problem
     made, _ = planned(spec("https://h", text.format("x" * room)))
     assert len(start_body(made)) == MAX_START_BYTES
 

@@ -211,5 +211,5 @@ def test_whatever_happens_to_a_start_a_possible_agent_is_told() -> None:
     with pytest.raises(ZeroDivisionError):
         spawn.spawn(prepared, client, NOW.timestamp)
     assert [note.message for note in told] == [
-        "a start got no answer: an agent may be running in session lead-engineer"
+        "a start got no response: an agent may be running in session lead-engineer"
     ]

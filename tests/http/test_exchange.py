@@ -246,7 +246,10 @@ class TestProxy:
         assert proxy.heads == []
 
     def test_a_tunnel_that_is_refused_is_told_without_its_words(self) -> None:
-        for code, words in ((403, "refuses a connection to the Worker (HTTP 403)"), (407, "wants other credentials")):
+        for code, words in (
+            (403, "refuses a connection to the Worker (HTTP 403)"),
+            (407, "requires other credentials"),
+        ):
             refusal = manners.raw(f"HTTP/1.1 {code} hush hush\r\ncontent-length: 0\r\n\r\n".encode())
             with Server(refusal) as proxy, pytest.raises(RequestError) as failed:
                 get("https://worker.example/", https_proxy=proxy.url)
