@@ -1,5 +1,6 @@
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import type { Reply } from "./reply.ts";
+import type { OpenStream } from "./turns.ts";
 
 /** How many prompts may wait behind the one being answered. */
 export const QUEUE_LIMIT = 16;
@@ -10,7 +11,10 @@ const CROWDED: Fault = {
 };
 
 export interface Job {
-  readonly prompt: string;
+  /** The id of its turn. */
+  readonly id: string;
+  /** Undefined for a turn that is running already. */
+  readonly prompt: string | undefined;
   readonly reply: Reply;
 }
 
@@ -37,9 +41,13 @@ export class PromptQueue {
     return this.#running !== undefined;
   }
 
-  /** Reply subjects of the streams that are acknowledged and not ended. */
-  get openStreams(): string[] {
-    return [...(this.#running ? [this.#running.job] : []), ...this.#waiting].map((job) => job.reply.subject);
+  /** The streams that are acknowledged and not ended. */
+  get openStreams(): OpenStream[] {
+    const running = this.#running?.job;
+    return [
+      ...(running ? [{ subject: running.reply.subject, turn: running.id }] : []),
+      ...this.#waiting.map(({ reply }) => ({ subject: reply.subject })),
+    ];
   }
 
   /** Acknowledges a job and runs it in its turn; refuses it if too many are waiting. */
@@ -50,6 +58,14 @@ export class PromptQueue {
     }
     job.reply.ack();
     this.#waiting.push(job);
+    this.#next();
+    this.changed();
+  }
+
+  /** Goes on with a job that was acknowledged in an earlier life. */
+  resume(job: Job): void {
+    job.reply.resume();
+    this.#waiting.unshift(job);
     this.#next();
     this.changed();
   }

@@ -47,6 +47,11 @@ export class Reply implements Stream {
 
   ack(): void {
     this.status("ack");
+    this.resume();
+  }
+
+  /** Keeps a stream alive that was acknowledged. */
+  resume(): void {
     this.#keepalive = setInterval(() => this.#stayAlive(), KEEPALIVE_MS);
   }
 

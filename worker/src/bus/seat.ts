@@ -11,7 +11,7 @@ import type { Outbox } from "./outbox.ts";
 import { type Job, PromptQueue } from "./queue.ts";
 import { redirectOf } from "./redirect.ts";
 import { Reply } from "./reply.ts";
-import type { Part, Sink, TurnRunner } from "./turns.ts";
+import type { OpenStream, Part, Sink, TurnRunner } from "./turns.ts";
 
 /** Seconds between two heartbeats. */
 export const HEARTBEAT_S = 30;
@@ -75,7 +75,7 @@ export class Seat {
     return this.#queue.busy;
   }
 
-  get openStreams(): string[] {
+  get openStreams(): OpenStream[] {
     return this.#queue.openStreams;
   }
 
@@ -114,6 +114,12 @@ export class Seat {
     const reply = new Reply(this.around.outbox, subject, this.#share);
     if (fault) reply.fail(fault);
     else reply.abort();
+  }
+
+  /** Goes on with a turn whose stream an earlier life of this side of the bus left open. */
+  resume(subject: string, id: string): void {
+    const reply = new Reply(this.around.outbox, subject, this.#share);
+    this.#queue.resume({ id, prompt: undefined, reply });
   }
 
   heartbeat(): Uint8Array {
@@ -162,7 +168,8 @@ export class Seat {
     try {
       const isFull = data.length <= this.#maxRequest && !reply.reserve(data.length);
       if (isFull) throw new WorkerError(FULL);
-      this.#queue.submit({ prompt: envelopeOf(data, this.#maxRequest).prompt, reply });
+      const { prompt } = envelopeOf(data, this.#maxRequest);
+      this.#queue.submit({ id: crypto.randomUUID(), prompt, reply });
     } catch (thrown) {
       reply.fail(faultOf(thrown));
     }
@@ -176,33 +183,37 @@ export class Seat {
     if (this.#redirects.includes(digest)) return;
     this.#redirects = [...this.#redirects, digest].slice(-MAX_REDIRECTS);
     const reply = new Reply(this.around.outbox, redirect.reply, this.#share);
-    if (reply.reserve(payload.length)) this.#queue.redirect({ prompt, reply });
+    if (reply.reserve(payload.length)) this.#queue.redirect({ id: crypto.randomUUID(), prompt, reply });
     else reply.fail(FULL);
   }
 
-  async #answer({ prompt, reply }: Job, signal: AbortSignal): Promise<void> {
+  async #answer({ id, prompt, reply }: Job, signal: AbortSignal): Promise<void> {
     const { runner, outbox } = this.around;
-    const id = crypto.randomUUID();
     signal.addEventListener("abort", () => runner.cancel(this.session, id));
     await outbox.drained();
     signal.throwIfAborted();
     const sink: Sink = {
-      parts: (parts) => this.#say(parts, reply),
+      parts: async (parts) => {
+        this.#say(parts, reply);
+        await outbox.drained();
+      },
       ask: (question) => outcomeOf(() => this.#ask(question, reply, signal)),
     };
-    const { rest, fault } = await runner.turn(
-      this.session,
-      { id, prompt, maxPayload: outbox.maxPayload },
-      sink,
-    );
+    const { rest, fault } = await (prompt === undefined
+      ? runner.rejoin(this.session, id, sink)
+      : runner.turn(this.session, { id, prompt, maxPayload: outbox.maxPayload }, sink));
     if (signal.aborted) return;
-    say(rest, reply);
+    this.#say(rest, reply);
     if (fault) throw new WorkerError(fault);
   }
 
-  async #say(parts: readonly Part[], reply: Reply): Promise<void> {
-    say(parts, reply);
-    await this.around.outbox.drained();
+  /** What cannot be said ends its stream, and concerns whoever listens, not whoever speaks. */
+  #say(parts: readonly Part[], reply: Reply): void {
+    try {
+      say(parts, reply);
+    } catch (thrown) {
+      reply.fail(faultOf(thrown));
+    }
   }
 
   async #ask(question: string, reply: Reply, signal: AbortSignal): Promise<string> {
