@@ -308,6 +308,7 @@ async def test_idle_agents_of_a_hub_stop_themselves(field: Field) -> None:
     subject = field.start("prompted")
     field.deploy(AGENT_IDLE_LIMIT_S="6")
     async with Caller.connected(field.bus.url) as caller:
+        await until(lambda: field.view("prompted")["state"] == "ready")
         deadline = time.monotonic() + LIMIT_S
         while field.view("idle")["state"] != "stopped":
             assert time.monotonic() < deadline

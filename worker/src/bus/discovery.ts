@@ -1,3 +1,4 @@
+import { isReplySubject } from "../subjects.ts";
 import type { Connection, Incoming } from "./connection.ts";
 import type { Seat } from "./seat.ts";
 
@@ -43,7 +44,7 @@ export class Discovery {
   }
 
   #answer(connection: Connection, { subject, reply }: Incoming): void {
-    if (reply === "") return;
+    if (!isReplySubject(reply)) return;
     const [, verb, , id] = subject.split(".");
     const asked = id === undefined ? this.seats.values() : [this.#byId.get(id)];
     for (const seat of asked) {
