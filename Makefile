@@ -29,6 +29,10 @@ setup: $(READY) ## install what development needs into .venv
 demo: $(READY) worker ## run the main job for real: a bus, a Worker, two spawns, a prompt, an abort
 	$(BIN)/python -m examples.demo
 
+.PHONY: demo-deploy
+demo-deploy: $(READY) worker ## show a deployment: from nothing to an agent and back, with a stand-in for Cloudflare's API
+	$(BIN)/python -m examples.demo_deploy
+
 .PHONY: check
 check: $(READY) check-worker check-workflows ## lint, type-check, check generated files
 	$(BIN)/ruff format --check --quiet
@@ -45,8 +49,12 @@ test: $(READY) worker ## set everything up and run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: fuzz
-fuzz: $(READY) ## 100,000 mutated specs: an exit code of the contract, or it is a bug
+# A fresh seed each time; FUZZ_SEED=... repeats a run, which prints it.
+fuzz: export FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
+fuzz: $(READY) ## mutated specs, costly documents, and every property with examples that were never tried
+	@echo "FUZZ_SEED=$(FUZZ_SEED)"
 	$(BIN)/python -m pytest -m fuzz tests/test_fuzz.py
+	$(BIN)/python -m pytest -m "hypothesis and not slow" --hypothesis-profile explore --hypothesis-seed $(FUZZ_SEED) tests/test_*.py tests/document
 
 .PHONY: schemas
 schemas: $(READY) ## generate schemas/ from the message structs

@@ -197,7 +197,7 @@ download() {
       exec 3>&1
       "with_$downloader" "$from/$1" | head -c "$2" >"$scratch/$1" || echo 'not written' >&3
     )
-    outcome=$(say "${outcome##*"$newline"}" | sed 's/[^ -~]//g')
+    outcome=${outcome##*"$newline"}
     case $outcome in
       'done') return ;;
       'not written') fail "cannot write $1 into $to: check the space left there" ;;
@@ -221,7 +221,7 @@ sha256() {
 # Sets `downloaders` to those that are here, the best first.
 check_tools() {
   missing=
-  for tool in cat chmod cut grep gzip head mkdir mv rm sed tar uname; do
+  for tool in cat cut grep gzip head mkdir mv rm sed tar uname; do
     have "$tool" || missing="$missing, $tool"
   done
   [ -z "$missing" ] || fail "not found: ${missing#, }: install what is missing"
@@ -282,11 +282,10 @@ choose_archive() {
 # Sets `new` to the program that the verified archive holds, and `said` to what it says of itself.
 unpack() {
   # A name given to tar itself would be taken apart: a backslash in it is an escape, a colon ends a host.
-  (cd "$scratch" && tar -xzof - <"$archive") ||
+  (cd "$scratch" && tar -xzf - <"$archive") ||
     fail "cannot unpack $archive into $to: check the space left there"
   new=$scratch/${archive%.tar.gz}/$program
   [ -f "$new" ] || fail "$archive does not hold $program"
-  chmod 755 "$new"
   code=0
   said=$("$new" --version </dev/null) || code=$?
   case $code:$said in

@@ -29,7 +29,7 @@ class Process:
     read = staticmethod(streams.read)
     check_writable = staticmethod(streams.check_stdout)
     write = staticmethod(streams.write_stdout)
-    error = staticmethod(streams.error_line)
+    error = streams.Stderr().write_line
     read_secret = staticmethod(files.read_secret)
     create_secret = staticmethod(files.create_secret)
     _network: "Network | None" = None

@@ -6,13 +6,14 @@ from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 
-from exec_cf import states, urls
+from exec_cf import edge, states, urls
 from exec_cf._version import version
 from exec_cf.display import truncated
 from exec_cf.errors import InvalidValue
 from exec_cf.http import Response
 from exec_cf.messages import BusBlock
 from exec_cf.plan import Plan
+from exec_cf.settings import Settings
 
 MAX_CAUSE_CHARS = 300
 """Characters of a Worker's own text that are shown."""
@@ -67,7 +68,7 @@ def health(response: Response) -> Health | None:
         return None
     try:
         said = msgspec.json.decode(response.body, type=Health)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: text that is not UTF-8
         return None
     return said if said.agent == "open-agent" else None
 
@@ -90,6 +91,8 @@ class SessionState(msgspec.Struct, frozen=True):
     stopped_at: datetime | None = None
     abort: str = ""
     """The URL that stops the agent; empty when the Worker names none."""
+    seen_at: datetime | None = None
+    """When this was so by the clock of the Worker, which `stopped_at` is told by too; in whole seconds."""
 
 
 class _Subjects(msgspec.Struct, frozen=True):
@@ -126,16 +129,22 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 class Answer:
-    """A response of the Worker to *verb* (`start`, `status` or `abort`), with which every cause begins.
+    """A response to *verb* (`start`, `status` or `abort`), with which every cause begins.
 
-    Text of the Worker is shown shortened, printable, and without *token*.
+    Text of the Worker is shown shortened, printable, and without the secrets of *settings*. Of whatever answers in its
+    place no text is shown; *is_foreign* says that the response need not be a Worker's.
     """
 
-    def __init__(self, verb: str, response: Response, token: str) -> None:
+    def __init__(self, verb: str, response: Response, settings: Settings, *, is_foreign: bool = False) -> None:
         self._verb = verb
         self._response = response
-        self._token = token
+        self._settings = settings
         self.status = response.status
+        self.resent = response.resent
+        """Whether the request may have taken effect before, since it was sent twice."""
+        self._stranger = edge.stranger(response, sends_service_token=bool(settings.access_client_id))
+        if not self._stranger and not is_foreign:
+            self._stranger = edge.page(response) or edge.elsewhere(response)
 
     @property
     def may_pass(self) -> bool:
@@ -145,12 +154,12 @@ class Answer:
     @property
     def lacks_route(self) -> bool:
         """Whether the Worker does not serve the route."""
-        return self.status in {404, 405}
+        return self.status in {404, 405} and not self._stranger
 
     @property
     def problem(self) -> str:
-        """The HTTP status, with the Worker's own message where there is one."""
-        return self._with_message(f"HTTP {self.status}")
+        """The HTTP status, with the Worker's own message where there is one, or who answered in its place."""
+        return self._stranger or self._with_message(f"HTTP {self.status}")
 
     def started(self, plan: Plan, *, maybe_started: bool) -> Started:
         """Return the agent that was started for *plan*. Raises `WorkerError` when it is not the agent of the plan."""
@@ -188,7 +197,13 @@ class Answer:
             abort = _abort_url(plan.base, body.abort or "")
         except InvalidValue:
             abort = ""
-        return SessionState(self._redacted(body.state), self._redacted(body.cause or ""), body.stopped_at, abort)
+        return SessionState(
+            self._redacted(body.state),
+            self._redacted(body.cause or ""),
+            body.stopped_at,
+            abort,
+            self._response.date,
+        )
 
     def check_stopped(self) -> None:
         """Return when the agent is stopped; 410 says that it was gone already.
@@ -201,19 +216,28 @@ class Answer:
             self._raise_for_status()
 
     def _raise_for_status(self) -> None:
+        if self._stranger:
+            self._fail(self._stranger)
         if 200 <= self.status < 300:
             return
-        cure = "set CF_WORKER_TOKEN to its CONTROL_TOKEN"
-        if self.status == 401 and not self._token:
-            self._fail(f"the Worker requires a token (HTTP 401); {cure}")
         if self.status in {401, 403}:
-            self._fail(f"the Worker refuses the token (HTTP {self.status}); {cure}")
+            self._fail(self._refusal())
         if self.status == 409:
             cause = f"{self._verb}: the session already runs with other settings (HTTP 409)"
             raise WorkerError(self._with_message(cause), conflict=True)
         if 300 <= self.status < 400:
             self._fail(f"the Worker redirects (HTTP {self.status}); use its final URL")
         self._fail(self.problem)
+
+    def _refusal(self) -> str:
+        """Return who refuses what with 401 or 403."""
+        cure = "set CF_WORKER_TOKEN to its CONTROL_TOKEN"
+        if not edge.is_workers_own(self._response):
+            what = f"HTTP {self.status} without a word of the Worker's own"
+            return f"{what}; if nothing in front of it refuses the request, {cure}"
+        if self.status == 401 and not self._settings.token:
+            return f"the Worker requires a token (HTTP 401); {cure}"
+        return f"the Worker refuses the token (HTTP {self.status}); {cure}"
 
     def _check_identity(self, plan: Plan, subjects: _Subjects | None, agent: str | None) -> None:
         for field in BusBlock.__struct_fields__ if subjects else ():
@@ -233,7 +257,7 @@ class Answer:
         """Return the body as *kind*, None when it is anything else."""
         try:
             return msgspec.json.decode(self._response.body, type=kind)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: text that is not UTF-8
             return None
 
     def _with_message(self, text: str) -> str:
@@ -241,7 +265,9 @@ class Answer:
         return f"{text}: {message}" if message else text
 
     def _redacted(self, text: str) -> str:
-        return truncated(text.replace(self._token, "***") if self._token else text, MAX_CAUSE_CHARS)
+        for secret in self._settings.secrets:
+            text = text.replace(secret, "***")
+        return truncated(text, MAX_CAUSE_CHARS)
 
 
 def _abort_url(base: str, path: str) -> str:

@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-
-from exec_cf import answers, routes
+from exec_cf import answers, edge, routes, urls
 from exec_cf._version import version
 from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.http import Request, RequestError, Response
-from exec_cf.plan import Plan
+from exec_cf.plan import Plan, start_body
 from exec_cf.settings import Settings
 from exec_cf.usage import VERBS
 from exec_cf.world import World
@@ -42,14 +40,18 @@ class Client:
         """
         statuses: list[int] = []
 
-        def ask() -> Response:
-            response = self._world.exchange(request)
+        def judge(response: Response) -> Response:
             statuses.append(response.status)
-            return _healthy(response)
+            return self._healthy(response)
 
-        request = Request(method="GET", url=routes.health(self.base), timeout_ms=self.settings.timeout_ms)
+        request = Request(
+            method="GET",
+            url=routes.health(self.base),
+            timeout_ms=self.settings.timeout_ms,
+            headers=self._service_token(self.base),
+        )
         try:
-            response, _ = self._attempt("healthcheck", ask)
+            response, _ = self._attempt("healthcheck", request, judge)
         except WorkerError as error:
             raise WorkerError(str(error), is_absent=statuses[-1:] == [404]) from None
         health = answers.health(response)
@@ -67,8 +69,8 @@ class Client:
             method="POST",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.bootstrap_timeout_ms,
-            headers={"content-type": "application/json", **self._authorization()},
-            body=msgspec.json.encode(_start_body(plan)),
+            headers={"content-type": "application/json", **self._authorization(), **self._service_token(self.base)},
+            body=start_body(plan),
             read_body=True,
         )
         try:
@@ -78,7 +80,7 @@ class Client:
         if answer.lacks_route:
             self.note(no_route("POST /agent/<session>", answer.status))
             return Started()
-        return answer.started(plan, maybe_started=attempts > 1)
+        return answer.started(plan, maybe_started=attempts > 1 or answer.resent)
 
     def status(self, plan: Plan) -> SessionState:
         """Return the state of the plan's session.
@@ -90,7 +92,7 @@ class Client:
             method="GET",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.timeout_ms,
-            headers=self._authorization(),
+            headers={**self._authorization(), **self._service_token(self.base)},
             read_body=True,
         )
         answer, _ = self._ask("status", request)
@@ -105,7 +107,7 @@ class Client:
             method="POST",
             url=url,
             timeout_ms=self.settings.timeout_ms,
-            headers=self._authorization() if with_token else {},
+            headers={**self._authorization(), **self._service_token(url)} if with_token else {},
             read_body=True,
         )
         answer, _ = self._ask("abort", request)
@@ -115,28 +117,57 @@ class Client:
         token = self.settings.token
         return {"authorization": f"Bearer {token}"} if token else {}
 
+    def _service_token(self, url: str) -> dict[str, str]:
+        """Return the headers that Cloudflare Access lets pass; none without them, and none to a foreign origin."""
+        if not self.settings.access_client_id or not self._is_own(url):
+            return {}
+        return {
+            "cf-access-client-id": self.settings.access_client_id,
+            "cf-access-client-secret": self.settings.access_client_secret,
+        }
+
+    def _is_own(self, url: str) -> bool:
+        return urls.origin_of(url) == urls.origin_of(self.base)
+
+    def _healthy(self, response: Response) -> Response:
+        """Return *response* if it is a healthy Worker's: a 2xx, and not the word of a page. Raises `RequestError`."""
+        stranger = edge.stranger(response, sends_service_token=bool(self.settings.access_client_id))
+        problem = stranger or edge.page(response) or edge.elsewhere(response)
+        if problem or not 200 <= response.status < 300:
+            raise _RefusalError(problem or f"HTTP {response.status}", response)
+        return response
+
     def _ask(self, verb: str, request: Request) -> tuple[Answer, int]:
         """Return the first answer that is not worth another attempt, and the number of its attempt."""
 
-        def ask() -> Answer:
-            answer = Answer(verb, self._world.exchange(request), self.settings.token)
+        def judge(response: Response) -> Answer:
+            answer = Answer(verb, response, self.settings, is_foreign=not self._is_own(request.url))
             if answer.may_pass:
-                raise RequestError(answer.problem)
+                raise _RefusalError(answer.problem, response)
             return answer
 
-        return self._attempt(verb, ask)
+        return self._attempt(verb, request, judge)
 
-    def _attempt(self, verb: str, ask: Callable[[], T]) -> tuple[T, int]:
-        """Return what *ask* returns, and after how many attempts. Raises `WorkerError` when every attempt fails."""
+    def _attempt(self, verb: str, request: Request, judge: Callable[[Response], T]) -> tuple[T, int]:
+        """Return what *judge* makes of the response, and after how many attempts.
+
+        Between two attempts it waits as long as the peer asks for, where that fits the limit of an attempt. Raises
+        `WorkerError` when every attempt fails.
+        """
         limit = self.settings.retries
         cause = ""
+        pause_s = PAUSE_S
         for number in range(1, limit + 1):
             if number > 1:
-                self.pause()
+                self._world.sleep(pause_s)
             try:
-                return ask(), number
+                return judge(self._world.exchange(request)), number
             except RequestError as error:
+                asked_s = error.retry_after_s if isinstance(error, _RefusalError) else 0.0
+                fits = asked_s * 1000 <= request.timeout_ms
+                pause_s = max(PAUSE_S, asked_s) if fits else PAUSE_S
                 cause = truncated(str(error), MAX_CAUSE_CHARS)
+                cause += "" if fits else f"; another attempt is welcome after {asked_s:.0f} seconds"
                 self.note(Diagnostic(Code.ATTEMPT, f"{verb} attempt {number}/{limit}: {cause}"))
         raise WorkerError(f"{verb}: {cause}" if limit == 1 else f"{verb}: {cause} (after {limit} attempts)")
 
@@ -146,13 +177,9 @@ def no_route(route: str, status: object) -> Diagnostic:
     return Diagnostic(Code.NO_ROUTE, f"the Worker has no {route} (HTTP {status}); ready only means that it is healthy")
 
 
-def _healthy(response: Response) -> Response:
-    if 200 <= response.status < 300:
-        return response
-    raise RequestError(f"HTTP {response.status}")
+class _RefusalError(RequestError):
+    """A response that another attempt may change; the text says why it is none to go by."""
 
-
-def _start_body(plan: Plan) -> dict[str, object]:
-    body: dict[str, object] = {"name": plan.name, "agent": plan.agent, "owner": plan.owner}
-    optional = {"labels": plan.labels, "env": plan.env, "description": plan.description}
-    return body | {key: value for key, value in optional.items() if value}
+    def __init__(self, cause: str, response: Response) -> None:
+        super().__init__(cause)
+        self.retry_after_s = (response.retry_after_s or 0.0) if response.status in {429, 503} else 0.0

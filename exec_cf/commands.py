@@ -47,7 +47,7 @@ def _perform(call: Call, world: World, reporter: Reporter) -> None:
         case "status":
             target, client = _target(call, world, reporter)
             output.check_writable(world)
-            handle = verbs.status(target, client, world.monotonic, call.wait_s)
+            handle = verbs.status(target, client, world, call.wait_s)
             output.write(output.rendered(handle, call.as_json), world)
         case "abort":
             verbs.abort(*_target(call, world, reporter))

@@ -10,7 +10,7 @@ from msgspec import inspect
 
 from exec_cf.display import MAX_SHOWN_CHARS, quoted, truncated
 from exec_cf.document import Document, Value, describe
-from exec_cf.errors import Code, Diagnostic, Path
+from exec_cf.errors import Code, Diagnostic, Path, is_secret
 from exec_cf.messages import SPECS
 
 Message = TypeVar("Message", bound=msgspec.Struct)
@@ -70,18 +70,12 @@ def _in_words(problem: Diagnostic, document: Document) -> Diagnostic:
         return problem
     position = document.position(problem.path)
     value = _at(document.value, problem.path)
+    secret = is_secret(problem.path)
     hint = problem.hint
     if problem.message == "text" and position.spelling is not None:
-        hint = (
-            f'write "{position.spelling}"' if len(position.spelling) <= MAX_SHOWN_CHARS else "put it in double quotes"
-        )
-    got = describe(value, position.spelling)
-    if problem.path[:1] == ("env",) and isinstance(value, str):
-        got = "text"
-    if problem.path[:1] == ("secrets",) and not isinstance(value, (dict, list)):
-        # Whatever stands in the place of a secret's source may be the secret.
-        got, hint = "a value", problem.hint
-    message = f"expected {problem.message}, got {got}"
+        shown = not secret and len(position.spelling) <= MAX_SHOWN_CHARS
+        hint = f'write "{position.spelling}"' if shown else "put it in double quotes"
+    message = f"expected {problem.message}, got {describe(value, position.spelling, secret=secret)}"
     return msgspec.structs.replace(problem, message=message, hint=hint)
 
 

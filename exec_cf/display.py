@@ -2,27 +2,32 @@
 
 import re
 
-_WORD = re.compile(r"\S+")
-
 MAX_SHOWN_CHARS = 120
 """Characters of a value that are shown."""
+
+_MAX_READ_CHARS = 1024
+"""Characters of a value that are looked at to show it: thousands of diagnostics can be about the same long text."""
+
+_WORD = re.compile("[^ ]+")
 
 
 def printable(text: str) -> str:
     """Return *text* as one printable line: control characters are escaped, credentials of URLs replaced by `***`."""
-    visible = text if text.isprintable() else "".join(map(_printable, text))
-    return _WORD.sub(_without_credentials, visible) if "@" in visible else visible
+    return _escaped(_masked(text))
 
 
 def truncated(text: str, limit: int = MAX_SHOWN_CHARS) -> str:
-    """Return *text* made printable, and then cut: the other way round, a password could lose the @ it is known by."""
-    visible = printable(text)
+    """Return *text* made printable and cut, where *limit* is at most 1000.
+
+    Credentials are replaced first: when it is cut, a password could lose the @ it is known by.
+    """
+    visible = _escaped(_masked(_head(text))[: limit + 1])
     return visible if len(visible) <= limit else visible[:limit] + "…"
 
 
 def quoted(text: str) -> str:
     """Return *text* in double quotes, escaped and cut."""
-    return '"' + truncated(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+    return '"' + truncated(_head(text).replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def quoted_url(text: str) -> str:
@@ -30,6 +35,23 @@ def quoted_url(text: str) -> str:
     visible = "***" + text[text.rindex("@") :] if "@" in text else text
     visible = visible if len(visible) <= MAX_SHOWN_CHARS else visible[:MAX_SHOWN_CHARS] + "…"
     return f'"{printable(visible)}"'
+
+
+def _head(text: str) -> str:
+    """Return the beginning of a long *text*, without credentials whose @ is not in it."""
+    if len(text) <= _MAX_READ_CHARS:
+        return text
+    head = text[:_MAX_READ_CHARS]
+    begin = head.find("//", head.rfind(" ") + 1)
+    return f"{head[:begin]}//***…" if begin >= 0 and text.find("@", _MAX_READ_CHARS) >= 0 else head
+
+
+def _masked(text: str) -> str:
+    return _WORD.sub(_without_credentials, text) if "@" in text else text
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else "".join(map(_printable, text))
 
 
 def _without_credentials(word: re.Match[str]) -> str:

@@ -4,6 +4,7 @@
 """
 
 import enum
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from exec_cf.display import printable, truncated
 
 Path = tuple[str | int, ...]
+
+_SECRET_FIELDS = frozenset({"env", "secrets"})
 
 
 class Exit(enum.IntEnum):
@@ -66,7 +69,7 @@ class Code(enum.Enum):
     API = ("api", Exit.RUNTIME, "Cloudflare's API refuses, or does not answer")
     TAKEN = ("taken", Exit.RUNTIME, "the Worker of that name is somebody else's, in use, or newer than this program")
     INTERNAL = ("internal", Exit.RUNTIME, "the program itself crashed; please report it")
-    SETTING = ("setting", Exit.OK, "a variable is not a number in range; its default or maximum is used")
+    SETTING = ("setting", Exit.OK, "a variable is not a switch or a number in range; its default or maximum is used")
     LOCAL = ("local", Exit.OK, "the script is a path, so the Worker is expected on this machine")
     NOT_SENT = ("kept", Exit.OK, "some variables of the spec are not sent to the Worker")
     ATTEMPT = ("attempt", Exit.OK, "one attempt to reach the Worker failed")
@@ -113,8 +116,12 @@ class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
     """The call ends without a result, for the reasons in *problems*, of which there is at least one."""
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
-        self.problems = tuple(sorted(set(problems), key=_reading_order))
-        super().__init__("; ".join(map(str, self.problems)))
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column)))
+        super().__init__()
+
+    def __str__(self) -> str:
+        """Return the first few problems."""
+        return "; ".join(map(str, self.problems[:10]))
 
     @property
     def exit_code(self) -> Exit:
@@ -132,19 +139,30 @@ class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
         self.hint = hint
 
 
+def is_secret(path: Path) -> bool:
+    """Return whether what is at *path* may be a secret, of which no diagnostic shows more than the name."""
+    return bool(path) and path[0] in _SECRET_FIELDS
+
+
 def dotted(path: Path) -> str:
     """Return *path* as people write it, printable: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
-    steps = [f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path]
+    names = [_name(step) if isinstance(step, str) and is_secret(path) else step for step in path]
+    steps = [f"[{name}]" if isinstance(name, int) else f".{_key(name)}" for name in names]
     return "".join(steps).removeprefix(".")
 
 
+def _name(text: str) -> str:
+    """Return *text* up to where it is no longer a name: behind it may be a value, as in `TOKEN=hunter2`."""
+    found = _NAME.match(text)
+    return text if not found or found.end() == len(text) else found.group() + "…"
+
+
+_NAME = re.compile(r"[\w-]*", re.ASCII)
+
+
 def _key(text: str) -> str:
-    bare = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
-    return text if bare and len(text) <= _MAX_KEY_CHARS else f'"{truncated(text, _MAX_KEY_CHARS)}"'
+    bare = len(text) <= _MAX_KEY_CHARS and text.isascii() and text.replace("-", "").replace("_", "").isalnum()
+    return text if bare else f'"{truncated(text, _MAX_KEY_CHARS)}"'
 
 
 _MAX_KEY_CHARS = 80
-
-
-def _reading_order(problem: Diagnostic) -> tuple[int, int, str]:
-    return problem.line, problem.column, str(problem)

@@ -1,13 +1,12 @@
 """Files that hold secrets."""
 
-import contextlib
 import errno
 import os
 import stat
 
 
 def read_secret(file: str, limit: int) -> bytes:
-    """Return *file* to its end, or one byte more than *limit*. Raises `OSError`, also when it is no regular file."""
+    """Return *file* to its end, or one byte more than *limit*. Raises `OSError`, also when it is not a regular file."""
     # A pipe would be waited for.
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as opened:
@@ -31,5 +30,4 @@ def create_secret(file: str, data: bytes) -> None:
         # Unlike a rename it replaces nothing.
         os.link(scratch, file)
     finally:
-        with contextlib.suppress(OSError):
-            os.unlink(scratch)  # noqa: PTH108  pathlib is not loaded otherwise
+        os.unlink(scratch)  # noqa: PTH108  pathlib is not loaded otherwise

@@ -57,11 +57,11 @@ def _strange(handle: WorkerHandle) -> list[Diagnostic]:
     bus = handle.bus
     if bus is msgspec.UNSET or bus != subjects.bus(_owner(bus), handle.session or handle.name):
         problems.append(_foreign(("bus",), "are not the subjects of this session"))
-    problems += _invalid(("session",), lambda: subjects.check_token(handle.session or handle.name))
-    problems += _invalid(("bus", "prompt"), lambda: subjects.check_token(_owner(bus)))
+    problems += _invalid(("session",), lambda: subjects.check_printed_token(handle.session or handle.name))
+    problems += _invalid(("bus", "prompt"), lambda: subjects.check_printed_token(_owner(bus)))
     problems += _invalid(("created_at",), lambda: _in_range(handle.created_at))
     base = handle.id or ""
-    problems += _invalid(("id",), lambda: _same(base, urls.base_url(base)))
+    problems += _invalid(("id",), lambda: _same(base, urls.printed_base_url(base)))
     if handle.abort:
         problems += _strange_abort(handle)
     return problems

@@ -16,6 +16,9 @@ DEFAULT_OWNER = "worker"
 SHARED_ENV_PREFIX = "OPEN_AGENT_"
 """Only variables with this prefix leave the machine; the rest of a spec's `env` is for local backends."""
 
+MAX_START_BYTES = 64 * 1024
+"""Bytes of a start's body that a Worker reads."""
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Which agent to run, and where."""
@@ -45,9 +48,30 @@ def plan(document: Document, settings: Settings) -> tuple[Plan, list[Diagnostic]
     checks = _Checks(document, settings)
     spec, problems = decode(document, SPECS[version_of(document.value)])
     problems = [*document.problems, *problems, *checks.problems]
-    if problems or spec is None:
+    if spec is None:
         raise Refused(problems)
-    return checks.plan(spec), checks.notes
+    planned = checks.plan(spec)
+    problems += _oversize(planned, document)
+    if problems:
+        raise Refused(problems)
+    return planned, checks.notes
+
+
+def start_body(planned: Plan) -> bytes:
+    """Return the body of the request that starts the agent of *planned*."""
+    body: dict[str, object] = {"name": planned.name, "agent": planned.agent, "owner": planned.owner}
+    optional = {"labels": planned.labels, "env": planned.env, "description": planned.description}
+    return msgspec.json.encode(body | {key: value for key, value in optional.items() if value})
+
+
+def _oversize(planned: Plan, document: Document) -> list[Diagnostic]:
+    """Return the problem of a spec whose start no Worker would read."""
+    size = len(start_body(planned))
+    if size <= MAX_START_BYTES:
+        return []
+    largest = max(("labels", "env", "description"), key=lambda field: len(msgspec.json.encode(getattr(planned, field))))
+    message = f"makes a start of {size} bytes; a Worker reads at most {MAX_START_BYTES}"
+    return [document.locate(Diagnostic(Code.LIMIT, message, (largest,), "shorten it"))]
 
 
 class _Checks:
@@ -94,13 +118,13 @@ class _Checks:
     def _session(self, fields: dict[str, Any]) -> str:
         session = rules.text(fields, "session")
         if session:
-            self._try(("session",), lambda: subjects.check_token(session))
+            self._try(("session",), lambda: subjects.check_spec_token(session))
         return session or rules.text(fields, "name")
 
     def _owner(self, fields: dict[str, Any]) -> str:
         owner = self._settings.owner or rules.text(fields, "owner")
         if owner and not self._settings.owner:
-            self._try(("owner",), lambda: subjects.check_token(owner))
+            self._try(("owner",), lambda: subjects.check_spec_token(owner))
         return owner or DEFAULT_OWNER
 
     def _base(self, fields: dict[str, Any]) -> str:

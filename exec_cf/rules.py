@@ -76,7 +76,7 @@ def _env(spec: Fields) -> Iterator[Diagnostic]:
     for key in env if isinstance(env, dict) else ():
         if not ENV_KEY.fullmatch(key):
             hint = "use A-Z, 0-9 and _, not beginning with a digit"
-            yield Diagnostic(Code.KEY, f"{quoted(key)} is not a valid variable name", ("env", key), hint)
+            yield Diagnostic(Code.KEY, "is not a valid variable name", ("env", key), hint)
 
 
 def _outfit(spec: Fields) -> Iterator[Diagnostic]:

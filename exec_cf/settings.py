@@ -23,14 +23,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap: bool
     bootstrap_timeout_ms: int
     token: str
+    access_client_id: str
+    access_client_secret: str
     owner: str
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that are never shown."""
+        return tuple(filter(None, (self.token, self.access_client_secret, self.access_client_id)))
 
 
 class Setting(msgspec.Struct, frozen=True):
     """One variable. *parse* turns its text, which is not empty, into its value, or raises `InvalidValue`.
 
-    A variable with a *cap* is a number: the default stands in for anything but a positive integer, the cap for
-    anything above it, each with a diagnostic.
+    A variable with a *cap* is a number, one whose *default* is True a switch. There the default stands in for anything
+    else, and the cap for any larger number, each with a diagnostic.
     """
 
     field: str
@@ -41,8 +48,7 @@ class Setting(msgspec.Struct, frozen=True):
     cap: int = 0
 
 
-def _switch(text: str) -> bool:
-    return text.strip().lower() not in {"0", "false", "off"}
+_SWITCH = {"0": False, "false": False, "off": False, "1": True, "true": True, "on": True}
 
 
 def _token(text: str) -> str:
@@ -71,7 +77,6 @@ SETTINGS: tuple[Setting, ...] = (
         "CF_WORKER_HEALTHCHECK",
         "`0`, `false` or `off`: a spawn makes no network call and returns a `pending` handle",
         True,
-        _switch,
     ),
     Setting(
         "timeout_ms",
@@ -92,7 +97,6 @@ SETTINGS: tuple[Setting, ...] = (
         "CF_WORKER_BOOTSTRAP",
         "`0`, `false` or `off`: no agent is started, and `ready` only means that the Worker is healthy",
         True,
-        _switch,
     ),
     Setting(
         "bootstrap_timeout_ms",
@@ -105,6 +109,20 @@ SETTINGS: tuple[Setting, ...] = (
         "token",
         "CF_WORKER_TOKEN",
         "bearer token for a Worker with a `CONTROL_TOKEN`; only sent over https or to loopback",
+        "",
+        bearer,
+    ),
+    Setting(
+        "access_client_id",
+        "CF_ACCESS_CLIENT_ID",
+        "id of a service token, for a Worker behind Cloudflare Access; goes with `CF_ACCESS_CLIENT_SECRET`",
+        "",
+        bearer,
+    ),
+    Setting(
+        "access_client_secret",
+        "CF_ACCESS_CLIENT_SECRET",
+        "secret of that service token; both are sent over https or to loopback only",
         "",
         bearer,
     ),
@@ -126,7 +144,17 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[Diagnostic], list[D
         except InvalidValue as invalid:
             values[setting.field] = setting.default
             problems.append(Diagnostic(Code.ENVIRONMENT, f"{setting.name}: {invalid.message}", hint=invalid.hint))
+    problems += _half_a_service_token(environ)
     return Settings(**values), notes, problems
+
+
+def _half_a_service_token(environ: Mapping[str, str]) -> list[Diagnostic]:
+    names = ("CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET")
+    given = [name for name in names if environ.get(name)]
+    if len(given) != 1:
+        return []
+    (missing,) = {*names} - {*given}
+    return [Diagnostic(Code.ENVIRONMENT, f"{given[0]} is set without {missing}", hint="set both or neither")]
 
 
 @contextmanager
@@ -148,13 +176,25 @@ def applied(environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> I
 
 
 def _value(setting: Setting, text: str, notes: list[Diagnostic]) -> Any:
-    if not setting.cap:
-        return setting.parse(text)
+    if setting.default is True:
+        return _switched(setting, text, notes)
+    return _number(setting, text, notes) if setting.cap else setting.parse(text)
+
+
+def _switched(setting: Setting, text: str, notes: list[Diagnostic]) -> bool:
+    found = _SWITCH.get(text.strip().lower())
+    if found is None:
+        message = f"{setting.name}: {quoted(text)} is not one of {', '.join(_SWITCH)}"
+        notes.append(Diagnostic(Code.SETTING, message, hint="using the default, on"))
+    return found is not False
+
+
+def _number(setting: Setting, text: str, notes: list[Diagnostic]) -> int:
     digits = text.strip()
     if not _POSITIVE.fullmatch(digits):
         message = f"{setting.name}: {quoted(text)} is not a positive integer"
         notes.append(Diagnostic(Code.SETTING, message, hint=f"using the default, {setting.default}"))
-        return setting.default
+        return int(setting.default)
     number = int(digits[-_MAX_DIGITS:]) if len(digits.lstrip("0")) <= _MAX_DIGITS else setting.cap + 1
     if number > setting.cap:
         message = f"{setting.name}: {quoted(text)} exceeds the maximum"
@@ -163,13 +203,21 @@ def _value(setting: Setting, text: str, notes: list[Diagnostic]) -> Any:
 
 
 def check_token_destination(base: str, settings: Settings) -> list[Diagnostic]:
-    """Return the problem with sending the token to *base*: it is for another Worker, or would go unencrypted."""
-    if not settings.token:
-        return []
+    """Return the problems of secrets that would go to *base*, which they are not for, or go there unencrypted."""
+    return [problem for name in _sent_secrets(settings) for problem in _destination_problems(name, base, settings)]
+
+
+def _sent_secrets(settings: Settings) -> list[str]:
+    """Return the variables whose secrets the Worker is sent; those of a service token go together."""
+    token = ["CF_WORKER_TOKEN"] if settings.token else []
+    return [*token, "CF_ACCESS_CLIENT_SECRET"] if settings.access_client_secret else token
+
+
+def _destination_problems(name: str, base: str, settings: Settings) -> list[Diagnostic]:
     if settings.url and origin_of(settings.url) != origin_of(base):
-        message = f"CF_WORKER_TOKEN is for the Worker at CF_WORKER_URL, and this is {truncated(base)}"
+        message = f"{name} is for the Worker at CF_WORKER_URL, and this is {truncated(base)}"
         return [Diagnostic(Code.ENVIRONMENT, message, hint="set both for the Worker of the handle")]
     if not base.startswith("http:") or is_loopback(base):
         return []
-    message = f"CF_WORKER_TOKEN would be sent unencrypted to {truncated(base)}"
-    return [Diagnostic(Code.ENVIRONMENT, message, hint="use https, or unset CF_WORKER_TOKEN")]
+    message = f"{name} would be sent unencrypted to {truncated(base)}"
+    return [Diagnostic(Code.ENVIRONMENT, message, hint=f"use https, or unset {name}")]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from exec_cf import document, routes, settings
-from exec_cf.answers import NoRouteError, WorkerError
+from exec_cf.answers import NoRouteError, Started, WorkerError
 from exec_cf.client import Client
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.handles import ABORT_KIND, CONFLICT
@@ -62,7 +62,7 @@ def spawn(prepared: PreparedSpawn, client: Client, time: Callable[[], float]) ->
         if not prepared.settings.bootstrap:
             return Spawned(_handle(planned, abort, time(), "ready", ""))
         abort = _own_abort(planned)
-        started = client.start(planned)
+        started = _started(planned, client)
     except WorkerError as error:
         hint = f"deploy a Worker with `{VERBS['deploy'].example}`" if error.is_absent else ""
         client.note(Diagnostic(Code.NOT_READY, f"{planned.name} failed: {error}", hint=hint))
@@ -75,6 +75,21 @@ def spawn(prepared: PreparedSpawn, client: Client, time: Callable[[], float]) ->
     return Spawned(_handle(planned, abort, time(), "ready", ""), stop, started.maybe_started)
 
 
+def _started(planned: Plan, client: Client) -> Started:
+    try:
+        return client.start(planned)
+    except WorkerError:
+        raise
+    except Exception:
+        client.note(_maybe_running(planned))
+        raise
+
+
+def _maybe_running(planned: Plan) -> Diagnostic:
+    message = f"a start got no answer: an agent may be running in session {planned.session}"
+    return Diagnostic(Code.ROLLED_BACK, message, hint="spawn it again for a handle")
+
+
 def _own_abort(planned: Plan) -> str:
     """Return the URL that stops this agent and no other, unless the spec names its own."""
     return routes.abort(planned.base, planned.session) if planned.abort_is_default else planned.abort
@@ -84,8 +99,7 @@ def roll_back(spawned: Spawned, prepared: PreparedSpawn, client: Client) -> None
     """Stop the agent whose handle could not be delivered, since nobody else knows of it."""
     if not spawned.stop:
         if spawned.maybe_started:
-            message = f"a start got no answer: an agent may be running in session {prepared.plan.session}"
-            client.note(Diagnostic(Code.ROLLED_BACK, message, hint="spawn it again for a handle"))
+            client.note(_maybe_running(prepared.plan))
         return
     try:
         client.stop(spawned.stop, with_token=True)

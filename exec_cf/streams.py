@@ -3,9 +3,11 @@
 # as in __main__
 import _signal as signal  # type: ignore[import-not-found]
 import errno
+import fcntl
 import os
 import select
 import stat
+from time import monotonic
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _CHUNK = 1 << 16
@@ -13,14 +15,16 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def reserve_stderr() -> None:
-    """Give a closed stderr's number to the null device, else the next connection gets it, and the diagnostics."""
+    """Give the number of a closed stderr to a pipe without a reader, lest a connection get it, and the diagnostics."""
     try:
         os.fstat(STDERR)
     except OSError:
-        null = os.open(os.devnull, os.O_WRONLY)
-        if null != STDERR:
-            os.dup2(null, STDERR)
-            os.close(null)
+        reader, writer = os.pipe()
+        if writer != STDERR:
+            os.dup2(writer, STDERR)
+            os.close(writer)
+        if reader != STDERR:
+            os.close(reader)
 
 
 def at_terminal() -> bool:
@@ -75,35 +79,82 @@ def check_stdout() -> None:
 
 
 def write_stdout(data: bytes) -> None:
-    """Write all of *data*, out of reach of the signals that end the program: they come before it or after.
+    """Write all of *data*. A signal ends the program as long as nothing of it is written, and no longer after that.
 
-    Raises `OSError` when that fails; what a regular file has taken by then is cut off again.
+    Raises `OSError` when that fails; a regular file is cut back to its size before.
     """
     size_before = _file_size(STDOUT)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        _write_all(STDOUT, data)
+        begun = _begin(data, mask)
+        _write_all(STDOUT, data[begun:])
     except OSError:
         try:
             if size_before is not None:
                 os.ftruncate(STDOUT, size_before)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         raise
 
 
-def error_line(line: str) -> None:
-    """Write *line* to stderr; a closed or full stderr loses it silently."""
-    try:
-        _write_all(STDERR, line.encode() + b"\n")
-    except OSError:
-        return
+def _begin(data: bytes, mask: set[int]) -> int:
+    """Write the beginning of *data*, and return how much. From then on the signals that end the program wait."""
+    begun = 0
+    while not begun:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _wait([], [STDOUT])
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        _make_room(STDOUT, len(data))
+        begun = _write_some(STDOUT, data)
+    return begun
+
+
+class Stderr:
+    """Standard error. What it does not take at once is waited for, a second in all, and then lost."""
+
+    def __init__(self, patience_s: float = 1.0) -> None:
+        self._patience_s = patience_s
+
+    def write_line(self, line: str) -> None:
+        """Write *line*, or as much of it as stderr takes."""
+        rest = line.encode() + b"\n"
+        try:
+            while rest and self._is_ready():
+                rest = rest[_write_some(STDERR, rest) :]
+        except OSError:
+            return
+
+    def _is_ready(self) -> bool:
+        began = monotonic()
+        ready = bool(select.select([], [STDERR], [], self._patience_s)[1])
+        self._patience_s = max(0.0, self._patience_s - (monotonic() - began))
+        return ready
 
 
 def _file_size(descriptor: int) -> int | None:
     """Return the size of a regular file, None for anything else. Raises `OSError`."""
     found = os.fstat(descriptor)
     return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _make_room(descriptor: int, size: int) -> None:
+    """Let a pipe hold *size* bytes more, where the system can: what is begun should not have to wait for a reader."""
+    try:
+        capacity = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, capacity + size)
+    except (AttributeError, OSError):
+        return  # not a pipe, not Linux, or more than a user may have
+
+
+def _write_some(descriptor: int, data: bytes) -> int:
+    """Write the beginning of *data* to a descriptor that was found ready, and return how much; 0 when it was not.
+
+    A pipe that is ready takes this many bytes as one, without making the writer wait.
+    """
+    try:
+        return os.write(descriptor, data[: select.PIPE_BUF])
+    except BlockingIOError:
+        return 0
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -1,16 +1,28 @@
 """The agent's NATS subjects, and what is valid as one of their tokens."""
 
+import re
+from typing import NoReturn
+
 from exec_cf import urls
 from exec_cf.display import quoted
 from exec_cf.errors import InvalidValue
 from exec_cf.messages import BusBlock
 
-MAX_TOKEN_CHARS = 5120
-"""Characters of a token, percent-encoded as it is in URLs."""
+MAX_TOKEN_BYTES = 255
+"""Bytes of a token in UTF-8 that a Worker accepts: two of them have to fit into the control line of a NATS server."""
+
+_MAX_PRINTED_CHARS = 5120
+"""Characters of a token in a handle, percent-encoded as it is in URLs."""
+
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
+    "\u2800\U00013441\U00013442\U00016fe4\U0001d159]"
+)
+"""Printable for Python, but not seen: Unicode's default-ignorable code points, and others that look like a space."""
 
 
-def check_token(text: str) -> None:
-    """Raise `InvalidValue` unless *text* is one token of a subject, and looks like what it is.
+def check_printed_token(text: str) -> None:
+    """Raise `InvalidValue` unless *text*, of a handle, is one token of a subject by the rules of every release so far.
 
     NATS forbids white space and separates tokens by `.`; `*` and `>` are wildcards; a leading `$` is reserved for the
     server. Unprintable characters are refused too: the subject would look like another one.
@@ -18,21 +30,42 @@ def check_token(text: str) -> None:
     if not text:
         raise InvalidValue("is empty, but a NATS subject token is needed", "write a name")
     for char in text:
-        if char in ".*>" or char == " " or not char.isprintable():
-            what = quoted(char) if char.isprintable() else f"the character U+{ord(char):04X}"
-            raise InvalidValue(
-                f"{quoted(text)} is not a valid NATS subject token: it contains {what}", f"write {_mended(text)}"
-            )
+        if char in ".*> " or not char.isprintable():
+            _refuse(text, char)
     if text.startswith("$"):
-        raise InvalidValue(
-            f"{quoted(text)} is not a valid NATS subject token: it begins with $", f"write {_mended(text)}"
-        )
-    if len(text) > MAX_TOKEN_CHARS or len(urls.escaped(text)) > MAX_TOKEN_CHARS:
-        raise InvalidValue(f"{quoted(text)} is longer than {MAX_TOKEN_CHARS} characters in a URL", "shorten it")
+        message = f"{quoted(text)} is not a valid NATS subject token: it begins with $"
+        raise InvalidValue(message, f"write {_mended(text)}")
+    if len(text) > _MAX_PRINTED_CHARS or len(urls.escaped(text)) > _MAX_PRINTED_CHARS:
+        raise InvalidValue(f"{quoted(text)} is longer than {_MAX_PRINTED_CHARS} characters in a URL", "shorten it")
+
+
+def check_token(text: str) -> None:
+    """Raise `InvalidValue` unless *text*, of the environment, is one token of a subject that shows every character."""
+    check_printed_token(text)
+    invisible = _INVISIBLE.search(text)
+    if invisible:
+        _refuse(text, invisible.group())
+
+
+def check_spec_token(text: str) -> None:
+    """Raise `InvalidValue` unless *text*, of a spec, is a token that a Worker accepts."""
+    check_token(text)
+    if len(text.encode()) > MAX_TOKEN_BYTES:
+        raise InvalidValue(f"{quoted(text)} is longer than {MAX_TOKEN_BYTES} bytes", "shorten it")
+
+
+def _refuse(text: str, char: str) -> NoReturn:
+    what = f"the character U+{ord(char):04X}" if _is_hidden(char) else quoted(char)
+    message = f"{quoted(text)} is not a valid NATS subject token: it contains {what}"
+    raise InvalidValue(message, f"write {_mended(text)}")
+
+
+def _is_hidden(char: str) -> bool:
+    return not char.isprintable() or bool(_INVISIBLE.match(char))
 
 
 def _mended(text: str) -> str:
-    mended = "".join(char if char.isprintable() and char not in ".*> $" else "-" for char in text).strip("-")
+    mended = "".join("-" if char in ".*> $" or _is_hidden(char) else char for char in text).strip("-")
     return quoted(mended or "worker")
 
 

@@ -5,7 +5,7 @@ A URL that two programs could read as two places is refused, never repaired.
 
 import re
 
-from exec_cf.display import quoted_url
+from exec_cf.display import quoted_url, truncated
 from exec_cf.errors import InvalidValue
 
 LOCAL_BASE = "http://127.0.0.1:8787"
@@ -24,26 +24,49 @@ _HTTP = re.compile(
 )
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(:(?P<port>[0-9]+))?")
 _ASCII_HOST = re.compile(r"[A-Za-z0-9._~-]+")
-_HOST_AND_PORT = re.compile(r"[A-Za-z0-9.-]+:[0-9]+")
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^/\\?#:\s\[\]]+):[0-9]+([/?#].*)?", re.DOTALL)
+_DRIVE = re.compile(r"[A-Za-z]:(?!//)")
+_NUMERIC = re.compile(r"(.*\.)?([0-9]+|0[Xx][0-9A-Fa-f]*)\.?")
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 def is_url(text: str) -> bool:
-    """Say whether *text* begins as a URL of any scheme, or as one without (`//host`)."""
-    return bool(_SCHEME.match(text)) or text.startswith(("//", "\\\\"))
+    """Say whether *text* is meant as a URL: one of any scheme, or a host without one (`//host`, `host:8787`)."""
+    if _HOST_AND_PORT.fullmatch(text) or _IPV4.fullmatch(text):
+        return True
+    return bool(_SCHEME.match(text) and not _DRIVE.match(text)) or text.startswith("//")
 
 
 def base_url(text: str) -> str:
     """Return *text* as a Worker's base: an http(s) URL without a trailing slash, its scheme in lower case.
 
-    Raises `InvalidValue` when it is not an http(s) URL, or has credentials, a query, a fragment or a bad host or port.
+    Raises `InvalidValue` when it is not an http(s) URL, has credentials, a query, a fragment or a bad host or port, or
+    when programs would disagree about its host.
     """
+    base = printed_base_url(text)
+    _check_new_host(base)
+    return base
+
+
+def printed_base_url(text: str) -> str:
+    """Return *text*, of a handle, as `base_url` does, but by the rules of every release so far."""
     parts = _http_url(text)
     for name in ("query", "fragment"):
         if parts[name]:
             raise InvalidValue(f"the base URL has a {name}", "remove it")
     _check_segments(parts["path"])
     return f"{parts['scheme'].lower()}://{parts['authority']}{parts['path'].rstrip('/')}"
+
+
+def _check_new_host(url: str) -> None:
+    """Raise `InvalidValue` for a name without a label, and a number that only some programs read as an address."""
+    host = host_of(url)
+    if host.startswith(".") or ".." in host:
+        raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write one dot between two labels")
+    if _NUMERIC.fullmatch(host) and not _IPV4.fullmatch(host):
+        raise InvalidValue(f"{quoted_url(host)} is not an IPv4 address", "write it like 192.0.2.1")
 
 
 def check_script_path(text: str) -> None:
@@ -62,8 +85,10 @@ def abort_url(base: str, endpoint: str, session: str) -> str:
     are resolved as every client resolves them. Raises `InvalidValue` when *endpoint* could be read as another place.
     """
     endpoint = _filled(endpoint.partition("#")[0], session)
-    if _SCHEME.match(endpoint):
-        return target(_resolved(endpoint))
+    if _SCHEME.match(endpoint) or _HOST_AND_PORT.fullmatch(endpoint):
+        url = target(_resolved(endpoint))
+        _check_new_host(url)
+        return url
     _check_characters(endpoint)
     if endpoint.startswith("//"):
         raise InvalidValue(
@@ -194,7 +219,8 @@ def _http_url(text: str, limit: int = MAX_URL_BYTES) -> re.Match[str]:
     _check_characters(text)
     parts = _HTTP.fullmatch(text)
     if not parts:
-        like = f"http://{text}" if _HOST_AND_PORT.fullmatch(text) else "https://worker.example.workers.dev"
+        is_bare = _HOST_AND_PORT.fullmatch(text) or _IPV4.fullmatch(text)
+        like = truncated(f"http://{text}") if is_bare else "https://worker.example.workers.dev"
         raise InvalidValue(f"{quoted_url(text)} is not an http(s) URL", f"write it like {like}")
     if "@" in parts["authority"]:
         raise InvalidValue(
@@ -218,15 +244,11 @@ def _check_characters(text: str) -> None:
 
 
 def _check_host(host: str) -> None:
-    ascii_name = host.isascii() and not host.startswith("[") and not _XN.search(host)
-    if ascii_name and _ASCII_HOST.fullmatch(host):
+    """Raise `InvalidValue` unless *host* is a name or an address. ASCII names go to DNS as they are."""
+    if _ASCII_HOST.fullmatch(host):
         return
-    if ascii_name:
+    if host.isascii() and not host.startswith("["):
         raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write a name or an address")
     from exec_cf import hosts  # noqa: PLC0415  idna and ipaddress: 5 % of the time to refuse a spec
 
     hosts.check(host)
-
-
-_XN = re.compile(r"(^|\.)xn--", re.IGNORECASE)
-"""A label that IDNA has encoded."""

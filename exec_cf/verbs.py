@@ -1,6 +1,7 @@
 """The verbs for an agent that was spawned, and for a spec before it is."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -16,6 +17,7 @@ from exec_cf.plan import Plan
 from exec_cf.plan import plan as plan_of
 from exec_cf.settings import Settings
 from exec_cf.usage import PROGRAM, VERBS
+from exec_cf.world import World
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -61,16 +63,16 @@ def parse_handle(data: bytes, environ: Mapping[str, str], note: Callable[[Diagno
     return Target(handle, plan, current)
 
 
-def status(target: Target, client: Client, monotonic: Callable[[], float], wait_s: float) -> WorkerHandle:
+def status(target: Target, client: Client, world: World, wait_s: float) -> WorkerHandle:
     """Return the handle with its current `status` and `message`.
 
-    While the agent is starting it is asked again, until *wait_s* seconds have passed by the clock *monotonic*.
+    While the agent is starting it is asked again, until *wait_s* seconds have passed.
     """
-    deadline = monotonic() + wait_s
-    update = _update(target, client)
-    while update.status == "pending" and monotonic() < deadline:
+    deadline = world.monotonic() + wait_s
+    update = _update(target, client, world.time)
+    while update.status == "pending" and world.monotonic() < deadline:
         client.pause()
-        update = _update(target, client)
+        update = _update(target, client, world.time)
     if update.status != "ready":
         client.note(Diagnostic(Code.NOT_READY, f"{target.plan.name} {update.status}: {update.message}"))
     handle = msgspec.structs.replace(target.handle, status=update.status, message=update.message or msgspec.UNSET)
@@ -141,14 +143,14 @@ class _StatusUpdate(msgspec.Struct, frozen=True):
     abort: str = ""
 
 
-def _update(target: Target, client: Client) -> _StatusUpdate:
+def _update(target: Target, client: Client, time: Callable[[], float]) -> _StatusUpdate:
     try:
-        return _current(target, client)
+        return _current(target, client, time)
     except WorkerError as error:
         return _StatusUpdate("failed", str(error))
 
 
-def _current(target: Target, client: Client) -> _StatusUpdate:
+def _current(target: Target, client: Client, time: Callable[[], float]) -> _StatusUpdate:
     """Return the state of the session; without a route for it, or without a start, the Worker's health decides.
 
     A pending handle is a start that was put off: it is made now, unless the session was stopped since then. Where
@@ -166,16 +168,29 @@ def _current(target: Target, client: Client) -> _StatusUpdate:
     if not target.settings.bootstrap and session.name == "unknown":
         client.probe()
         return _StatusUpdate("ready")
-    if handle.status == "pending" and target.settings.bootstrap and _never_ran(session, handle):
+    if handle.status == "pending" and target.settings.bootstrap and _never_ran(session, handle, time()):
         return _StatusUpdate("ready", abort=client.start(plan).abort)
     return _reported(session)
 
 
-def _never_ran(session: SessionState, handle: WorkerHandle) -> bool:
-    """Say whether no agent ran in the session, and was stopped, since *handle* was printed."""
-    if session.name == "stopped":
-        return session.stopped_at is not None and session.stopped_at < handle.created_at
-    return session.name == "unknown"
+def _never_ran(session: SessionState, handle: WorkerHandle, time: float) -> bool:
+    """Say whether no agent ran in the session, and was stopped, since *handle* was printed; *time* is now.
+
+    Two clocks are involved, so ages are compared, each by its own: how long ago the agent was stopped by the Worker's,
+    how long ago the handle was made by this machine's.
+    """
+    if session.name != "stopped":
+        return session.name == "unknown"
+    if session.stopped_at is None:
+        return False
+    ahead = datetime.fromtimestamp(time, UTC) - (session.seen_at or session.stopped_at)
+    if session.seen_at is None or abs(ahead) < _SAME_CLOCK:
+        ahead = timedelta()
+    return session.stopped_at + ahead < handle.created_at
+
+
+_SAME_CLOCK = timedelta(seconds=2)
+"""`Date` comes in whole seconds, and takes a moment to arrive: clocks that differ by less are taken to agree."""
 
 
 def _reported(session: SessionState) -> _StatusUpdate:

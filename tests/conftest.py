@@ -13,6 +13,9 @@ from tests.support.program import Program
 hypothesis.settings.register_profile(
     "reproducible", derandomize=True, deadline=None, database=None, max_examples=100, print_blob=False
 )
+hypothesis.settings.register_profile(
+    "explore", deadline=None, database=None, max_examples=1000, suppress_health_check=list(hypothesis.HealthCheck)
+)
 hypothesis.settings.load_profile("reproducible")
 
 

@@ -1,6 +1,6 @@
 """The client of a Worker, against answers from a script."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 import pytest
@@ -11,6 +11,7 @@ from exec_cf.client import Client
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.plan import Plan, plan
+from tests.support.front import FRONTS, Front
 from tests.support.specs import spec
 from tests.support.world import FakeWorld, Script, started
 
@@ -24,6 +25,7 @@ def make_plan(*more: str) -> Plan:
 
 
 PLAN = make_plan()
+UNKNOWN = Response(404, b'{"error":"not_found"}')
 
 
 class Talk:
@@ -68,7 +70,9 @@ class TestProbe:
         assert [note.code for note in talk.notes] == [Code.OLDER] * is_older
         assert all("--deploy worker.yaml" in note.hint for note in talk.notes)
 
-    @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"<html>", b'{"agent": "another", "version": "0.0.0"}'])
+    @pytest.mark.parametrize(
+        "body", [b"", b"{}", b"[]", b'{"agent":"\xfc"}', b'{"agent": "another", "version": "0.0.0"}']
+    )
     def test_what_is_not_this_programs_worker_has_no_release(self, body: bytes) -> None:
         talk = Talk(Response(200, body))
         talk.client.probe()
@@ -99,6 +103,66 @@ class TestProbe:
     def test_what_a_peer_says_is_made_printable(self) -> None:
         with pytest.raises(WorkerError, match=r"^healthcheck: \\x1b\[2J$"):
             Talk(RequestError("\x1b[2J"), environ=ONCE).client.probe()
+
+    @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
+    def test_ready_is_not_said_on_the_word_of_a_page(self, front: Front) -> None:
+        body = front.reply.body
+        came = Response(front.reply.status, body, front.reply.headers, f"{PLAN.base}/health")
+        with pytest.raises(WorkerError) as error:
+            Talk(came, environ=ONCE).client.probe()
+        assert str(error.value).startswith(f"healthcheck: {front.words}")
+
+
+SERVICE_TOKEN = {"CF_ACCESS_CLIENT_ID": "id.access", "CF_ACCESS_CLIENT_SECRET": "hush-access"}
+SERVICE_TOKEN_HEADERS = {"cf-access-client-id": "id.access", "cf-access-client-secret": "hush-access"}
+
+
+class TestServiceToken:
+    def test_every_request_to_the_worker_carries_it(self) -> None:
+        talk = Talk(Response(200), started(PLAN.bus), UNKNOWN, Response(200), environ={**SERVICE_TOKEN, **WITH_TOKEN})
+        talk.client.probe()
+        talk.client.start(PLAN)
+        talk.client.status(PLAN)
+        talk.client.stop("https://h/base/control/abort/lead", with_token=True)
+        for request in talk.requests:
+            assert dict(request.headers).items() >= SERVICE_TOKEN_HEADERS.items()
+
+    @pytest.mark.parametrize("target", ["https://other/stop", "http://h/stop", "https://h:8443/stop"])
+    def test_no_other_origin_gets_it(self, target: str) -> None:
+        talk = Talk(Response(200), environ=SERVICE_TOKEN)
+        talk.client.stop(target, with_token=False)
+        assert talk.requests[0].headers == {}
+
+    def test_what_comes_back_is_not_shown(self) -> None:
+        body = msgspec.json.encode({"error": "x", "message": "got hush-access of id.access"})
+        talk = Talk(Response(400, body), environ=SERVICE_TOKEN)
+        with pytest.raises(WorkerError, match=r"^start: HTTP 400: got \*\*\* of \*\*\*$"):
+            talk.client.start(PLAN)
+
+
+class TestRetryAfter:
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_it_is_kept_where_it_fits_the_limit_of_an_attempt(self, status: int) -> None:
+        talk = Talk(Response(status, headers={"retry-after": "2"}), Response(503), Response(200))
+        talk.client.probe()
+        assert talk.world.slept == [2.0, 0.25]
+
+    def test_a_start_has_a_limit_of_its_own(self) -> None:
+        talk = Talk(Response(429, headers={"retry-after": "15"}), started(PLAN.bus))
+        talk.client.start(PLAN)
+        assert talk.world.slept == [15.0]
+
+    def test_beyond_it_the_seconds_are_named(self) -> None:
+        talk = Talk(Response(503, headers={"retry-after": "3600"}), Response(200))
+        talk.client.probe()
+        assert talk.world.slept == [0.25]
+        assert talk.lines == ["healthcheck attempt 1/3: HTTP 503; another attempt is welcome after 3600 seconds"]
+
+    @pytest.mark.parametrize("text", ["0", "soon", "-1", ""])
+    def test_what_says_nothing_changes_nothing(self, text: str) -> None:
+        talk = Talk(Response(503, headers={"retry-after": text}), Response(200))
+        talk.client.probe()
+        assert talk.world.slept == [0.25]
 
 
 class TestStart:
@@ -133,6 +197,23 @@ class TestStart:
         with pytest.raises(WorkerError) as error:
             Talk(first, environ=ONCE).client.start(PLAN)
         assert error.value.maybe_started
+
+    def test_a_request_that_was_sent_twice_may_have_created_the_agent(self) -> None:
+        came = msgspec.structs.replace(started(PLAN.bus, 200), resent=True)
+        assert Talk(came).client.start(PLAN).maybe_started
+
+    @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
+    def test_what_stands_in_front_is_not_taken_for_the_worker(self, front: Front) -> None:
+        came = Response(front.reply.status, front.reply.body, front.reply.headers, "https://h/base/agent/lead")
+        acts: list[Callable[[Client], object]] = [
+            lambda client: client.start(PLAN),
+            lambda client: client.status(PLAN),
+            lambda client: client.stop("https://h/base/control/abort", with_token=True),
+        ]
+        for act in acts:
+            with pytest.raises(WorkerError) as error:
+                act(Talk(came, environ=ONCE).client)
+            assert str(error.value).partition(": ")[2].startswith(front.words)
 
     @pytest.mark.parametrize("status", [404, 405])
     def test_a_worker_without_the_route_counts_as_started_and_is_reported(self, status: int) -> None:

@@ -51,9 +51,11 @@ def test_null_within_a_block_counts_as_absent() -> None:
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("env: {PORT: 8080}", 'line 4, column 13: env.PORT: expected text, got the number 8080; write "8080"'),
-        ("env: {PORT: 0x1F}", 'line 4, column 13: env.PORT: expected text, got the number 0x1F; write "0x1F"'),
-        ("env: {A: true}", 'line 4, column 10: env.A: expected text, got the boolean true; write "true"'),
+        ("labels: {PORT: 8080}", 'line 4, column 16: labels.PORT: expected text, got the number 8080; write "8080"'),
+        ("labels: {PORT: 0x1F}", 'line 4, column 16: labels.PORT: expected text, got the number 0x1F; write "0x1F"'),
+        ("labels: {A: true}", 'line 4, column 13: labels.A: expected text, got the boolean true; write "true"'),
+        ("env: {PORT: 8080}", "line 4, column 13: env.PORT: expected text, got a number; put it in double quotes"),
+        ("env: {A: true}", "line 4, column 10: env.A: expected text, got a boolean; put it in double quotes"),
         ("labels: {a: ~}", 'line 4, column 13: labels.a: expected text, got null; write "~"'),
         ("labels: {a: }", 'line 4, column 12: labels.a: expected text, got null; write ""'),
         ("session: [a]", "line 4, column 10: session: expected text, got a list"),
@@ -91,6 +93,15 @@ def test_no_diagnostic_is_as_long_as_what_it_is_about(line: str, cure: str) -> N
     (said,) = problems(f"{GOOD}{line % ('1' * 200_000)}\n")
     assert len(said) < 500
     assert cure in said
+
+
+@pytest.mark.parametrize(
+    "env", ["hush", "[hush]", "{A: [hush]}", "{A: {hush: x}}", "{A: 31337}", "{A: 31337.5}", "[31337]"]
+)
+def test_no_value_of_the_environment_is_shown(env: str) -> None:
+    said = "".join(problems(f"{GOOD}env: {env}\n"))
+    assert "env" in said
+    assert not any(secret in said for secret in ("hush", "31337"))
 
 
 def test_a_value_of_the_environment_is_not_shown() -> None:

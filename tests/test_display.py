@@ -49,3 +49,14 @@ def test_text_is_made_printable_before_it_is_cut() -> None:
 def test_a_long_secret_does_not_show_when_a_url_is_cut() -> None:
     assert "hush" not in quoted_url("https://ann:" + "hush" * 99 + "@h/" + "x" * 999)
     assert len(quoted_url("https://h/" + "x" * 999)) < 130
+
+
+def test_of_a_long_text_little_is_looked_at() -> None:
+    assert truncated("\x1b" * 10_000, 8) == "\\x1b\\x1b…"
+    assert quoted('"' * 10_000) == '"' + '\\"' * 60 + '…"'
+    assert truncated("x " * 10_000, 3) == "x x…"
+
+
+def test_a_password_that_is_longer_than_what_is_looked_at_does_not_show() -> None:
+    assert truncated("see https://ann:" + "hush" * 1000 + "@h/p") == "see https://***…"
+    assert truncated("https://h/" + "p" * 2000, 12) == "https://h/pp…"

@@ -60,3 +60,31 @@ def test_problems_stand_in_reading_order_and_once() -> None:
 )
 def test_the_documents_fault_decides_the_exit_code(codes: list[Code], wanted: Exit) -> None:
     assert Refused([Diagnostic(code, code.slug) for code in codes]).exit_code is wanted
+
+
+def test_many_problems_below_a_long_key_are_little_text() -> None:
+    """Each names the key: it is cut before it is made printable, and only a few are put into words."""
+    refused = Refused(Diagnostic(Code.TAG, "bad", ("\u0301" * 50_000, number), line=1) for number in range(5_000))
+    assert len(refused.problems) == 5_000
+    assert len(str(refused)) < 10_000
+
+
+def test_problems_are_in_reading_order_and_each_is_told_once() -> None:
+    first, second, third = (
+        Diagnostic(Code.TAG, "bad", line=line, column=column) for line, column in ((1, 9), (2, 1), (2, 3))
+    )
+    assert Refused([third, first, second, first]).problems == (first, second, third)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (("env", "TOKEN"), "env.TOKEN"),
+        (("env", "TOKEN=hunter2"), 'env."TOKEN…"'),
+        (("env", "TOKEN: hunter2"), 'env."TOKEN…"'),
+        (("env", 1), "env[1]"),
+        (("labels", "a=b"), 'labels."a=b"'),
+    ],
+)
+def test_below_env_only_names_are_shown(path: Path, words: str) -> None:
+    assert dotted(path) == words

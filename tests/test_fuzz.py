@@ -1,21 +1,45 @@
-"""Mutated specs: whatever comes, the program ends with an exit code of the contract.
+"""Whatever comes, the program ends with an exit code of the contract, and soon, and in little memory.
 
-`FUZZ_SEED` repeats a run, `FUZZ_INPUTS` makes it shorter or longer.
+Specs are mutated, and documents are made of all that can be repeated, nested or long. `FUZZ_SEED` repeats a run;
+`FUZZ_INPUTS` and `FUZZ_SHAPES` make it shorter or longer.
 """
 
+import itertools
+import json
 import os
 import random
+import resource
 import secrets
+import sys
+import time
+from collections.abc import Sequence
 
+import hypothesis
 import pytest
 import yaml
+from hypothesis import Phase
+from hypothesis import strategies as st
 
 from exec_cf import cli
+from exec_cf.document import LIMITS
 from exec_cf.errors import Exit
+from tests.support.hostile import KIB
+from tests.support.shapes import Shape, shapes
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC, spec
 from tests.support.world import FakeWorld
 
+SEED = int(os.environ.get("FUZZ_SEED") or secrets.randbits(32))
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "100000"))
+SHAPES = int(os.environ.get("FUZZ_SHAPES", "2000"))
+FULL_SIZE = 30
+"""Shapes that are written at all sizes."""
+
+MIB = KIB * KIB
+MAX_SECONDS = 1.0
+MAX_MEMORY = 60 * MIB
+"""What an input may take; the program itself takes the rest of its 100 MiB."""
+
+CALLS = [[], ["--format=json"], ["--status"]]
 
 SPECS = [
     EXAMPLE_SPEC,
@@ -135,18 +159,54 @@ def mutated(rng: random.Random) -> bytes:
     return bytes(data)
 
 
+class Worst:
+    """The most that an input took, of the processor's time and of memory beyond what the process had."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.input = b""
+        self._memory = _peak_memory()
+
+    def run(self, data: bytes, arguments: Sequence[str] = ()) -> tuple[int, FakeWorld, float]:
+        """Run the program on *data*, and return its exit code, its world and its seconds."""
+        world = FakeWorld(data)
+        began = time.thread_time()
+        code = cli.run(arguments, world)
+        seconds = time.thread_time() - began
+        if seconds > self.seconds:
+            self.seconds, self.input = seconds, data
+        return code, world, seconds
+
+    def check(self, where: str) -> None:
+        """Fail when an input took too much: the slowest one is run again, since a machine can stumble."""
+        if self.seconds > MAX_SECONDS:
+            self.seconds = min(self.run(self.input)[2] for _ in range(3))
+        assert self.seconds <= MAX_SECONDS, f"{where}: {self}: {self.input[:2000]!r}"
+        assert _peak_memory() - self._memory <= MAX_MEMORY, f"{where}: {self}"
+
+    def __str__(self) -> str:
+        grown = (_peak_memory() - self._memory) / MIB
+        return (
+            f"{self.seconds:.2f} s for {len(self.input)} bytes {self.input[:60]!r}, {grown:.0f} MiB more than at first"
+        )
+
+
+def _peak_memory() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * KIB
+
+
 @pytest.mark.fuzz
 def test_any_input_ends_with_an_exit_code_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
-    seed = int(os.environ.get("FUZZ_SEED") or secrets.randbits(32))
     with capsys.disabled():
-        print(f"\nFUZZ_SEED={seed} FUZZ_INPUTS={INPUTS}")  # noqa: T201  a failure is repeated with it
-    rng = random.Random(seed)
+        print(f"\nFUZZ_SEED={SEED} FUZZ_INPUTS={INPUTS}")  # noqa: T201  a failure is repeated with it
+    rng = random.Random(SEED)
     codes = dict.fromkeys((Exit.OK, Exit.USAGE, Exit.INPUT), 0)
+    worst = Worst()
     for number in range(INPUTS):
         data = mutated(rng)
-        world = FakeWorld(data)
-        code = cli.run([], world)
-        where = f"FUZZ_SEED={seed}, input {number}: {data!r}, {code}, {world.errors}"
+        code, world, _ = worst.run(data)
+        where = f"FUZZ_SEED={SEED}, input {number}: {data!r}, {code}, {world.errors}"
         assert code in codes, where
         assert bool(world.written) == (code == Exit.OK), where
         assert code == Exit.OK or world.errors, where
@@ -154,8 +214,42 @@ def test_any_input_ends_with_an_exit_code_of_the_contract(capsys: pytest.Capture
         if code == Exit.OK:
             assert yaml.safe_load(world.written)["status"] == "pending", where
         codes[Exit(code)] += 1
+    worst.check(f"FUZZ_SEED={SEED}")
     with capsys.disabled():
-        print({code.name: count for code, count in codes.items()})  # noqa: T201
+        print({code.name: count for code, count in codes.items()}, "the worst:", worst)  # noqa: T201
+
+
+@pytest.mark.fuzz
+def test_no_input_costs_more_than_a_second_or_100_mib(capsys: pytest.CaptureFixture[str]) -> None:
+    """Look for the costliest document of every shape and size; the costliest shapes are then written at all sizes."""
+    worst = Worst()
+    costliest: dict[str, tuple[float, Shape]] = {}
+
+    @hypothesis.seed(SEED)
+    @hypothesis.settings(
+        hypothesis.settings.get_profile("explore"), max_examples=SHAPES, phases=[Phase.generate, Phase.target]
+    )
+    @hypothesis.given(shapes(), st.sampled_from([4 * KIB, 16 * KIB, 64 * KIB]), st.sampled_from(CALLS))
+    def search(shape: Shape, size: int, call: list[str]) -> None:
+        code, world, seconds = worst.run(written(shape, size), call)
+        assert code in {Exit.OK, Exit.USAGE, Exit.INPUT}, world.errors
+        assert all(line.isprintable() for line in world.errors), world.errors
+        costliest[repr(shape)] = (seconds / size, shape)
+        hypothesis.target(seconds)
+        worst.check(f"FUZZ_SEED={SEED}")
+
+    search()
+    for _, shape in sorted(costliest.values(), key=lambda each: each[0], reverse=True)[:FULL_SIZE]:
+        for size in range(32 * KIB, LIMITS.size + 1, 32 * KIB):
+            worst.run(written(shape, size))
+            worst.check(f"FUZZ_SEED={SEED}")
+    with capsys.disabled():
+        print(f"\nFUZZ_SEED={SEED} FUZZ_SHAPES={SHAPES}, the worst: {worst}")  # noqa: T201
+
+
+def written(shape: Shape, size: int) -> bytes:
+    """Return *shape* as a document of about *size* bytes."""
+    return shape.write(size, itertools.count()).encode("utf-8", "surrogatepass")[: LIMITS.size]
 
 
 def test_the_mutations_are_of_all_kinds() -> None:
@@ -163,3 +257,18 @@ def test_the_mutations_are_of_all_kinds() -> None:
     rng = random.Random(1)
     found = {cli.run([], FakeWorld(mutated(rng))) for _ in range(300)}
     assert {Exit.OK, Exit.INPUT} <= found
+
+
+def test_the_shapes_fill_their_room_with_documents_of_all_kinds() -> None:
+    """Else the search would look at nothing."""
+    found: set[str] = set()
+
+    @hypothesis.given(shapes())
+    def look(shape: Shape) -> None:
+        data = written(shape, 2 * KIB)
+        world = FakeWorld(data)
+        assert cli.run(["--format=json"], world) in {Exit.OK, Exit.USAGE, Exit.INPUT}
+        found.update(json.loads(line)["code"] for line in world.errors)
+
+    look()
+    assert {"syntax", "duplicate", "tag", "type", "unknown"} <= found

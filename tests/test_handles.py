@@ -67,6 +67,18 @@ def test_what_it_would_not_have_printed_is_refused(old: str, new: str, path: str
     assert "pw" not in str(refused.value)
 
 
+@pytest.mark.parametrize("session", ["a\u3164", "❤\ufe0f", "x" * 300])
+def test_a_session_of_an_earlier_release_stays_usable(session: str) -> None:
+    text = EXAMPLE_HANDLE.decode().replace("session: lead-engineer", f'session: "{session}"')
+    _, plan = parse(read(text.replace("dmestas.lead-engineer", f"dmestas.{session}").encode()))
+    assert plan.session == session
+
+
+@pytest.mark.parametrize("base", ["http://127.1:8787", "http://2130706433", "http://010.0.0.1"])
+def test_a_worker_of_an_earlier_release_stays_usable(base: str) -> None:
+    assert parse(read(handle("https://orch-cf-agent.example.workers.dev", base)))[1].base == base
+
+
 def test_a_field_that_stands_twice_is_refused() -> None:
     with pytest.raises(Refused, match="status"):
         parse(read(handle("status: ready", "status: ready\nstatus: ready")))

@@ -6,7 +6,7 @@ import pytest
 
 from exec_cf import document, settings
 from exec_cf.errors import Diagnostic, Exit, Refused
-from exec_cf.plan import Plan, plan
+from exec_cf.plan import MAX_START_BYTES, Plan, plan, start_body
 from tests.support.specs import spec
 
 
@@ -108,6 +108,32 @@ def test_only_open_agent_variables_are_kept_and_the_rest_is_named_without_its_va
     assert "hush" not in note
 
 
+@pytest.mark.parametrize("script", ["192.168.1.5:8787", "worker.example:8787", "http://127.1:8787"])
+def test_a_script_that_is_no_url_is_not_taken_for_a_path(script: str) -> None:
+    code, (problem,) = refusal(spec(script))
+    assert code is Exit.INPUT
+    assert "cf-worker.script: " in problem
+
+
+@pytest.mark.parametrize("script", ["C:\\worker.js", "C:/my workers/x.js"])
+def test_a_path_of_another_system_is_a_path(script: str) -> None:
+    made, (note,) = planned(spec(f"'{script}'"))
+    assert made.base == "http://127.0.0.1:8787"
+    assert "is a path" in note
+
+
+@pytest.mark.parametrize(("field", "text"), [("labels", "labels: {{a: '{}'}}"), ("description", "description: '{}'")])
+def test_a_start_that_no_worker_would_read_is_refused(field: str, text: str) -> None:
+    made, _ = planned(spec("https://h", text.format("x")))
+    room = MAX_START_BYTES - len(start_body(made)) + 1
+    for more in (1, 40):
+        code, (problem,) = refusal(spec("https://h", text.format("x" * (room + more))))
+        assert code is Exit.INPUT
+        assert f": {field}: makes a start of " in problem
+    made, _ = planned(spec("https://h", text.format("x" * room)))
+    assert len(start_body(made)) == MAX_START_BYTES
+
+
 def test_everything_that_is_wrong_is_told_in_one_run() -> None:
     data = b"""\
 name: Not_A_Label
@@ -130,7 +156,7 @@ name: again
         "line 3, column 10: session: ",
         "line 4, column 8: owner: ",
         "env.lower: expected text",
-        'env.lower: "lower" is not a valid variable name',
+        "env.lower: is not a valid variable name",
         "labels.a: expected text",
         "extra: unknown field",
         "tmux.role: ",

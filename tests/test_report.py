@@ -5,7 +5,7 @@ import json
 from exec_cf.errors import Code, Diagnostic, Refused
 from exec_cf.report import Reporter
 
-PROBLEM = Diagnostic(Code.TYPE, "expected text, got \x1b[31m", ("env", "PO\tRT"), 'write "8080"', 4, 9)
+PROBLEM = Diagnostic(Code.TYPE, "expected text, got \x1b[31m", ("labels", "PO\tRT"), 'write "8080"', 4, 9)
 
 
 def lines(*problems: Diagnostic, as_json: bool) -> list[str]:
@@ -17,7 +17,7 @@ def lines(*problems: Diagnostic, as_json: bool) -> list[str]:
 def test_prose_has_the_place_the_field_the_fault_and_the_cure() -> None:
     [line] = lines(PROBLEM, as_json=False)
     assert line == (
-        'orch-executor-cf-worker: line 4, column 9: env."PO\\x09RT": expected text, got \\x1b[31m; write "8080"'
+        'orch-executor-cf-worker: line 4, column 9: labels."PO\\x09RT": expected text, got \\x1b[31m; write "8080"'
     )
 
 
@@ -26,7 +26,7 @@ def test_json_has_the_same_in_fields() -> None:
     assert json.loads(line) == {
         "code": "type",
         "message": "expected text, got \\x1b[31m",
-        "path": 'env."PO\\x09RT"',
+        "path": 'labels."PO\\x09RT"',
         "line": 4,
         "column": 9,
         "hint": 'write "8080"',

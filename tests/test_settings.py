@@ -27,6 +27,8 @@ def test_the_defaults() -> None:
         bootstrap=True,
         bootstrap_timeout_ms=15_000,
         token="",
+        access_client_id="",
+        access_client_secret="",
     )
 
 
@@ -41,7 +43,7 @@ def test_every_row_sets_its_field() -> None:
 @pytest.mark.parametrize("name", ["CF_WORKER_HEALTHCHECK", "CF_WORKER_BOOTSTRAP"])
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [*((text, False) for text in ("0", "false", "FALSE", "Off", " 0 ")), *((t, True) for t in ("1", "on", "no", "x"))],
+    [*((text, False) for text in ("0", "false", "FALSE", "Off", " 0 ")), *((t, True) for t in ("1", "on", "True"))],
 )
 def test_switches(name: str, text: str, wanted: bool) -> None:
     assert value(name, text) is wanted
@@ -70,6 +72,15 @@ def test_absurd_numbers_are_capped(setting: object) -> None:
         assert value(setting.name, text) == setting.cap
 
 
+@pytest.mark.parametrize("name", ["CF_WORKER_HEALTHCHECK", "CF_WORKER_BOOTSTRAP"])
+@pytest.mark.parametrize("text", ["no", "n", "disabled", "-0", "0.0", "x"])
+def test_what_is_not_a_switch_means_on_and_is_reported(name: str, text: str) -> None:
+    settings, (note,), problems = read({name: text})
+    assert (settings.healthcheck, settings.bootstrap, problems) == (True, True, [])
+    assert (note.code, note.hint) == (Code.SETTING, "using the default, on")
+    assert note.message == f'{name}: "{text}" is not one of 0, false, off, 1, true, on'
+
+
 def test_the_caps() -> None:
     assert {setting.name: setting.cap for setting in NUMBERS} == {
         "CF_WORKER_HEALTHCHECK_TIMEOUT_MS": 600_000,
@@ -81,8 +92,20 @@ def test_the_caps() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        *(("CF_WORKER_URL", url) for url in ("ftp://h", "h", "//h", "https://ann:hush@h", "https://h?x", "http://h:0")),
-        *(("OPEN_AGENT_OWNER", owner) for owner in ("a.b", "*", ">", "a b", "$a", "a\n", "a\u200b", "a\udcff")),
+        *(
+            ("CF_WORKER_URL", url)
+            for url in (
+                "ftp://h",
+                "h",
+                "//h",
+                "https://ann:hush@h",
+                "https://h?x",
+                "http://h:0",
+                "http://127.1",
+                "1.2.3.4:80",
+            )
+        ),
+        *(("OPEN_AGENT_OWNER", owner) for owner in ("a.b", "*", ">", "a b", "$a", "a\n", "a\u3164", "a\udcff")),
         *(("CF_WORKER_TOKEN", token) for token in ("hush hush", "hüsh", "hush\r\nX: y", "hush\x00")),
     ],
 )
@@ -93,6 +116,35 @@ def test_what_cannot_be_used_is_64_and_tells_no_secret(name: str, text: str) -> 
     assert said.startswith(f"{name}: ")
     assert problem.hint
     assert "hush" not in said
+
+
+@pytest.mark.parametrize("name", ["CF_ACCESS_CLIENT_ID", "CF_ACCESS_CLIENT_SECRET"])
+def test_half_a_service_token_is_64(name: str) -> None:
+    _, _, (problem,) = read({name: "hush", "CF_WORKER_URL": "https://h"})
+    assert problem.code is Code.ENVIRONMENT
+    assert "hush" not in str(problem)
+    assert str(problem).startswith(f"{name} is set without CF_ACCESS_CLIENT_")
+    assert problem.hint == "set both or neither"
+
+
+SERVICE_TOKEN = {"CF_ACCESS_CLIENT_ID": "id.access", "CF_ACCESS_CLIENT_SECRET": "hush"}
+
+
+@pytest.mark.parametrize(
+    ("base", "url", "refused"),
+    [
+        ("https://h", "", False),
+        ("http://127.0.0.1:8787", "", False),
+        ("http://h", "", True),
+        ("https://h", "https://h/base", False),
+        ("https://other", "https://h", True),
+    ],
+)
+def test_a_service_token_goes_where_the_token_goes(base: str, url: str, refused: bool) -> None:
+    settings = read({**SERVICE_TOKEN, "CF_WORKER_URL": url})[0]
+    problems = check_token_destination(base, settings)
+    assert [problem.code for problem in problems] == [Code.ENVIRONMENT] * refused
+    assert "hush" not in "".join(map(str, problems))
 
 
 def test_all_that_cannot_be_used_is_told_in_one_run() -> None:

@@ -10,7 +10,7 @@ from exec_cf.client import Client
 from exec_cf.document import read
 from exec_cf.errors import Diagnostic, Refused
 from exec_cf.handles import is_conflict, parse
-from exec_cf.http import RequestError, Response
+from exec_cf.http import Request, RequestError, Response
 from exec_cf.messages import EXECUTOR, HANDLES, WorkerHandle
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC, spec
 from tests.support.world import NOW, OFFLINE, FakeWorld, Script, started
@@ -196,3 +196,20 @@ def test_whatever_is_printed_is_what_the_verbs_take(session: str, owner: str, ba
     handle = spawn.spawn(prepared, client_of(prepared, Script(), []), NOW.timestamp).handle
     for as_json in (False, True):
         assert parse(read(output.rendered(handle, as_json)))[0] == handle
+
+
+def test_whatever_happens_to_a_start_a_possible_agent_is_told() -> None:
+    class Broken(Script):
+        def __call__(self, request: Request) -> Response:
+            if request.method == "POST":
+                raise ZeroDivisionError
+            return super().__call__(request)
+
+    told: list[Diagnostic] = []
+    prepared = spawn.prepare(EXAMPLE_SPEC, {}, told.append)
+    client = client_of(prepared, Broken(HEALTHY), told)
+    with pytest.raises(ZeroDivisionError):
+        spawn.spawn(prepared, client, NOW.timestamp)
+    assert [note.message for note in told] == [
+        "a start got no answer: an agent may be running in session lead-engineer"
+    ]

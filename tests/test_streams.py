@@ -1,7 +1,10 @@
 """Standard streams at the level of descriptors; the process tests show them from outside."""
 
+import contextlib
+import fcntl
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -96,13 +99,13 @@ def test_a_closed_stdout_is_known_beforehand(pipe: tuple[int, int], monkeypatch:
 def test_a_lost_stderr_is_no_error(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(pipe[1])
     with as_descriptor("STDERR", pipe[1], monkeypatch):
-        streams.error_line("lost")
+        streams.Stderr().write_line("lost")
 
 
 def test_a_diagnostic_is_a_line(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = pipe
     with as_descriptor("STDERR", writer, monkeypatch):
-        streams.error_line("ü")
+        streams.Stderr().write_line("ü")
     assert os.read(reader, 100) == "ü\n".encode()
 
 
@@ -126,25 +129,72 @@ def test_a_failed_write_leaves_the_signals_as_they_were(pipe: tuple[int, int], m
     assert signal.pthread_sigmask(signal.SIG_SETMASK, before) == before
 
 
+@pytest.fixture
+def full(pipe: tuple[int, int]) -> tuple[int, int]:
+    """Return a pipe that takes nothing more."""
+    os.set_blocking(pipe[1], False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe[1], b"." * select.PIPE_BUF)
+    os.set_blocking(pipe[1], True)
+    return pipe
+
+
+def test_a_stderr_that_takes_nothing_loses_lines_until_it_takes_them_again(
+    full: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with as_descriptor("STDERR", full[1], monkeypatch):
+        stderr = streams.Stderr(patience_s=0.01)
+        stderr.write_line("lost")
+        os.read(full[0], 1_000_000)
+        stderr.write_line("taken")
+    assert os.read(full[0], 100) == b"taken\n"
+
+
+def test_a_large_handle_fits_into_a_pipe_that_nobody_reads(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(fcntl, "F_SETPIPE_SZ"):
+        pytest.skip("only Linux lets a pipe grow")
+    data = b"x" * 200_000
+    with as_descriptor("STDOUT", pipe[1], monkeypatch):
+        written = threading.Thread(target=streams.write_stdout, args=(data,))
+        written.start()
+        written.join()
+    os.close(pipe[1])
+    with os.fdopen(os.dup(pipe[0]), "rb") as stream:
+        assert stream.read() == data
+
+
 _SHOWS_STANDARD_STREAMS = """
-import os
+import os, stat
 from exec_cf import streams
 streams.reserve_stderr()
-devices = {os.stat(f"/dev/{name}").st_rdev: name for name in ("null", "zero")}
-def name(descriptor):
+def kind(descriptor):
     try:
-        return devices[os.fstat(descriptor).st_rdev]
+        mode = os.fstat(descriptor).st_mode
     except OSError:
         return "closed"
-print(name(0), name(2))
+    return "pipe" if stat.S_ISFIFO(mode) else "device"
+try:
+    os.write(2, b"x")
+    taken = "taken"
+except BrokenPipeError:
+    taken = "lost"
+print(kind(0), kind(2), taken, kind(3), kind(4))
 """
 
 
 @pytest.mark.parametrize(
     ("closed", "wanted"),
-    [("2>&-", "zero null"), ("<&- 2>&-", "closed null"), ("<&-", "closed zero")],
+    [
+        ("2>&-", "device pipe lost"),
+        ("<&- 2>&-", "closed pipe lost"),
+        ("<&-", "closed device taken"),
+    ],
 )
-def test_a_closed_stderr_gets_the_null_device_and_nothing_else_does(closed: str, wanted: str) -> None:
+def test_a_closed_stderr_gets_a_pipe_without_a_reader_and_nothing_else_does(closed: str, wanted: str) -> None:
     python = [sys.executable, "-c", _SHOWS_STANDARD_STREAMS]
     shell = ["sh", "-c", f'exec "$@" < /dev/zero 2> /dev/zero {closed}', "sh", *python]
-    assert subprocess.run(shell, stdout=subprocess.PIPE, check=True).stdout.decode().strip() == wanted
+    said = subprocess.run(shell, stdout=subprocess.PIPE, check=True).stdout.decode()
+    assert said.strip() == f"{wanted} closed closed"

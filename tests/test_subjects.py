@@ -1,6 +1,10 @@
 """What may stand as one token of a NATS subject, and the agent's subjects."""
 
+import json
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -10,10 +14,43 @@ from exec_cf import subjects
 from exec_cf.errors import InvalidValue
 from exec_cf.messages import BusBlock
 
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES: Mapping[str, list[Any]] = json.loads((ROOT / "tests" / "tokens.json").read_text())
+"""The Worker's tests read it too: one rule on both sides."""
 
-@pytest.mark.parametrize("token", ["a", "lead-engineer", "A_1", "ü", "名前", "a$b", "x" * 5000, "/", "😀", "'", '"'])
+
+def examples(*kinds: str) -> list[str]:
+    return [entry if isinstance(entry, str) else entry[0] * entry[1] for kind in kinds for entry in EXAMPLES[kind]]
+
+
+@pytest.mark.parametrize("token", [*examples("valid"), "A_1", "名前", "/", "'", '"'])
 def test_a_token(token: str) -> None:
+    subjects.check_spec_token(token)
     subjects.check_token(token)
+    subjects.check_printed_token(token)
+
+
+@pytest.mark.parametrize("text", examples("invalid", "invisible", "long"))
+def test_what_a_worker_does_not_accept_is_refused_in_a_spec(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        subjects.check_spec_token(text)
+
+
+@pytest.mark.parametrize("text", examples("invalid", "invisible"))
+def test_what_cannot_be_seen_is_refused_in_the_environment(text: str) -> None:
+    with pytest.raises(InvalidValue):
+        subjects.check_token(text)
+
+
+@pytest.mark.parametrize("text", examples("invisible", "long"))
+def test_a_handle_may_have_any_token_that_was_ever_printed(text: str) -> None:
+    subjects.check_printed_token(text)
+
+
+@pytest.mark.parametrize("text", examples("invisible"))
+def test_an_invisible_character_is_named(text: str) -> None:
+    with pytest.raises(InvalidValue, match=r"contains the character U\+"):
+        subjects.check_token(text)
 
 
 @pytest.mark.parametrize(

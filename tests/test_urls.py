@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from exec_cf import urls
 from exec_cf.errors import InvalidValue
 
+NUMBERS = ["127.1", "2130706433", "010.0.0.1", "0x7f.0.0.1", "0X7F000001", "256.1.1.1", "1.2.3.4.", "1.2.3.4.5", "a.1"]
+"""Hosts that some programs read as an address, and others as a name."""
+
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
@@ -25,6 +28,8 @@ from exec_cf.errors import InvalidValue
         ("http://[::1]:65535/x", "http://[::1]:65535/x"),
         ("https://bücher.example", "https://bücher.example"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("https://xn--n3h.net", "https://xn--n3h.net"),
+        ("https://my_app.xn--bcher-kva.example.", "https://my_app.xn--bcher-kva.example."),
         ("https://a_b.example/%20x", "https://a_b.example/%20x"),
     ],
 )
@@ -59,7 +64,9 @@ def test_a_base(text: str, wanted: str) -> None:
         ("https://[::g]", "no usable host and port"),
         ("https://[1:2]", "not an IPv6 address"),
         ("https://h!", "not a valid host name"),
-        ("https://xn--a.example", "not a valid host name"),
+        ("https://a..b", "not a valid host name"),
+        ("https://.a", "not a valid host name"),
+        ("https://a..", "not a valid host name"),
         ("https://☃.example", "not a valid host name"),
         ("http://127\u30020\u30020\u30021", "another host to other programs"),
         ("http://127\uff0e0\uff0e0\uff0e1", "another host to other programs"),
@@ -71,6 +78,7 @@ def test_a_base(text: str, wanted: str) -> None:
         ("https:h", "not an http(s) URL"),
         ("https:/h", "not an http(s) URL"),
         ("", "not an http(s) URL"),
+        *((f"http://{host}:8787", "not an IPv4 address") for host in NUMBERS),
     ],
 )
 def test_no_base(text: str, says: str) -> None:
@@ -118,6 +126,8 @@ def test_an_abort(endpoint: str, wanted: str) -> None:
         ("/a b", "a space"),
         ("/a\x00", "U+0000"),
         ("/a\r\nHost: x", "U+000D"),
+        ("192.168.1.5:8787/stop", "not an http(s) URL"),
+        ("http://127.1/stop", "not an IPv4 address"),
         ("https://", "no usable host and port"),
     ],
 )
@@ -128,14 +138,46 @@ def test_no_abort(endpoint: str, says: str) -> None:
     assert "hush" not in invalid.value.message + invalid.value.hint
 
 
-@pytest.mark.parametrize("text", ["https://h", "HTTP:x", "ftp://h", "javascript:x", "//h", "\\\\h", "c:\\x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("https://h", "HTTP:x", "ftp://h", "javascript:x", "//h", "c://x", "localhost:8787", "192.168.1.5:8787"),
+        *(
+            "192.168.1.5",
+            "[::1]:8787",
+            "1host:80/x",
+            "my_host:80?x",
+            "worker.example:8787",
+            "bücher.example:80",
+            "ann@h:1",
+        ),
+    ],
+)
 def test_what_is_meant_as_a_url(text: str) -> None:
     assert urls.is_url(text)
 
 
-@pytest.mark.parametrize("text", ["worker/index.js", "./x", "/abs/x.ts", "x", "", "a b", "1:x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("worker/index.js", "./x", "/abs/x.ts", "x", "", "a b", "1:x", "1.2.3/x.js", "v1.2.3.4.js", "src/x.ts:80"),
+        *("C:\\worker.js", "C:/my workers/x.js", "c:x.js", "src\\x.ts", "\\\\server\\share\\x.js", "..\\x.js"),
+    ],
+)
 def test_what_is_meant_as_a_path(text: str) -> None:
     assert not urls.is_url(text)
+
+
+@pytest.mark.parametrize("text", ["192.168.1.5:8787", "192.168.1.5", "[::1]:8787", "worker.example:8787/base"])
+def test_a_host_without_a_scheme_is_refused_with_the_url_it_means(text: str) -> None:
+    with pytest.raises(InvalidValue) as invalid:
+        urls.base_url(text)
+    assert invalid.value.hint == f"write it like http://{text}"
+
+
+@pytest.mark.parametrize("host", NUMBERS)
+def test_a_handle_may_have_any_host_that_was_ever_printed(host: str) -> None:
+    assert urls.printed_base_url(f"http://{host}") == f"http://{host}"
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a\nb", "a\x00", "a\u202eb"])

@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import msgspec
 import pytest
@@ -42,7 +44,7 @@ class Asked:
         self.client = Client(self.target.plan.base, self.target.settings, self.world, self.told.append)
 
     def status(self, wait_s: float = 0) -> WorkerHandle:
-        return verbs.status(self.target, self.client, self.world.monotonic, wait_s)
+        return verbs.status(self.target, self.client, self.world, wait_s)
 
     @property
     def calls(self) -> list[str]:
@@ -128,11 +130,31 @@ class TestStatus:
         }
 
     @pytest.mark.parametrize(
-        ("stopped_at", "status"), [("2026-05-24T15:29:59Z", "ready"), ("2026-05-24T15:30:01Z", "failed")]
+        ("stopped_at", "status"),
+        [
+            ("2026-05-24T15:29:59Z", "ready"),
+            ("2026-05-24T15:29:59.999Z", "ready"),
+            ("2026-05-24T15:30:00Z", "failed"),
+            ("2026-05-24T15:30:01Z", "failed"),
+        ],
     )
     def test_a_start_that_was_put_off_does_not_undo_a_later_abort(self, stopped_at: str, status: str) -> None:
         started = Response(201, msgspec.json.encode({"subjects": SUBJECTS}))
         assert Asked(seen("stopped", stopped_at=stopped_at), started, handle=PENDING).status().status == status
+
+    @pytest.mark.parametrize("ahead_s", [-7200, -600, -1, 0, 1, 600, 7200])
+    @pytest.mark.parametrize(("stopped_s", "status"), [(-5, "ready"), (5, "failed")])
+    def test_ages_are_compared_and_not_two_clocks(self, ahead_s: int, stopped_s: int, status: str) -> None:
+        """The agent was stopped seconds before or after the handle was made, by a Worker whose clock is *ahead_s*."""
+        made = datetime(2026, 5, 24, 15, 30, tzinfo=UTC)
+        theirs = timedelta(seconds=ahead_s)
+        stopped = made + timedelta(seconds=stopped_s) + theirs
+        answer = seen("stopped", stopped_at=stopped.isoformat())
+        date = format_datetime(made + timedelta(seconds=60) + theirs, usegmt=True)
+        answer = msgspec.structs.replace(answer, headers={"date": date})
+        asked = Asked(answer, Response(201, msgspec.json.encode({"subjects": SUBJECTS})), handle=PENDING)
+        asked.world.later_s = 60
+        assert asked.status().status == status
 
     def test_a_worker_without_the_route_is_judged_by_its_health(self) -> None:
         asked = Asked(Response(404, b"not here"), Response(200))
@@ -323,6 +345,21 @@ class TestParseHandle:
 
 
 class TestValidate:
+    @pytest.mark.parametrize(
+        "env",
+        [
+            *("1234", "[1234]", "{A: 1234}", "{A: 0x1234}", "{A: 1234.5}", "{A: [1234]}", "{A: {x1234: 1}}"),
+            *("{A: *x1234}", "{A: !x1234 x}", "{A: !!int x1234}", "{A: x1234, A: y1234}", "{[1234]: x}", "!x1234 {}"),
+            *("{A=x1234: x}", "{A=x1234: x, A=x1234: y}", "{A.x1234: {x: y}}", "{<<: x1234}", "{<<: *x1234}"),
+        ],
+    )
+    def test_nothing_below_env_is_shown_but_a_name(self, env: str) -> None:
+        document = f"name: a\nagent: echo\ncf-worker: {{script: http://h}}\nenv: {env}\n"
+        with pytest.raises(Refused) as refused:
+            verbs.validate(document.encode())
+        for problem in refused.value.problems:
+            assert "1234" not in str(problem)
+
     def test_the_environment_has_no_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPEN_AGENT_OWNER", "a.b")
         monkeypatch.setenv("CF_WORKER_URL", "ftp://h")

@@ -30,9 +30,12 @@ $(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) worker/dist/version worker/w
 
 # The program carries the bundle: `--deploy` uploads it.
 WORKER_MODULE := exec_cf/_bundle.py
+# BUNDLE=carried takes the module as it is: a release builds it once, for every package.
+ifneq ($(BUNDLE),carried)
 $(WORKER_MODULE): $(WORKER_BUNDLE) worker/wrangler.toml build/generate/bundle.py
 	$(BIN)/python build/generate/bundle.py worker "$$(cat worker/dist/version)" $@
 	touch $@
+endif
 
 .PHONY: worker
 worker: $(WORKER_BUNDLE) $(WORKER_MODULE) ## build the Worker's bundle

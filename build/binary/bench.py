@@ -1,102 +1,135 @@
-"""Measures the one-file program against its peers, in one run, so that the ratios hold on any machine.
+"""Measures the one-file program against another build of it and against the interpreter.
 
-usage: bench.py PROGRAM PROFILED
+usage: bench.py PROGRAM AGAINST
 
-PROFILED is a copy of the program that tells what its imports cost. Prints two Markdown tables. Times are medians of
-wall-clock milliseconds; the commands of a row take turns, all of them in the environment of the caller, which matters:
-with `NODE_EXTRA_CA_CERTS` set, Node's start takes three times as long.
+AGAINST is an older build of the program, or one without a snapshot. Prints a Markdown table. Times are those of the
+processor, in milliseconds, medians. A ratio is the median of the ratios of runs that follow each other, so it holds on
+any machine.
 """
 
 from __future__ import annotations
 
 import gzip
 import http.server
-import lzma
+import json
 import os
-import re
-import shutil
+import ssl
 import statistics
-import subprocess
 import sys
+import tempfile
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import trustme
+
+from exec_cf._bundle import COMPRESSED
 
 ROUNDS = 41
 WARM_UP = 3
-_SPENT = re.compile(r"^(?:import|total) (\S+) ([0-9]+)$", re.MULTILINE)
-LARGEST = 14
-"""Packages of the profile that are printed."""
 
+SYSTEM_STORES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
+SUBJECTS = {
+    "prompt": "agents.prompt.open-agent.ann.lead",
+    "status": "agents.status.open-agent.ann.lead",
+    "hb": "agents.hb.open-agent.ann.lead",
+    "signal": "orch.signal.>.open-agent.ann.lead",
+}
 SPEC = """\
 spec_version: v1
 name: lead-engineer
 agent: echo
+session: lead
+owner: ann
 cf-worker:
   script: {url}
 labels:
   team: edge
 """
 
-ONE_PROBE = {"CF_WORKER_BOOTSTRAP": "0", "CF_WORKER_HEALTHCHECK_RETRIES": "1"}
 
+class Worker(http.server.BaseHTTPRequestHandler):
+    """Answers a probe and a start as a good Worker does."""
 
-class Health(http.server.BaseHTTPRequestHandler):
-    """Answers as a healthy Worker does."""
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Say that all is well."""
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
+        """Be healthy."""
+        self._answer(200, {})
+
+    def do_POST(self) -> None:
+        """Start an agent."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(201, {"state": "ready", "agent": "echo", "abort": "/control/abort/lead", "subjects": SUBJECTS})
+
+    def _answer(self, status: int, document: object) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Keep the table alone on the terminal."""
 
 
-# Linux counts the memory of whoever forks as the child's: this parent holds less than any child.
-MEASURE = """
-import os, sys
-pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
-_, status, used = os.wait4(pid, 0)
-os.write(2, str(used.ru_maxrss).encode())
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
+class Server(http.server.ThreadingHTTPServer):
+    """Serves one client after another, each of which is gone as soon as it has what it wants."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Expect that."""
+
+
+@contextmanager
+def served(context: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve a Worker on loopback, and yield its URL."""
+    server = Server(("127.0.0.1", 0), Worker)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 class Command:
-    """One command of the comparison, run on a spec; remembers its times."""
+    """One command of a comparison, with its input and its environment; remembers the time of each run."""
 
-    def __init__(self, *calls: Sequence[str], spec: bytes = b"", environ: dict[str, str] | None = None) -> None:
-        self._calls = calls
-        self._spec = spec
-        self._environ = {**os.environ, **(environ or {})}
+    def __init__(self, call: Sequence[str | Path], spec: bytes = b"", environ: dict[str, str] | None = None) -> None:
+        self._call = [str(word) for word in call]
+        self._environ = environ or {}
+        self._input = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the command is
+        self._input.write(spec)
+        self._input.flush()
         self.milliseconds: list[float] = []
 
     def run(self) -> None:
-        """Run all calls in sequence once and note how long they took."""
-        began = time.perf_counter()
-        for call in self._calls:
-            self._one(call)
-        self.milliseconds.append((time.perf_counter() - began) * 1000)
-
-    def _one(self, call: Sequence[str]) -> bytes:
-        done = subprocess.run(call, input=self._spec, env=self._environ, capture_output=True, check=True)
-        return done.stderr
-
-    def import_shares(self) -> dict[str, float]:
-        """Run once more, the profiled copy, and return the share of its time that each package's own code took."""
-        told = self._one(self._calls[0]).decode()
-        spent = {name: int(microseconds) for name, microseconds in _SPENT.findall(told)}
-        total = spent.pop("*")
-        return {name: own / total for name, own in spent.items()}
+        """Run once, and note how long the processor worked for it."""
+        used = self._measured(self._call)
+        self.milliseconds.append((used.ru_utime + used.ru_stime) * 1000)
 
     def peak_mib(self) -> float:
-        """Run once more and return the most memory that the process held, in MiB."""
+        """Run once from a small parent, since Linux counts the memory of whoever forks, and return the peak in MiB."""
         parent = [os.path.realpath(sys.executable), "-I", "-S", "-c", MEASURE]
-        return float(self._one([*parent, *self._calls[0]])) / 1024
+        with tempfile.NamedTemporaryFile("r") as told:
+            self._measured([*parent, told.name, *self._call])
+            return float(told.read()) / 1024
+
+    def _measured(self, call: list[str]) -> os._Result:  # type: ignore[name-defined]
+        self._input.seek(0)
+        actions = [
+            (os.POSIX_SPAWN_DUP2, self._input.fileno(), 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        ]
+        process = os.posix_spawn(call[0], call, self._environ, file_actions=actions)
+        _, status, used = os.wait4(process, 0)
+        if status:
+            sys.exit(f"{' '.join(call)} failed")
+        return used
 
     @property
     def median(self) -> float:
@@ -104,63 +137,74 @@ class Command:
         return statistics.median(self.milliseconds)
 
 
-def compare(*commands: Command) -> None:
-    """Run the commands in turn, so that a change of the machine's pace meets them all."""
+MEASURE = """
+import os, sys
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, used = os.wait4(pid, 0)
+open(sys.argv[1], "w").write(str(used.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def ratio(command: Command, against: Command) -> float:
+    """Run both in turn, so that a change of the machine's pace meets both, and return the median of their ratios."""
     for number in range(WARM_UP + ROUNDS):
-        for command in commands:
-            command.run()
+        for each in (command, against):
+            each.run()
             if number < WARM_UP:
-                command.milliseconds.clear()
+                each.milliseconds.clear()
+    return statistics.median(a / b for a, b in zip(command.milliseconds, against.milliseconds, strict=True))
 
 
-def table(program: Path, url: str) -> list[str]:
-    """Measure, and return the rows."""
-    file = str(program)
-    node = shutil.which("node") or sys.exit("bench needs node")
-    python = os.path.realpath(sys.executable)
-    spec = SPEC.format(url=url).encode()
-    spawn = Command([file], spec=spec, environ=ONE_PROBE)
-    node_twice = Command([node, "-e", "0"], [node, "-e", "0"])
-    compare(spawn, node_twice)
-    version = Command([file, "--version"])
-    bare = Command([python, "-I", "-S", "-c", "pass"])
-    compare(version, bare)
+def row(what: str, command: Command, against: Command, bar: float, aim: float) -> str:
+    """Compare two commands, and return a row of the table."""
+    paired = ratio(command, against)
+    return f"| {what} | {command.median:.1f} ms | {against.median:.1f} ms | {paired:.2f} | {bar:.2f} | {aim:.2f} |"
+
+
+def store_with(authority: trustme.CA, folder: Path) -> Path:
+    """Return a file with what the system trusts, and *authority*."""
+    system = next((Path(name) for name in SYSTEM_STORES if Path(name).exists()), None)
+    file = folder / "store.pem"
+    file.write_bytes((system.read_bytes() if system else b"") + authority.cert_pem.bytes())
+    return file
+
+
+def table(program: Path, against: Path, folder: Path) -> Iterator[str]:
+    """Measure, and yield the rows."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    yield "| what | measured | against | ratio | bar | aim |"
+    yield "|---|---|---|---|---|---|"
+    probe = {"CF_WORKER_BOOTSTRAP": "0", "CF_WORKER_HEALTHCHECK_RETRIES": "1"}
+    with served() as url:
+        spec = SPEC.format(url=url).encode()
+        spawn = Command([program], spec, probe)
+        yield row(f"spawn, one probe over http, against `{against}`", spawn, Command([against], spec, probe), 0.2, 0.15)
+        peak = statistics.median(spawn.peak_mib() for _ in range(5))
+    with served(context) as url:
+        spec = SPEC.format(url=url).encode()
+        trusted = {"SSL_CERT_FILE": str(store_with(authority, folder))}
+        what = f"whole spawn over https with the system's store, against `{against}`"
+        yield row(what, Command([program], spec, trusted), Command([against], spec, trusted), 0.35, 0.28)
+    bare = [os.path.realpath(sys.executable), "-I", "-S", "-c", "pass"]
+    yield row(
+        "`--version`, against `python3 -I -S -c pass`", Command([program, "--version"]), Command(bare), 0.25, 0.15
+    )
     data = program.read_bytes()
-    paired = statistics.median(a / b for a, b in zip(spawn.milliseconds, node_twice.milliseconds, strict=True))
-    paired_version = statistics.median(a / b for a, b in zip(version.milliseconds, bare.milliseconds, strict=True))
-    return [
-        "| what | measured | peer | ratio | bar | aim |",
-        "|---|---|---|---|---|---|",
-        f"| spawn, one probe over http | {spawn.median:.1f} ms | `node -e 0` twice: {node_twice.median:.1f} ms "
-        f"| {paired:.2f} | 0.60 | 0.35 |",
-        f"| `--version` | {version.median:.1f} ms | `python3 -I -S -c pass`: {bare.median:.1f} ms "
-        f"| {paired_version:.2f} | 1.50 | 1.10 |",
-        f"| peak memory of a spawn | {statistics.median(spawn.peak_mib() for _ in range(5)):.1f} MiB | | | 30 | 20 |",
-        f"| file | {len(data) / 1e6:.2f} MB | | | 13.5 | 9 |",
-        f"| file, gzip | {len(gzip.compress(data, 9)) / 1e6:.2f} MB | | | 5.5 | |",
-        f"| file, xz | {len(lzma.compress(data)) / 1e6:.2f} MB | | | | |",
-    ]
-
-
-def profile(program: Path, url: str) -> list[str]:
-    """Return where the time of a spawn goes after the interpreter's own start, the largest shares first."""
-    command = Command([str(program)], spec=SPEC.format(url=url).encode(), environ=ONE_PROBE)
-    runs = [command.import_shares() for _ in range(7)]
-    shares = {name: statistics.median(run.get(name, 0) for run in runs) for name in runs[0]}
-    largest = sorted(shares.items(), key=lambda share: -share[1])[:LARGEST]
-    rest = 1 - sum(shares.values())
-    rows = [f"| {name} | {share:.0%} |" for name, share in largest]
-    return ["| import of | share of a spawn |", "|---|---|", *rows, f"| (no import: the work itself) | {rest:.0%} |"]
+    yield f"| peak memory of a spawn | {peak:.1f} MiB | | | 26 | 20 |"
+    yield f"| the Worker in the file, which `--deploy` alone reads | {len(COMPRESSED) / 1e6:.2f} MB | | | 0.35 | 0.30 |"
+    yield f"| file | {len(data) / 1e6:.1f} MB | | | 27 | 22 |"
+    yield f"| file, gzip | {len(gzip.compress(data, 9)) / 1e6:.1f} MB | | | 8 | 6.5 |"
 
 
 def main() -> None:
-    """Serve a health route and print the tables."""
-    program, profiled = (Path(name).resolve(strict=True) for name in sys.argv[1:])
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Health)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    print("\n".join([*table(program, url), "", *profile(profiled, url)]))
-    server.shutdown()
+    """Print the table."""
+    program, against = (Path(name).resolve(strict=True) for name in sys.argv[1:])
+    with tempfile.TemporaryDirectory() as folder:
+        for line in table(program, against, Path(folder)):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

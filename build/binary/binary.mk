@@ -1,27 +1,33 @@
-# The program as one static file: `docs/binary.md` says how it is made and what it costs.
+# The program as one static file: `docs/binary.md` says how it is made and why it can be trusted.
 
 # The platform to build for, macos-arm64 or macos-x86_64; this machine's without it.
 PLATFORM ?=
-BINARY := dist/$(if $(PLATFORM),$(PLATFORM)/)orch-executor-cf-worker
-BINARY_WORK := .cache/binary$(if $(PLATFORM),-$(PLATFORM))
-BINARY_SOURCES := $(shell find exec_cf build/binary/freeze build/binary/toolchain -type f -not -path '*/__pycache__/*') \
+# SNAPSHOT=0 builds for Linux what is built for macOS: a program that starts from nothing.
+SNAPSHOT ?= 1
+BINARY_VARIANT := $(if $(PLATFORM),$(PLATFORM),$(if $(filter 0,$(SNAPSHOT)),ordinary))
+BINARY := dist/$(if $(BINARY_VARIANT),$(BINARY_VARIANT)/)orch-executor-cf-worker
+BINARY_WORK := .cache/binary$(if $(BINARY_VARIANT),-$(BINARY_VARIANT))
+BINARY_SOURCES := $(shell find exec_cf $(addprefix build/binary/,freeze snapshot toolchain) -type f -not -path "*/__pycache__/*") \
   build/binary/freeze.sh build/binary/toolchain.sh build/binary/sbom.py worker/package-lock.json requirements/binary.txt requirements/macos.txt
 
 .PHONY: binary
-binary: $(BINARY) ## build the one-file program and its SBOM into dist/; PLATFORM=macos-arm64 for another platform
+binary: $(BINARY) ## build the one-file program and its SBOM into dist/; PLATFORM=macos-arm64 for another platform, SNAPSHOT=0 for an ordinary start
 
 $(BINARY): $(READY) $(BINARY_SOURCES) $(WORKER_MODULE)
 	toolchain=$$(build/binary/toolchain.sh $(BIN)/python $(PLATFORM)) && version=$$($(BIN)/hatchling version) && \
-	  WORK=$(CURDIR)/$(BINARY_WORK) build/binary/freeze.sh "$$toolchain" "$$version" $@ && \
+	  SNAPSHOT=$(SNAPSHOT) WORK=$(CURDIR)/$(BINARY_WORK) build/binary/freeze.sh "$$toolchain" "$$version" $@ && \
 	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	  $(BIN)/python build/binary/sbom.py "$$toolchain" $(BINARY_WORK)/report.xml $@ "$$version" > $@.cdx.json
 
 # What was built for another platform cannot run here, but be looked at.
-BINARY_TESTS := $(if $(PLATFORM),tests/binary/test_file.py tests/binary/test_macho.py,tests/process tests/binary)
+BINARY_TESTS := $(if $(PLATFORM),tests/binary/test_file.py tests/binary/test_macho.py,tests/process tests/binary tests/snapshot)
+ORDINARY := dist/ordinary/orch-executor-cf-worker
 
 .PHONY: test-binary
 test-binary: $(BINARY) worker ## run the process tests and those of the file alone against the one-file program
-	$(BIN)/python -m pytest --program $(BINARY) --numprocesses 2 --dist loadfile $(BINARY_TESTS) \
+	$(if $(PLATFORM),,$(MAKE) binary SNAPSHOT=0)
+	TOOLCHAIN=$$(build/binary/toolchain.sh $(BIN)/python $(PLATFORM)) \
+	  $(BIN)/python -m pytest --program $(BINARY) --numprocesses 2 --dist loadfile $(BINARY_TESTS) \
 	  --ignore tests/binary/test_debian.py
 
 .PHONY: test-debian
@@ -29,7 +35,10 @@ test-debian: $(BINARY) ## run the one-file program in an old and a new Debian (s
 	[ -x /usr/sbin/debootstrap ] || apt-get -qq install --yes --no-install-recommends debootstrap
 	$(BIN)/python -m pytest --program $(BINARY) tests/binary/test_debian.py
 
+# The file that a spawn is measured against: an older one, or the same program without its snapshot.
+AGAINST ?= $(ORDINARY)
+
 .PHONY: bench
-bench: $(BINARY) ## measure the one-file program against node and python3
-	START=start_profiled build/binary/freeze.sh "$$(build/binary/toolchain.sh $(BIN)/python)" 0.0.0 .cache/profiled
-	$(BIN)/python build/binary/bench.py $(BINARY) .cache/profiled
+bench: $(BINARY) ## measure the one-file program; AGAINST=FILE names an older one to measure it against
+	$(if $(filter $(ORDINARY),$(AGAINST)),$(MAKE) binary SNAPSHOT=0)
+	$(BIN)/python build/binary/bench.py $(BINARY) $(AGAINST)

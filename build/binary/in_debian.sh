@@ -17,7 +17,7 @@ mkdir -p "$cache"
 # variable that is empty here stays unset there. Root in there can make the name spaces that the tests of the binary use.
 # shellcheck disable=SC2016 # the inner shell expands it
 exec "$engine" run --rm --privileged --volume "$PWD:$PWD" --volume "$cache:/root/.cache/orch-executor-cf-worker" \
-  --workdir "$PWD" --env CI --env GITHUB_SERVER_URL --env GITHUB_REPOSITORY ${VERSION:+--env VERSION} ${PLATFORM:+--env PLATFORM} \
+  --workdir "$PWD" --env CI --env GITHUB_SERVER_URL --env GITHUB_REPOSITORY ${VERSION:+--env VERSION} ${PLATFORM:+--env PLATFORM} ${BUNDLE:+--env BUNDLE} \
   --env GIT_CONFIG_COUNT=1 --env GIT_CONFIG_KEY_0=safe.directory --env "GIT_CONFIG_VALUE_0=$PWD" \
   --env DEBIAN_FRONTEND=noninteractive --env "PACKAGES=$packages" "$image" sh -euc '
     trap "chown -R --reference=. . /root/.cache/orch-executor-cf-worker" EXIT

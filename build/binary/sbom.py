@@ -37,7 +37,6 @@ LICENSES = {
     "musl": "MIT",
     "zlib": "Zlib",
     "openssl": "Apache-2.0",
-    "python3.13": "Python-2.0",
     "certifi": "MPL-2.0",
     "h11": "MIT",
     "httpcore": "BSD-3-Clause",
@@ -57,7 +56,7 @@ def _component(name: str, version: str, purl: PackageURL, sha256: str = "") -> C
         version=version,
         bom_ref=str(purl),
         purl=purl,
-        licenses=[LicenseExpression(LICENSES[name])],
+        licenses=[LicenseExpression("Python-2.0" if name.startswith("python3.") else LICENSES[name])],
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=sha256)] if sha256 else [],
     )
 
@@ -72,7 +71,7 @@ def system_components(toolchain: Path) -> Iterator[Component]:
     for line in SOURCES.read_text().splitlines():
         if line.startswith("#"):
             continue
-        name, suite, file, sha256 = line.split("\t")
+        name, suite, file, sha256, _ = line.split("\t")
         if name == "musl" and for_macos(toolchain):
             continue
         version = re.sub(r"^.*_|\.orig\.tar\.\w+$", "", file)
@@ -87,7 +86,7 @@ def system_components(toolchain: Path) -> Iterator[Component]:
 def python_components(toolchain: Path, report: Path) -> Iterator[Component]:
     """Yield the Python packages of which the freezer took in a module, and the freezer for the code that it adds."""
     taken = {module.get("name", "").partition(".")[0] for module in ElementTree.parse(report).iter("module")}  # noqa: S314
-    packages = toolchain / "usr/lib/python3.13/site-packages"
+    (packages,) = toolchain.glob("usr/lib/python3.*/site-packages")
     for metadata in sorted([*packages.glob("*.dist-info/METADATA"), *packages.glob("*.egg-info/PKG-INFO")]):
         fields = HeaderParser().parsestr(metadata.read_text())
         name = fields["Name"].lower()

@@ -17,12 +17,22 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/orch-executor-cf-worker
 PIP_PYTHON=$(readlink -f "$(dirname "$1")")/$(basename "$1")
 SOURCES=$cache/sources
 JOBS=${JOBS:-$(nproc)}
-export here requirements macos_requirements PIP_PYTHON SOURCES JOBS
+# The interpreter's version stands in its pin and nowhere else.
+python=$(grep -o '^python3\.[0-9]*' "$here/toolchain/sources.tsv")
+# For all C code: checks of the stack, and no tables for unwinding it, which are 0.8 MB and read by nothing.
+COMMON_CFLAGS="-fstack-protector-strong -fno-asynchronous-unwind-tables"
+export here requirements macos_requirements PIP_PYTHON SOURCES JOBS python COMMON_CFLAGS
 export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0
 # A variable that was given to `make`, such as VERSION, would take the place of the sources' own in their makefiles.
-unset MAKEFLAGS MAKEOVERRIDES MFLAGS VERSION PLATFORM
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS VERSION PLATFORM SNAPSHOT
 
-key=$({ uname -m; gcc --version | head -n 1; ld --version | head -n 1; } | sha256sum)
+key=$({ uname -m; gcc --version | head -n 1; ld --version | head -n 1; echo "$COMMON_CFLAGS"; } | sha256sum)
+
+# unpack PACKAGE: leaves its pinned source in the current folder.
+unpack() {
+  tar -xf "$SOURCES/$(awk -v package="$1" '$1 == package {print $3}' "$here/toolchain/sources.tsv")" --strip-components 1
+}
+export -f unpack
 
 # step NAME INPUT...: runs steps/NAME.sh unless the cache has its outcome; leaves the folder in the variable NAME.
 step() {

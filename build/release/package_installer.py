@@ -1,4 +1,4 @@
-"""Write a release's `install.sh`: the tree's own, told where that release's files are.
+"""Write a release's `install.sh`: the tree's own, with the URL of that release's files.
 
 usage: package_installer.py VERSION FOLDER
 

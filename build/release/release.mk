@@ -94,6 +94,24 @@ rehearse-release: ## do all that a release does here, up to the upload: make reh
 	$(MAKE) check-dist
 	$(MAKE) test-release
 
+AUDIT := .cache/audit
+AUDIT_BIN := $(AUDIT)/venv/bin
+AUDIT_READY := $(AUDIT)/venv/.ready
+
+$(AUDIT_READY): requirements/audit.txt
+	$(PYTHON) -m venv $(AUDIT)/venv
+	$(AUDIT_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	touch $@
+
+# Each of the three may fail, or may not be reached from here: the script says so then.
+.PHONY: audit
+audit: $(READY) $(AUDIT_READY) ## ask whether what is pinned has a newer release or a known vulnerability
+	build/binary/toolchain/fetch.sh $(CURDIR)/$(AUDIT)/sources --list > $(AUDIT)/listed || true
+	$(AUDIT_BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes --format json \
+	  -r requirements/binary.txt -r requirements/macos.txt > $(AUDIT)/pip.json || true
+	cd worker && npm audit --omit=dev --package-lock-only --json > $(CURDIR)/$(AUDIT)/npm.json || true
+	$(BIN)/python build/release/audit.py build/binary/toolchain/sources.tsv $(AUDIT)/listed $(AUDIT)/pip.json $(AUDIT)/npm.json
+
 .PHONY: test-installer
 test-installer: $(READY) ## test install.sh with every shell and downloader (on Debian, as root, installs those that are missing)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

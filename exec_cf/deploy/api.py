@@ -1,7 +1,7 @@
 """Cloudflare's API: one call, its envelope, and when to try again.
 
 Sources disagree on the HTTP statuses, so the error codes of the envelope decide. Gateways answer with text, and
-firewalls with pages; such an answer is none.
+firewalls with pages: both count as no answer.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,6 +20,8 @@ UPLOAD_TIMEOUT_MS = 120_000
 
 ATTEMPTS = 3
 """How often a call is made that has no answer."""
+
+MAX_ANSWER_BYTES = 1024 * 1024
 
 MAX_WAIT_S = 60
 """Seconds that are waited when Cloudflare asks for it."""
@@ -79,7 +81,7 @@ class Api(msgspec.Struct, frozen=True):
         """Return what is at *path*. Raises `ApiError`, `NoAnswer`, and `Refused` for what is of another kind."""
         try:
             return msgspec.json.decode(self._repeated("GET", path), type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, ValueError) as error:
             message = self._shown(f"Cloudflare's API answers GET {path} in an unknown form: {error}")
             raise Refused([Diagnostic(Code.API, message, hint="use a newer release, or report this")]) from None
 
@@ -118,7 +120,13 @@ class Api(msgspec.Struct, frozen=True):
         if body:
             headers["content-type"] = content_type
         request = Request(
-            method=method, url=self.base + path, timeout_ms=timeout_ms, headers=headers, body=body, read_body=True
+            method=method,
+            url=self.base + path,
+            timeout_ms=timeout_ms,
+            headers=headers,
+            body=body,
+            read_body=True,
+            body_limit=MAX_ANSWER_BYTES,
         )
         call = f"{method} {path.partition('?')[0]}"
         try:
@@ -133,7 +141,7 @@ class Api(msgspec.Struct, frozen=True):
             return msgspec.Raw(b"null")
         try:
             envelope = msgspec.json.decode(response.body, type=_Envelope)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             envelope = None
         if status == 429:
             problem = _first(envelope.errors if envelope else None)

@@ -1,4 +1,4 @@
-"""What a deployment leaves on the Worker, so that the next one can tell whether anything is to be done.
+"""What a deployment leaves on the Worker, so that the next one knows whether there is anything to do.
 
 Every upload restarts every agent, and a secret cannot be read back. So a var holds a digest of the code and one of each
 secret. Those of secrets are keyed with the control token: who may read the Worker's settings learns nothing from them,

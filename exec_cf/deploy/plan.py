@@ -38,7 +38,7 @@ class Surroundings(Protocol):
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """What opens the API."""
+    """Which API, with which token, for which account."""
 
     base: str
     token: str
@@ -64,7 +64,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def credentials(document: Document, environ: Mapping[str, str]) -> Credentials:
-    """Return what opens the API. Raises `Refused` with everything that is wrong in *environ*."""
+    """Return the credentials for the API. Raises `Refused` with everything that is wrong in *environ*."""
     problems: list[Diagnostic] = []
     token = _api_token(environ, problems)
     account = environ.get("CLOUDFLARE_ACCOUNT_ID", "")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from exec_cf.deploy.api import ApiError, NoAnswer, RateLimited
-from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.errors import Code, Diagnostic
 
 AUTHENTICATION = frozenset({10000, 10001, 9109, 9106, 10023})
 """The token is not good, or not good enough for the call."""
@@ -55,11 +55,6 @@ MEANINGS: dict[int, Meaning] = {
     10353: Meaning("Cloudflare has blocked the account from deploying", "ask Cloudflare's support"),
 }
 """Only codes are matched: texts and HTTP statuses change."""
-
-
-def refused(error: ApiError | NoAnswer) -> Refused:
-    """Return the refusal that *error* ends in."""
-    return Refused([diagnostic(error)])
 
 
 def diagnostic(error: ApiError | NoAnswer) -> Diagnostic:

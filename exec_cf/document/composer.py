@@ -17,7 +17,7 @@ from exec_cf.display import quoted, truncated
 from exec_cf.document import schema
 from exec_cf.document.model import Document, Limits, Position, Value
 from exec_cf.document.scanner import Events, Mark
-from exec_cf.errors import Code, Diagnostic, Path, Refused
+from exec_cf.errors import Code, Diagnostic, Path, Refused, is_secret
 
 
 class Composer:
@@ -79,7 +79,7 @@ class Composer:
         if name in self._anchors and name not in self._open:
             return self._anchors[name]
         alias, anchor = (
-            ("the alias", "the anchor") if _is_secret(path) else (f"*{truncated(name)}", f"&{truncated(name)}")
+            ("the alias", "the anchor") if is_secret(path) else (f"*{truncated(name)}", f"&{truncated(name)}")
         )
         if name in self._open:
             message, hint = f"{alias} is inside the value that it names", "name another value"
@@ -96,7 +96,7 @@ class Composer:
             return self._text(event, path)
         value = schema.typed(event.value)
         if not schema.fits(kind, value):
-            what = "the value" if _is_secret(path) else quoted(event.value)
+            what = "the value" if is_secret(path) else quoted(event.value)
             self._note(event.start_mark, Diagnostic(Code.TAG, f"{what} is not a !!{kind}", path, "remove the tag"))
         return value
 
@@ -166,7 +166,7 @@ class Composer:
             mark,
             Diagnostic(
                 Code.TYPE,
-                f"expected text as a key, got {schema.describe(key, secret=_is_secret(path))}",
+                f"expected text as a key, got {schema.describe(key, secret=is_secret(path))}",
                 path,
                 "write a plain name",
             ),
@@ -180,7 +180,7 @@ class Composer:
                 self._hold(mark, len(source))
                 yield source
             else:
-                message = f"expected a mapping to merge, got {schema.describe(source, secret=_is_secret(path))}"
+                message = f"expected a mapping to merge, got {schema.describe(source, secret=is_secret(path))}"
                 self._note(mark, Diagnostic(Code.TYPE, message, path, "name a mapping, or remove the key"))
 
     def _core_tag(self, event: Any, path: Path) -> str | None:
@@ -193,7 +193,7 @@ class Composer:
         kind = tag.removeprefix(schema.PREFIX)
         if tag.startswith(schema.PREFIX) and kind in schema.KINDS:
             return kind
-        name = "" if _is_secret(path) else " " + quoted(f"!!{kind}" if tag.startswith(schema.PREFIX) else tag)
+        name = "" if is_secret(path) else " " + quoted(f"!!{kind}" if tag.startswith(schema.PREFIX) else tag)
         message = f"the tag{name} is not of YAML's core schema"
         self._note(event.start_mark, Diagnostic(Code.TAG, message, path, "remove it; text is text without a tag"))
         return None
@@ -205,11 +205,6 @@ class Composer:
 def excess(what: str, mark: Mark) -> Diagnostic:
     """Return the diagnostic of a document that exceeds the limit *what* at *mark*."""
     return _at(mark, Diagnostic(Code.LIMIT, f"the document has more than {what}", hint="make it smaller"))
-
-
-def _is_secret(path: Path) -> bool:
-    """Return whether *path* leads to a variable's value, which no message quotes: it may be a password in the open."""
-    return path[:1] == ("env",)
 
 
 def _position(event: Any) -> Position:

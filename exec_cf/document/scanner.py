@@ -4,8 +4,8 @@ PyYAML reads YAML 1.1 and leaves out parts of it: it refuses tabs between tokens
 lines (so it cannot read all JSON), names of anchors other than ASCII words, empty keys, and block scalars at the left
 margin; it reads `[?x]` as a key, ends lines at NEL, and accepts comments that touch a token. It also walks scalars one
 character at a time. This module is the one place where that is corrected: whatever scans characters is written here
-after YAML 1.2.2, while the grammar of tokens and the events stay PyYAML's. Production names of the specification stand
-in brackets.
+after YAML 1.2.2, while the grammar of tokens and the events stay PyYAML's. Names in brackets are those
+of the specification's productions.
 
 One leniency of PyYAML stays, because the rest of the world has it too and the value is never in doubt: the lines of
 a flow collection and of quoted text may be indented less than their parent, as in a `]` at the left margin.
@@ -194,10 +194,6 @@ class Events(Reader, Scanner, Parser):
     def _follows_white(self) -> bool:
         return self.buffer[self.pointer - 1] in _WHITE
 
-    def unwind_indent(self, column: int) -> None:
-        """Close the block collections that are indented deeper than *column*; a tab indents nothing."""
-        super().unwind_indent(min(column, self._tab.column) if self._tab else column)
-
     def _refuse_tab(self) -> None:
         """Refuse the tab, if there is one, that keeps a block collection from beginning here."""
         if self._tab and not self.flow_level and not self.allow_simple_key:
@@ -246,10 +242,9 @@ class Events(Reader, Scanner, Parser):
         level = self.flow_level
         if level:
             key = self.possible_simple_keys.get(level)
-            if key is not None and self._is_stale(level, key):
+            if key and self._is_stale(level, key):
                 del self.possible_simple_keys[level]
-                key = None
-            if key is None and isinstance(self._last, _BEFORE_ENTRY):
+            elif not key and isinstance(self._last, _BEFORE_ENTRY):
                 mark = self.get_mark()
                 self.tokens.append(KeyToken(mark, mark))
         elif not self.possible_simple_keys:

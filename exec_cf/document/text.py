@@ -6,7 +6,7 @@ from exec_cf.errors import Code, Diagnostic, Refused
 
 
 def decode(data: bytes) -> str:
-    """Return the text of *data*, without a byte order mark at the begin of the document.
+    """Return the text of *data*, without the byte order mark that begins the document.
 
     Raises `Refused` for what is not UTF-8, and for characters that YAML allows nowhere (YAML 1.2.2, §5.1).
     """
@@ -34,7 +34,7 @@ def _without_mark(text: str) -> str:
 
 
 def forbidden(text: str, index: int) -> Diagnostic:
-    """Return the diagnostic of the character at *index*, which must not stand there."""
+    """Return the diagnostic of the character at *index*, which is not allowed there."""
     message = f"the character U+{ord(text[index]):04X} is not allowed in YAML"
     return _at_end_of(text[:index], message, "remove it, or escape it in double quotes")
 

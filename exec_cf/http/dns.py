@@ -14,12 +14,11 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from exec_cf.http.addresses import literal
 
-CONFIGURATION = Path("/etc/resolv.conf")
+CONFIGURATION = "/etc/resolv.conf"
 PORT = 53
 
 Remaining = Callable[[], float]
@@ -95,7 +94,8 @@ def _number(options: Mapping[str, str], name: str, default: int, least: int, mos
 def ask_system(host: str, family: socket.AddressFamily, remaining: Remaining) -> list[str]:
     """Return the addresses that the name servers of the system give *host*. Raises `LookupFailed`, `TimeoutError`."""
     try:
-        text = CONFIGURATION.read_text(encoding="utf-8", errors="replace")
+        with open(CONFIGURATION, encoding="utf-8", errors="replace") as file:  # noqa: PTH123  pathlib is slow to load
+            text = file.read()
     except OSError:
         text = ""
     return ask(host, family, configuration(text), remaining)

@@ -70,6 +70,7 @@ class Exchanger:
             came.status_code,
             body,
             dict(came.headers),
+            str(outgoing.url),
             proxied=came.extensions["proxied"],
             resent=bool(came.extensions.get("resent")),
         )
@@ -98,7 +99,7 @@ def _read_into(read: bytearray, came: httpx.Response, limit: int) -> None:
 
 
 def _redirected(sent: httpx.Request, response: Response) -> httpx.Request | None:
-    """Return the request that *response* sends on to, None when it sends nowhere, or to another host.
+    """Return the request that *response* sends on to, None when it sends nowhere, or away from the Worker.
 
     The password that a URL may hold is not the Worker's, and secrets are for the origin they were given for. Raises
     `RequestError` when it leads to what is not http.
@@ -111,7 +112,7 @@ def _redirected(sent: httpx.Request, response: Response) -> httpx.Request | None
         raise RequestError(_NOWHERE) from None
     if url.scheme not in {"http", "https"} or not url.raw_host:
         raise RequestError(_NOWHERE)
-    if _bare_host(url) != _bare_host(sent.url):
+    if _bare_host(url) != _bare_host(sent.url) or url.raw_path.startswith(_NOT_THE_WORKERS):
         return None
     same_origin = (url.scheme, url.port) == (sent.url.scheme, sent.url.port)
     kept = {
@@ -121,6 +122,9 @@ def _redirected(sent: httpx.Request, response: Response) -> httpx.Request | None
     }
     return httpx.Request("GET", url, headers=kept)
 
+
+_NOT_THE_WORKERS = b"/cdn-cgi/"
+"""Cloudflare keeps these paths of every host to itself, a login of Access among them."""
 
 _NOWHERE = "redirected to what is not an http(s) URL"
 

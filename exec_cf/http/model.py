@@ -44,6 +44,8 @@ class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = {}
+    url: str = ""
+    """Where it came from, after redirects."""
     proxied: bool = False
     """Whether it came through a proxy in the clear, which may have given it itself."""
     resent: bool = False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
+import socket
 from collections.abc import Mapping
 
 import httpx
 
 from exec_cf.errors import InvalidValue
+from exec_cf.http.addresses import literal
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -79,20 +80,22 @@ def _split(entry: str) -> tuple[str, str]:
 
 
 def _is_within(host: str, network: str) -> bool:
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(network.translate(_NO_BRACKETS), strict=False)
-    except ValueError:
-        return False
+    base, _, bits = network.replace("[", "").replace("]", "").partition("/")
+    for family, size in ((socket.AF_INET, 32), (socket.AF_INET6, 128)):
+        try:
+            differing = _number(family, host) ^ _number(family, base)
+        except OSError:
+            continue
+        return bits.isascii() and bits.isdigit() and int(bits) <= size and differing >> (size - int(bits)) == 0
+    return False
 
 
-_NO_BRACKETS = str.maketrans("", "", "[]")
+def _number(family: socket.AddressFamily, address: str) -> int:
+    return int.from_bytes(socket.inet_pton(family, address), "big")
 
 
 def _is_same_address(host: str, other: str) -> bool:
-    try:
-        return ":" in host and ipaddress.ip_address(host) == ipaddress.ip_address(other)
-    except ValueError:
-        return False
+    return ":" in host and literal(host) == literal(other)
 
 
 def _invalid(name: str) -> InvalidValue:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import socket
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from exec_cf.http import dns
 from exec_cf.http.addresses import LOOPBACK, family_of, literal
 from exec_cf.http.dns import LookupFailed, Remaining, ServersFailed
 
-HOSTS = Path("/etc/hosts")
+HOSTS = "/etc/hosts"
 
 RESOLUTION_DELAY_S = 0.05
 """Seconds that addresses of IPv4 wait for those of IPv6 (RFC 8305, section 3)."""
@@ -49,7 +47,8 @@ def known(host: str) -> list[str]:
     if address:
         return [address]
     try:
-        listed = written_in(HOSTS.read_bytes(), host)
+        with open(HOSTS, "rb") as file:  # noqa: PTH123  pathlib takes longer to load than the file to read
+            listed = written_in(file.read(), host)
     except OSError:
         listed = []
     if listed:
@@ -88,7 +87,7 @@ class Lookup:
         self._ask = ask or (dns.ask_system if has_weak_resolver() else ask_libc)
         self._remaining = remaining
         self._is_closed = False
-        self._answers: queue.SimpleQueue[tuple[socket.AddressFamily, list[str] | Exception]] = queue.SimpleQueue()
+        self._answers: deque[tuple[socket.AddressFamily, list[str] | Exception]] = deque()
         self._waiting: set[socket.AddressFamily] = set()
         self._failures: list[Exception] = []
         self._addresses: dict[socket.AddressFamily, deque[str]] = {family: deque() for family in FAMILIES}
@@ -166,7 +165,7 @@ class Lookup:
             answer: list[str] | Exception = self._ask(host, family, self._left)
         except Exception as error:  # noqa: BLE001  put into words where the failure is told
             answer = error
-        self._answers.put((family, answer))
+        self._answers.append((family, answer))  # which is safe among threads
 
     def _left(self) -> float:
         if self._is_closed:
@@ -174,8 +173,8 @@ class Lookup:
         return self._remaining()
 
     def _hear(self) -> None:
-        while not self._answers.empty():
-            family, answer = self._answers.get()
+        while self._answers:
+            family, answer = self._answers.popleft()
             self._waiting.discard(family)
             if isinstance(answer, Exception):
                 self._failures.append(answer)

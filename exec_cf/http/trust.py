@@ -5,10 +5,10 @@ Loads ssl, which plain http does without: a quarter of the start.
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from exec_cf.http.model import RequestError
@@ -72,7 +72,8 @@ class Trust:
         if any(self._named):
             self._load(made, self._named)
             return made
-        store = next((store for store in self._stores if Path(store.file).is_file()), None)
+        # pathlib would take longer to load than a handshake takes.
+        store = next((store for store in self._stores if os.path.isfile(store.file)), None)  # noqa: PTH113
         if store is None:
             made.load_verify_locations(cadata=_bundled())
         elif _is_hashed(store.folder):
@@ -97,7 +98,7 @@ class Trust:
 
 def _is_hashed(folder: str) -> bool:
     try:
-        return bool(folder) and any(_HASHED.fullmatch(entry.name) for entry in Path(folder).iterdir())
+        return bool(folder) and any(map(_HASHED.fullmatch, os.listdir(folder)))  # noqa: PTH208  as above
     except OSError:
         return False
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import platform
 import shlex
 import shutil
+import struct
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.binary.conftest import is_ready, run
+from tests.binary.conftest import ONE_PROBE, SPEC, is_ready, run
 from tests.binary.places import Root, in_namespace
 
 
@@ -97,3 +102,88 @@ def test_as_another_user_without_a_home(program: Path, health: str, tmp_path_fac
 def test_in_a_root_that_holds_nothing_else(program: Path, health: str, tmp_path: Path, proc: bool) -> None:
     root = Root(tmp_path / "root", program)
     assert is_ready(run(root.call(proc=proc), health, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}))
+
+
+# What Docker's default profile refuses to a container without privileges, by number on x86_64.
+REFUSED = (
+    *(
+        101,
+        134,
+        135,
+        136,
+        139,
+        153,
+        155,
+        163,
+        164,
+        165,
+        166,
+        167,
+        168,
+        169,
+        172,
+        173,
+        175,
+        176,
+        179,
+        212,
+        227,
+        237,
+        238,
+    ),
+    *(
+        239,
+        246,
+        248,
+        249,
+        250,
+        272,
+        298,
+        303,
+        304,
+        305,
+        308,
+        310,
+        311,
+        312,
+        313,
+        321,
+        323,
+        425,
+        426,
+        427,
+        428,
+        429,
+        430,
+    ),
+    *(431, 432, 433),
+)
+UNKNOWN = 435
+"""`clone3`, which such a profile says does not exist."""
+
+
+def _filtered() -> None:
+    """Install a filter of system calls in this process."""
+    ret, jump_if_equal, load = 0x06, 0x15, 0x20
+    rules = [(load, 0, 0, 0), (jump_if_equal, 0, 1, UNKNOWN), (ret, 0, 0, 0x50000 | errno.ENOSYS)]
+    for number in REFUSED:
+        rules += [(jump_if_equal, 0, 1, number), (ret, 0, 0, 0x50000 | errno.EPERM)]
+    rules.append((ret, 0, 0, 0x7FFF0000))
+    code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *rule) for rule in rules))
+    program = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(rules), ctypes.addressof(code)))
+    # The type checker takes the build's stand-in for the library.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # type: ignore[attr-defined]
+    no_new_privileges, set_filter, by_program = 38, 22, 2
+    if prctl(no_new_privileges, 1, 0, 0, 0) or prctl(set_filter, by_program, ctypes.byref(program), 0, 0):
+        raise OSError(ctypes.get_errno(), "no filter")
+
+
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the numbers are of Linux on x86_64"
+)
+def test_under_a_filter_of_system_calls_like_a_containers(program: Path, health: str) -> None:
+    spec = SPEC.format(url=health)
+    done = subprocess.run(
+        [program], input=spec, env=ONE_PROBE, text=True, capture_output=True, preexec_fn=_filtered, check=False
+    )
+    assert is_ready(done)

@@ -30,6 +30,9 @@ async def info_of(caller: Caller, started: dict[str, Any]) -> dict[str, Any]:
     return await caller.request_json(f"$SRV.INFO.agents.{started['instance_id']}")
 
 
+PROMPT_METADATA = {"max_payload": "1MB", "attachments_ok": "false", "min_sender_trust": "any"}
+
+
 @pytest.mark.anyio
 async def test_the_service_is_named_agents(bus: NatsServer, http: httpx.Client, session: str) -> None:
     """Name, semantic version and description of the micro service."""
@@ -84,7 +87,7 @@ async def test_the_endpoints_are_prompt_and_status(bus: NatsServer, http: httpx.
     for name, endpoint in endpoints.items():
         assert endpoint["subject"] == started["subjects"][name]
         assert endpoint["queue_group"] == "agents"
-    assert endpoints["prompt"]["metadata"] == {"max_payload": "1MB", "attachments_ok": "false"}
+    assert endpoints["prompt"]["metadata"] == PROMPT_METADATA
 
 
 @pytest.mark.anyio
@@ -108,6 +111,8 @@ def assert_beat(beat: dict[str, Any], started: dict[str, Any]) -> None:
         "session": started["session"],
         "instance_id": started["instance_id"],
         "interval_s": 30,
+        "protocol_version": "0.3",
+        "endpoints": {"prompt": {"subject": started["subjects"]["prompt"], "metadata": PROMPT_METADATA}},
     }
 
 

@@ -168,6 +168,15 @@ def test_a_later_abort_moves_the_time_of_the_stop(http: httpx.Client, session: s
     assert times[0] < times[1]
 
 
+def test_an_abort_before_any_start_is_remembered(http: httpx.Client, session: str) -> None:
+    """A start that was deferred before it can see that it is not wanted any more."""
+    assert http.get(f"/agent/{session}").status_code == 404
+    assert http.post(f"/control/abort/{session}").json() == {"stopped": []}
+    seen = http.get(f"/agent/{session}").json()
+    assert (seen["state"], seen["cause"]) == ("stopped", "it was aborted before it was started")
+    assert seen["stopped_at"]
+
+
 def test_an_aborted_session_can_start_again_with_other_settings(http: httpx.Client, session: str) -> None:
     """An abort forgets the agent, so nothing conflicts with a new one."""
     first = http.post(f"/agent/{session}").json()

@@ -250,7 +250,6 @@ class TestRedirect:
             b"new",
             b"[]",
             b"null",
-            b'{"prompt": "new"}',
             b'{"reply": "_INBOX.a"}',
             b'{"prompt": "", "reply": "_INBOX.a"}',
             b'{"prompt": "new", "reply": "_INBOX.*"}',

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import yaml
 
+from exec_cf import deploy
 from exec_cf.cli import run
 from exec_cf.deploy.refusals import MEANINGS
 from tests.deploy.documents import (
@@ -24,7 +26,7 @@ from tests.deploy.documents import (
 from tests.support.caller import Caller, text_of
 from tests.support.cloudflare import ACCOUNT, TOKEN, Account, Cloudflare
 from tests.support.cloudflare.server import Reply, answered, dripping, lost, refused, unheard
-from tests.support.manners import Manner, Server, in_turn, redirect, status
+from tests.support.manners import Call, Manner, Server, in_turn, redirect, status
 from tests.support.nats import NatsServer
 from tests.support.specs import spec
 from tests.support.world import LiveWorld
@@ -256,7 +258,7 @@ def test_where_nobody_can_tell_it_goes_on_and_says_so(api: Cloudflare) -> None:
     desk = Desk(api)
     desk.files["control.token"] = b"b" * 64
     assert desk.deploy() == 0
-    assert "it could not be seen whether" in desk.said
+    assert "cannot check whether" in desk.said
 
 
 def test_a_token_can_be_rotated(api: Cloudflare) -> None:
@@ -335,7 +337,8 @@ def test_one_account_is_taken_and_several_are_listed(tmp_path: Path) -> None:
         desk = Desk(api, environ={"CLOUDFLARE_ACCOUNT_ID": ""})
         assert desk.deploy() == 64
         assert (
-            f'the token opens 2 accounts: {ACCOUNT} "Acme", {"b" * 32} "Beta"; set CLOUDFLARE_ACCOUNT_ID' in desk.said
+            f'the token gives access to 2 accounts: {ACCOUNT} "Acme", {"b" * 32} "Beta"; set CLOUDFLARE_ACCOUNT_ID'
+            in desk.said
         )
         assert deployed(api, with_(account="b" * 32), environ={"CLOUDFLARE_ACCOUNT_ID": ""}).printed["account"] == (
             "b" * 32
@@ -442,11 +445,11 @@ def test_too_many_calls_are_waited_for(api: Cloudflare, operation: str) -> None:
 
 
 def test_a_long_wait_is_left_to_the_user(api: Cloudflare) -> None:
-    api.treat("put-script", *[refused(971, status=429, retry_after="240")] * 3)
+    api.treat("put-script", refused(971, status=429, retry_after="240"))
     desk = Desk(api)
     assert desk.deploy() == 70
-    api.forget_manners()
-    assert "asks to wait" in desk.errors[-1]
+    assert "Cloudflare asks to wait 240 s (code 971); wait, and run it again" in desk.errors[-1]
+    assert desk.slept == []
 
 
 MANNERS: dict[str, Callable[..., Reply | None]] = {
@@ -475,6 +478,21 @@ def test_an_answer_of_an_unknown_form_is_said_to_be_one(api: Cloudflare) -> None
     desk = Desk(api)
     assert desk.deploy() == 70
     assert "in an unknown form: Expected `object`, got `int`; use a newer release" in desk.errors[-1]
+
+
+def test_a_subdomain_that_was_registered_without_an_answer_is_seen(api: Cloudflare) -> None:
+    api.account.subdomain = None
+    api.treat("put-account-subdomain", lost)
+    deployed(api, with_(subdomain="fresh"))
+    assert api.account.subdomain == "fresh"
+
+
+def test_a_secret_that_was_removed_without_an_answer_is_seen(api: Cloudflare) -> None:
+    deployed(api)
+    api.treat("delete-secret", lost)
+    removed = deployed(api, with_secrets(NATS_WS_URL=None)).printed["changed"]
+    assert removed == ["secret NATS_WS_URL removed"]
+    assert [secret["name"] for secret in api.account.script(NAME).latest.secrets] == ["CONTROL_TOKEN"]
 
 
 @pytest.mark.parametrize("operation", ["put-script", "post-script-subdomain"])
@@ -532,7 +550,25 @@ def test_a_redirect_to_a_login_page_is_not_the_worker(api: Cloudflare, elsewhere
     desk = Desk(api)
     assert desk.deploy("--wait", "0") == 0
     assert desk.printed["status"] == "pending"
-    assert "does not tell version" in desk.said
+    assert "does not report version" in desk.said
+
+
+def test_behind_access_the_service_token_is_shown(api: Cloudflare, elsewhere: Callable[[Any], None]) -> None:
+    """To the address that the environment names it for, and to no other."""
+    up = told(carried().version)
+
+    def guarded(call: Call) -> None:
+        headers = call.head.headers
+        shown = (headers.get("cf-access-client-id"), headers.get("cf-access-client-secret")) == ("id", "secret")
+        (up if shown else redirect("https://acme.cloudflareaccess.com/login"))(call)
+
+    elsewhere(guarded)
+    url = api.address(api.account, None)  # type: ignore[arg-type]
+    service = {"CF_ACCESS_CLIENT_ID": "id", "CF_ACCESS_CLIENT_SECRET": "secret"}
+    for own, expected in ((url, "ready"), ("https://other.example", "pending"), ("", "pending")):
+        desk = Desk(api, environ={**service, "CF_WORKER_URL": own})
+        assert desk.deploy("--wait", "0") == 0
+        assert desk.printed["status"] == expected
 
 
 def test_a_worker_that_does_not_answer_yet_is_pending_and_the_next_run_waits_only(
@@ -568,6 +604,18 @@ def told(version: str, auth: str = "token") -> Manner:
 def test_cron_triggers_are_those_of_the_worker(api: Cloudflare) -> None:
     deployed(api)
     assert {s["cron"] for s in api.account.script(NAME).schedules} == set(carried().crons)
+
+
+def test_cron_triggers_are_compared_first(api: Cloudflare, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduled = msgspec.structs.replace(carried(), crons=("*/5 * * * *",))
+    monkeypatch.setattr(deploy.bundles, "load", lambda: scheduled)
+    assert "cron triggers" in deployed(api).printed["changed"]
+    assert [call for call in operations(api) if "schedules" in call] == ["put-schedules"]
+    assert deployed(api).printed["changed"] == []
+    assert [call for call in operations(api) if "schedules" in call] == ["get-schedules"]
+    api.account.script(NAME).schedules = []
+    assert deployed(api).printed["changed"] == ["cron triggers"]
+    assert api.account.script(NAME).schedules == [{"cron": "*/5 * * * *"}]
 
 
 # Dry runs

@@ -11,9 +11,10 @@ import trustme
 import yaml
 from jsonschema import Draft202012Validator
 
-from exec_cf.deploy.messages import Deployed
+from exec_cf.deploy.messages import Deployed, WorkerDocument
 from exec_cf.deploy.plan import plan
 from exec_cf.document import read
+from tests.deploy.documents import carried
 from tests.deploy.test_plan import BUNDLE, ENVIRON, TOKEN
 from tests.support.caller import Caller, text_of
 from tests.support.nats import PROGRAM
@@ -41,6 +42,13 @@ def test_documents_on_the_page_are_good(text: str) -> None:
     assert planned(text).wanted.secrets["CONTROL_TOKEN"] == TOKEN
     schema = yaml.safe_load((ROOT / "schemas" / "worker.v1.json").read_text())
     assert Draft202012Validator(schema).is_valid(yaml.safe_load(text))
+
+
+def test_the_default_name_is_that_of_the_worker() -> None:
+    name = carried().name
+    described = WorkerDocument.__annotations__["worker"]
+    assert f"Absent means {name}." in str(described)
+    assert f"worker: {name} " in DEPLOYING
 
 
 def test_what_is_printed_has_the_fields_of_the_page() -> None:

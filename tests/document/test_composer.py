@@ -106,7 +106,7 @@ def test_all_duplicates_are_named() -> None:
         ("[" * 4 + "]" * 4, Limits(depth=2), "2 levels"),
         ("[a, b, c]", Limits(nodes=3), "3 values"),
         ("[&a a, *a, *a]", Limits(aliases=1), "1 aliases"),
-        ("[&a {b: c}, {<<: *a}, {<<: *a}]", Limits(nodes=11), "11 values"),
+        ("[&a {b: c}, {<<: *a}, {<<: *a}]", Limits(nodes=13), "13 values"),
         ("[a, b, c]", Limits(tokens=5), "5 tokens"),
     ],
 )
@@ -115,6 +115,18 @@ def test_each_limit_is_named_and_placed(text: str, limits: Limits, words: str) -
     assert problem.code is Code.LIMIT
     assert words in problem.message
     assert problem.line == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("[a, b, c]", Limits(nodes=4)),
+        ("[&a a, *a, *a]", Limits(aliases=2)),
+        ("[&a {b: c}, {<<: *a}, {<<: *a}]", Limits(nodes=14)),
+    ],
+)
+def test_what_reaches_a_limit_is_read(text: str, limits: Limits) -> None:
+    assert read(text.encode(), limits).problems == ()
 
 
 def test_a_depth_at_the_limit_is_read() -> None:

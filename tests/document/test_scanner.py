@@ -79,6 +79,7 @@ def test_a_tab_may_not_indent(text: str, line: int, column: int) -> None:
         ("a#b:c", ["a#b:c"]),
         ("a:#b", ["a:#b"]),
         ("a #b", ["a"]),
+        ("a\n#b", ["a"]),
         ("?a", ["?a"]),
         (":a", [":a"]),
         ("-a", ["-a"]),
@@ -321,7 +322,9 @@ def test_the_lines_of_flow_collections_and_quotes_need_no_indentation(text: str)
 
 
 @pytest.mark.parametrize("char", ["\x7f", "\x80", "\x9f", "\ufeff", "\ufffe", "\uffff"])
-@pytest.mark.parametrize(("before", "after"), [("a", "b"), ("# ", "\na"), ("&", " a"), ("a: |\n ", ""), ("'a' ", "")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("a", "b"), ("# ", "\na"), ("&", " a"), ("a: |\n ", ""), ("'a' ", ""), ("# ", "\n'a'")]
+)
 def test_what_may_stand_in_quotes_only(char: str, before: str, after: str) -> None:
     with pytest.raises((ForbiddenCharacter, MarkedYAMLError)) as raised:
         nodes(before + char + after)

@@ -1,7 +1,9 @@
 """One exchange, against servers of good and bad manners."""
 
+import contextlib
 import gzip
 import socket
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -230,3 +232,115 @@ class TestProxy:
             with pytest.raises(RequestError, match="the certificate is not trusted"):
                 get("http://worker.example/", http_proxy=proxy.url)
         assert manners.targets(proxy.heads) == ["GET http://worker.example/"]
+
+    def test_a_secret_does_not_pass_one_in_the_clear(self) -> None:
+        with Proxy() as proxy, pytest.raises(RequestError, match=r"^a token would pass a proxy in the clear$"):
+            exchange(with_secrets("http://worker.example"), {"http_proxy": proxy.url})
+        assert proxy.heads == []
+
+    def test_a_tunnel_that_is_refused_is_told_without_its_words(self) -> None:
+        for code, words in ((403, "refuses a connection to the Worker (HTTP 403)"), (407, "wants other credentials")):
+            refusal = manners.raw(f"HTTP/1.1 {code} hush hush\r\ncontent-length: 0\r\n\r\n".encode())
+            with Server(refusal) as proxy, pytest.raises(RequestError) as failed:
+                get("https://worker.example/", https_proxy=proxy.url)
+            assert str(failed.value).startswith(f"the proxy 127.0.0.1:{proxy.port} of the environment {words}")
+            assert "hush" not in str(failed.value)
+
+
+class TestConnections:
+    """One is kept from exchange to exchange."""
+
+    def test_one_is_enough(self) -> None:
+        with Keeping() as server:
+            network = Network({})
+            for _ in range(3):
+                assert network.exchange(server.request()).status == 200
+            network.close()
+        assert server.connections == 1
+
+    def test_one_that_was_closed_is_replaced(self) -> None:
+        with Keeping(closes=True) as server:
+            network = Network({})
+            assert not network.exchange(server.request()).resent
+            server.closed.wait(10)
+            assert not network.exchange(server.request()).resent
+            network.close()
+        assert server.connections == 2
+
+    def test_one_that_broke_is_replaced_once(self) -> None:
+        """As the request goes out: that it may have arrived twice is told."""
+        with Keeping(breaks_at=2) as server:
+            network = Network({})
+            assert not network.exchange(server.request()).resent
+            response = network.exchange(server.request())
+            network.close()
+        assert (response.status, response.resent) == (200, True)
+        assert server.connections == 2
+
+    def test_one_that_breaks_at_once_is_not(self) -> None:
+        with Keeping(breaks_at=1) as server, pytest.raises(RequestError, match="closed without an answer"):
+            exchange(server.request())
+        assert server.connections == 1
+
+    def test_none_is_left_by_an_exchange_that_failed(self) -> None:
+        with Keeping(stalls_at=2) as server:
+            network = Network({})
+            network.exchange(server.request())
+            with pytest.raises(RequestError, match=rf"^timed out after {SOON_MS} ms \(127.0.0.1:{server.port}\)$"):
+                network.exchange(server.request(SOON_MS))
+            assert network.exchange(server.request()).status == 200
+            network.close()
+        assert server.connections == 2
+
+
+class Keeping:
+    """A server that keeps connections, but for what it is told to do at a request, counted from 1."""
+
+    def __init__(self, *, closes: bool = False, breaks_at: int = 0, stalls_at: int = 0) -> None:
+        self._closes = closes
+        self._breaks_at = breaks_at
+        self._stalls_at = stalls_at
+        self.connections = 0
+        self.requests = 0
+        self.closed = threading.Event()
+        self._stopped = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> "Keeping":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def request(self, timeout_ms: int = LONG_MS) -> Request:
+        return Request(method="POST", url=f"http://127.0.0.1:{self.port}", timeout_ms=timeout_ms, read_body=True)
+
+    def _serve(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with peer, contextlib.suppress(EOFError, OSError):
+                self._answer(peer)
+            self.closed.set()
+
+    def _answer(self, peer: socket.socket) -> None:
+        while True:
+            manners.read_head(peer)
+            self.requests += 1
+            if self.requests == self._breaks_at:
+                return
+            if self.requests == self._stalls_at:
+                peer.recv(1)
+                return
+            peer.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            if self._closes:
+                return

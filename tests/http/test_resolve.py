@@ -21,7 +21,7 @@ def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hosts file of the test's own, empty."""
     file = tmp_path / "hosts"
     file.write_bytes(b"")
-    monkeypatch.setattr(resolve, "HOSTS", file)
+    monkeypatch.setattr(resolve, "HOSTS", str(file))
     return file
 
 
@@ -88,7 +88,7 @@ class TestKnown:
         assert found("worker.example") == ["192.0.2.1"]
 
     def test_no_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(resolve, "HOSTS", Path("/nowhere"))
+        monkeypatch.setattr(resolve, "HOSTS", "/nowhere")
         assert known("worker.example") == []
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import threading
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ import yaml
 from tests.support.caller import Caller, text_of
 from tests.support.certificates import Authority
 from tests.support.cloudflare import ACCOUNT, TOKEN, Account, Cloudflare
-from tests.support.cloudflare.server import dripping, refused
+from tests.support.cloudflare.contract import Understood
+from tests.support.cloudflare.server import dripping, refused, unheard
 from tests.support.http_proxy import Proxy
 from tests.support.manners import targets
 from tests.support.nats import NatsServer
 from tests.support.program import Ended, Program, Running, handle
 from tests.support.specs import spec
+from tests.support.workerd import WORKER
 
 NAME = "orch-cf-agent"
 HOST = f"{NAME}.acme.workers.dev"
@@ -105,39 +108,79 @@ async def test_from_nothing_to_an_agent_and_back(program: Program, api: Cloudfla
     assert api.account.scripts == {}
 
 
-@pytest.mark.usefixtures("document")
-@pytest.mark.parametrize("is_taken", [True, False], ids=["taken", "not taken"])
-@pytest.mark.parametrize("call", range(1, 6))
-def test_killed_at_any_call_the_next_run_ends_in_the_same_state(
-    program: Program, api: Cloudflare, call: int, is_taken: bool
-) -> None:
+def killed(program: Program, api: Cloudflare, call: int, is_taken: bool, *arguments: str) -> None:
+    """Run the program and kill it while it waits for the answer to one of its calls, counted from 1.
+
+    With *is_taken* false the call gets lost too.
+    """
     running = threading.Event()
     started: list[Running] = []
     came = []
 
-    def kill(_: object) -> None:
-        came.append(1)
+    def watch(asked: Understood) -> None:
+        came.append(asked)
         if len(came) == call:
             running.wait()
             started[0].child.kill()
             started[0].child.wait()
+            if not is_taken:
+                api.treat(asked.operation.id, unheard)
 
-    def hold_back(asked: Any) -> None:
-        kill(asked)
-        if len(came) == call:
-            api.treat(asked.operation.id, lambda _: None)
-
-    api.watch = kill if is_taken else hold_back
-    with program.start("--deploy", "worker.yaml", env=environ(api)) as process:
+    api.watch = watch
+    with program.start(*arguments, env=environ(api)) as process:
         started.append(process)
         running.set()
         assert process.end().code == -signal.SIGKILL
     api.watch = lambda _: None
+
+
+CRONS = tomllib.loads((WORKER / "wrangler.toml").read_text()).get("triggers", {}).get("crons", [])
+FIRST = ["deployments", "subdomain", "upload", "worker", "serve", *["schedule"] * bool(CRONS)]
+CHANGED = ["deployments", "version", "upload", "remove secret", "worker", *["schedules"] * bool(CRONS)]
+DELETION = ["deployments", "version", "worker", "delete"]
+taken_or_not = pytest.mark.parametrize("is_taken", [True, False], ids=["taken", "not taken"])
+
+
+@pytest.mark.usefixtures("document")
+@taken_or_not
+@pytest.mark.parametrize("call", range(1, len(FIRST) + 1), ids=FIRST)
+def test_killed_at_any_call_the_next_run_ends_in_the_same_state(
+    program: Program, api: Cloudflare, call: int, is_taken: bool
+) -> None:
+    killed(program, api, call, is_taken, "--deploy", "worker.yaml")
     url = deployed(program, api)["url"]
     assert opens(url, control_token(program))
     assert deployed(program, api)["changed"] == []
     assert [entry.name for entry in program.home.iterdir() if "token" in entry.name] == ["control.token"]
-    assert list(api.account.scripts) == [NAME]
+    script = api.account.script(NAME)
+    assert [schedule["cron"] for schedule in script.schedules] == CRONS
+    assert (list(api.account.scripts), script.enabled, script.previews_enabled) == ([NAME], True, False)
+
+
+@taken_or_not
+@pytest.mark.parametrize("call", range(1, len(CHANGED) + 1), ids=CHANGED)
+def test_killed_at_any_call_of_a_change(
+    program: Program, api: Cloudflare, document: Path, call: int, is_taken: bool
+) -> None:
+    deployed(program, api)
+    document.write_text(DOCUMENT.replace("ann", "bob").replace("{env: BUS}", "null"))
+    killed(program, api, call, is_taken, "--deploy", "worker.yaml")
+    deployed(program, api)
+    assert deployed(program, api)["changed"] == []
+    bindings = {binding["name"]: binding for binding in api.account.script(NAME).latest.code.bindings}
+    assert bindings["OPEN_AGENT_OWNER"]["text"] == "bob"
+    assert "CONTROL_TOKEN" in bindings
+    assert "NATS_WS_URL" not in bindings
+
+
+@pytest.mark.usefixtures("document")
+@taken_or_not
+@pytest.mark.parametrize("call", range(1, len(DELETION) + 1), ids=DELETION)
+def test_killed_at_any_call_of_a_deletion(program: Program, api: Cloudflare, call: int, is_taken: bool) -> None:
+    deployed(program, api)
+    killed(program, api, call, is_taken, "--undeploy", "worker.yaml", "--yes")
+    assert program.run(b"", "--undeploy", "worker.yaml", "--yes", env=environ(api)).code == 0
+    assert api.account.scripts == {}
 
 
 @pytest.mark.usefixtures("document")
@@ -158,6 +201,16 @@ def test_two_at_a_time_end_in_one_state(program: Program, api: Cloudflare) -> No
     printed = deployed(program, api)
     assert printed["changed"] == []
     assert opens(printed["url"], control_token(program))
+
+
+def test_no_two_tokens_are_alike(program: Program, api: Cloudflare) -> None:
+    api.treat("put-script", *[refused(10021)] * 2)
+    for name in ("one", "two"):
+        document = f"secrets: {{CONTROL_TOKEN: {{file: {name}.token, create: true}}}}"
+        assert program.run(document.encode(), "--deploy", env=environ(api)).code == 70
+    tokens = [(program.home / f"{name}.token").read_text() for name in ("one", "two")]
+    assert tokens[0] != tokens[1]
+    assert len(set(tokens[0])) > 8
 
 
 @pytest.mark.usefixtures("document")
@@ -209,3 +262,29 @@ def test_no_secret_is_shown(program: Program, api: Cloudflare, document: Path) -
         token = control_token(program)
         shown = ended.out.decode() + ended.err
         assert not [secret for secret in ("hush-hush", TOKEN, token) if secret in shown], shown
+
+
+@pytest.mark.usefixtures("document")
+@pytest.mark.parametrize(("typed", "is_gone"), [(b"yes\n", True), (b"no\n", False), (b"\n", False)])
+def test_at_a_terminal_a_deletion_is_asked_about(
+    program: Program, api: Cloudflare, typed: bytes, is_gone: bool
+) -> None:
+    deployed(program, api)
+    ours, theirs = os.openpty()
+    try:
+        with program.start("--undeploy", "worker.yaml", env=environ(api), stdin=theirs) as process:
+            process.wait_for("Type yes to go on:")
+            os.write(ours, typed)
+            ended = process.end()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (api.account.scripts == {}) is is_gone
+    assert ended.code == (0 if is_gone else 64), ended
+
+
+@pytest.mark.usefixtures("document")
+def test_the_worker_logs_no_secret(program: Program, api: Cloudflare) -> None:
+    deployed(program, api, bus="wss://ann:hush-hush@127.0.0.1:1")
+    log = (api.account.script(NAME).site.home / "workerd.log").read_text()
+    assert not [secret for secret in ("hush-hush", control_token(program)) if secret in log]

@@ -12,9 +12,11 @@ MOST_MEMORY = 100 * KIB * KIB
 COSTLY = (
     *("tags", "digits", "a session", "words", "the same key", "escapes", "question marks", "anchors", "keys", "items"),
     *("folded lines", "a literal block", "bad labels", "unknown fields", "open brackets", "nested dashes"),
+    *("a list of scalars merged often", "a tag's long prefix used often", "a long key above much that is wrong"),
+    *("brackets that may be keys", "similar fields"),
     *("a billion laughs", "a large mapping merged often", "wide characters", "blanks"),
 )
-"""The shapes that were seen to take most memory, or would without a bound; all of them are read in `test_document`."""
+"""The shapes that were seen to take most memory, or would without a bound; all of them are read in `tests/document`."""
 
 
 @pytest.mark.parametrize("shape", COSTLY)

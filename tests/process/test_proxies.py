@@ -83,5 +83,8 @@ def test_a_proxy_that_refuses_is_told(program: Program) -> None:
     with Proxy(manner=manners.status(407, "proxy-authenticate: Basic realm=x")) as proxy:
         env = {**ONCE, "http_proxy": proxy.url.replace("//", "//user:hush@")}
         ended = program.run(spec("http://worker.example"), env=env)
-    assert outcome(ended) == ("failed", "healthcheck: HTTP 407")
+    status, message = outcome(ended)
+    assert status == "failed"
+    assert message.startswith("healthcheck: HTTP 407 from the proxy, not from the Worker: it wants other credentials; ")
+    assert "user:password@" in message
     assert "hush" not in ended.err

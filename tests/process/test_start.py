@@ -87,7 +87,7 @@ REFUSALS: dict[str, tuple[Starter, str]] = {
     "400": (error(400, "bad_request", "what is this"), "start: HTTP 400: what is this"),
     "413": (reply(413, b"too large"), "start: HTTP 413"),
     "a redirect": (reply(308, location="/elsewhere"), "start: the Worker redirects (HTTP 308); use its final URL"),
-    "a page": (reply(200, b"<html>log in</html>"), "start: the Worker's answer does not name the agent's subjects"),
+    "a page": (reply(200, b"<html>log in</html>"), "start: HTTP 200 with a web page, not from the Worker"),
     "nothing": (reply(200), "start: the Worker's answer does not name the agent's subjects"),
     "garbage": (reply(201, b"\xff\x00{"), "start: the Worker's answer does not name the agent's subjects"),
     "numbers for subjects": (

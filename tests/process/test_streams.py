@@ -1,17 +1,21 @@
 """Stdout whole or empty, stderr never in the way, stdin in every state."""
 
+import contextlib
 import fcntl
 import os
+import select
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.manners import Call, Server
-from tests.support.program import Program, handle
+from tests.support.program import LIMIT_S, Program, handle
 from tests.support.specs import LARGE, spec
 from tests.support.systems import needs_full_device
 
@@ -122,16 +126,75 @@ def test_a_stdout_that_does_not_block_gets_all_of_a_large_handle(program: Progra
     assert handle(ended)["status"] == "pending"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+ENDING = pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
+
+
+@ENDING
 def test_no_signal_cuts_a_handle_short(program: Program, number: signal.Signals) -> None:
-    with program.start(env=OFFLINE) as running:
+    """A socket takes little at a time and cannot grow, so that the signal comes in the middle."""
+    ours, theirs = socket.socketpair()
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with ours, program.start(env=OFFLINE, stdout=theirs.fileno()) as running:
+        theirs.close()
         threading.Thread(target=running.feed, args=(LARGE,), daemon=True).start()
-        assert running.child.stdout
-        first = os.read(running.child.stdout.fileno(), 1)
+        out = ours.recv(1)
         os.kill(running.child.pid, number)
-        rest = running.child.stdout.read()
-        ended = running.end()._replace(out=first + rest)
+        while more := ours.recv(65_536):
+            out += more
+        ended = running.end()._replace(out=out)
     assert handle(ended)["status"] == "pending"
+
+
+@pytest.fixture
+def full_pipe() -> Iterator[tuple[int, int]]:
+    """Return a pipe that takes nothing more, and that nobody reads."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"." * select.PIPE_BUF)
+    os.set_blocking(writer, True)
+    yield reader, writer
+    os.close(reader)
+    os.close(writer)
+
+
+@ENDING
+def test_a_signal_ends_it_while_a_reader_takes_nothing(
+    program: Program, full_pipe: tuple[int, int], number: signal.Signals
+) -> None:
+    reader, writer = full_pipe
+    filled = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ) if hasattr(fcntl, "F_GETPIPE_SZ") else 0
+    with program.start(env=OFFLINE, stdout=writer) as running:
+        running.feed(spec("path/to/worker.ts"))
+        running.wait_for("is a path")
+        time.sleep(0.5)  # it has come to the writing by then; where it has not, the signal ends it all the same
+        os.kill(running.child.pid, number)
+        code = running.child.wait(LIMIT_S)
+    assert code == -number
+    if filled:
+        assert set(os.read(reader, 10 * filled)) == {ord(".")}
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="only Linux lets a pipe grow")
+def test_a_large_handle_waits_for_no_reader(program: Program) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as stream:
+        ended = program.run(LARGE, env=OFFLINE, stdout=writer)
+        os.close(writer)
+        ended = ended._replace(out=stream.read())
+    assert len(ended.out) > 65_536
+    assert handle(ended)["status"] == "pending"
+
+
+def test_a_stderr_that_takes_nothing_changes_nothing_else(program: Program, full_pipe: tuple[int, int]) -> None:
+    env = {**OFFLINE, "CF_WORKER_HEALTHCHECK_RETRIES": "no"}
+    ended = program.run(spec("path/to/worker.ts"), env=env, stderr=full_pipe[1])
+    assert handle(ended)["status"] == "pending"
+    refused = program.run(b"name: [\n", env=env, stderr=full_pipe[1])
+    assert (refused.code, refused.out) == (65, b"")
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", pytest.param("2> /dev/full", marks=needs_full_device)])

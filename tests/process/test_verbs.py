@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exec_cf import settings
+from exec_cf.document import read
+from exec_cf.plan import MAX_START_BYTES, plan, start_body
+from exec_cf.subjects import MAX_TOKEN_BYTES
 from tests.support.nats import NatsServer
 from tests.support.program import Program
 from tests.support.specs import spec
@@ -123,3 +127,33 @@ def test_a_handle_that_points_at_another_session_stops_its_own(program: Program,
     ]
     assert states == ["ready", "failed", "failed"]
     assert program.run(victim, "--abort", env=environ).code == 0
+
+
+@pytest.mark.parametrize("field", ["session", "owner", "labels", "description"])
+def test_the_most_that_validate_passes_is_what_a_worker_accepts(program: Program, worker: Workerd, field: str) -> None:
+    """One token or the body of the start is as long as it may be; one byte more is refused by both."""
+    environ = {"CF_WORKER_TOKEN": TOKEN}
+    most = MAX_TOKEN_BYTES if field in {"session", "owner"} else room_for(field, worker.url)
+    document, longer = (limited(field, size, worker.url) for size in (most, most + 1))
+    assert program.run(document, "--validate").code == 0
+    assert program.run(longer, "--validate").code == 65
+    handle = program.run(document, env=environ).out
+    assert yaml.safe_load(handle)["status"] == "ready"
+    assert program.run(handle, "--teardown", env=environ).code == 0
+    bare = {"name": "lead", "agent": "echo", "owner": "worker"}
+    more = {"labels": {"a": "x" * (most + 1)}} if field == "labels" else {field: "x" * (most + 1)}
+    path = f"/agent/{more.pop(field)}" if field == "session" else "/agent/lead"
+    body = json.dumps(bare | more, separators=(",", ":"))
+    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+    with worker.client() as http:
+        assert http.post(path, content=body, headers=headers).status_code in {400, 413}
+
+
+def limited(field: str, size: int, url: str) -> bytes:
+    text = "x" * size
+    return spec(url, f"{field}: {{a: '{text}'}}" if field == "labels" else f"{field}: '{text}'")
+
+
+def room_for(field: str, url: str) -> int:
+    planned, _ = plan(read(limited(field, 1, url)), settings.read({})[0])
+    return MAX_START_BYTES - len(start_body(planned)) + 1

@@ -170,7 +170,7 @@ def url(release: Path) -> Iterator[str]:
 SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"], "sh": ["sh"]}
 PATH = "/usr/local/bin:/usr/bin:/bin"
 # What `install.sh` calls, but for a downloader.
-TOOLS = ("cat", "chmod", "cut", "grep", "gzip", "head", "mkdir", "mv", "rm", "sed", "sha256sum", "tar", "uname")
+TOOLS = ("cat", "cut", "grep", "gzip", "head", "mkdir", "mv", "rm", "sed", "sha256sum", "tar", "uname")
 
 
 @pytest.fixture(params=SHELLS)

@@ -57,6 +57,14 @@ def test_it_installs_the_file_into_the_chosen_folder(shell: list[str], url: str,
     assert (to / PROGRAM).stat().st_mode & 0o777 == 0o755
 
 
+def test_it_installs_when_piped_into_a_shell(shell: list[str], url: str, to: Path) -> None:
+    command = [*shell, "-s", "--", "--to", str(to), "--from", url]
+    script = (ROOT / "install.sh").read_text()
+    done = subprocess.run(command, input=script, env={"PATH": PATH}, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (to / PROGRAM).exists()
+
+
 def test_the_environment_can_say_the_same(url: str, to: Path) -> None:
     done = install(INSTALL_TO=str(to), INSTALL_FROM=f"{url}/")
     assert done.returncode == 0, done.stderr

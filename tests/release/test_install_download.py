@@ -53,6 +53,12 @@ def box(shell: list[str], downloader: str, folder: Path) -> Path:
     return tools
 
 
+def shim(folder: Path, text: str) -> None:
+    """Put a `curl` of *text* into *folder*."""
+    (folder / "curl").write_text(text)
+    (folder / "curl").chmod(0o755)
+
+
 @pytest.fixture(params=["curl", "wget"])
 def run(request: pytest.FixtureRequest, shell: list[str], to: Path, tmp_path: Path) -> Run:
     """Return what installs from a URL, with each shell and each downloader that checks certificates."""
@@ -256,6 +262,21 @@ def test_plain_http_may_come_from_this_machine(host: str, run: Run, release: Pat
             assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_brackets_in_a_path_are_no_pattern(run: Run, release: Path) -> None:
+    shutil.copytree(release, release / "[1-2]", ignore=shutil.ignore_patterns("[[]1-2[]]"))
+    with serving(Mirror(release)) as server:
+        done = run(f"{server.url}/[1-2]")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def run_offline(shell: list[str], to: Path, tmp_path: Path) -> Run:
+    """Return what installs from a URL with a downloader that reaches nothing, and says so when it is called."""
+    tools = toolbox(tmp_path / "tools", *TOOLS)
+    shim(tools, "#!/bin/sh\necho 'curl: called' >&2\nexit 7\n")
+    return lambda url, **environ: install("--to", to, "--from", url, under=shell, path=tools, **environ)
+
+
 ELSEWHERE = [
     "http://mirror.example/orch",
     "HTTP://mirror.example",
@@ -279,8 +300,8 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)
-def test_plain_http_from_anywhere_else_is_refused(url: str, shell: list[str], to: Path) -> None:
-    done = install("--to", to, "--from", url, under=shell)
+def test_plain_http_from_anywhere_else_is_refused(url: str, run_offline: Run, to: Path) -> None:
+    done = run_offline(url)
     refused(done, "is neither https nor on this machine: use https", to)
     assert done.returncode == 64
     assert not to.exists()
@@ -312,8 +333,8 @@ INVALID = [
 
 
 @pytest.mark.parametrize("url", INVALID)
-def test_a_url_that_is_not_one_is_refused_without_a_word_of_it(url: str, shell: list[str], to: Path) -> None:
-    done = install("--to", to, "--from", url, under=shell)
+def test_a_url_that_is_not_one_is_refused_without_a_word_of_it(url: str, run_offline: Run, to: Path) -> None:
+    done = run_offline(url)
     refused(done, "the URL to download from is not valid", to)
     assert done.returncode == 64
     assert "hu" not in done.stderr
@@ -328,16 +349,21 @@ def test_credentials_are_used_but_never_shown(run: Run, mirror: Mirror, release:
     empty = body(f"{'0' * 64}  other.tar.gz\n".encode())
     twice = body(b"".join(sorted((release / "SHA256SUMS").read_bytes().splitlines(keepends=True) * 2)))
     other = body(f"{'0' * 64}  {archive(release)[1:]}\n".encode())
-    for answer in (html, empty, twice, other, redirect("http://mirror.example/"), body(b"cut", 100)):
+    for answer in (html, empty, twice, other, redirect("http://127.0.0.1:9/"), body(b"cut", 100)):
         mirror.special["/SHA256SUMS"] = answer
         said.append(run(url))
     said.append(run(f"{url}/none"))
-    said.append(run("http://me:hush@mirror.example"))
     said.append(run("http://me:hush@127.0.0.1:9"))
     for done in said:
         assert "hush" not in done.stdout + done.stderr
     assert all(done.returncode for done in said[1:])
     assert "http://***@127.0.0.1:9/SHA256SUMS" in said[-1].stderr
+
+
+def test_a_url_that_is_refused_does_not_show_its_credentials(run_offline: Run, to: Path) -> None:
+    done = run_offline("http://me:hush@mirror.example")
+    refused(done, "http://***@mirror.example is neither https nor on this machine", to)
+    assert "hush" not in done.stderr
 
 
 def cut_off(sums: bytes) -> bytes:
@@ -446,12 +472,6 @@ case $(readlink /proc/$$/fd/1)" $*" in */.*) echo "curl: (23) Failed writing" >&
 exec {curl} "$@"
 """
 BROKEN = "#!/bin/sh\necho 'curl: option --globoff: is unknown' >&2\nexit {code}\n"
-
-
-def shim(folder: Path, text: str) -> None:
-    """Put a `curl` of *text* into *folder*."""
-    (folder / "curl").write_text(text)
-    (folder / "curl").chmod(0o755)
 
 
 def test_a_downloader_need_not_write_into_hidden_folders(shell: list[str], mirror: Mirror, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ def test_the_metadata_ask_for_no_python_and_no_dependency(wheel: zipfile.ZipFile
     assert (metadata["Name"], metadata["Version"]) == (PROGRAM, VERSION)
     assert metadata["Requires-Dist"] is None
     assert metadata["Requires-Python"] is None
-    assert metadata.get_payload() == (ROOT / "README.md").read_text()
+    described = metadata.get_payload(decode=True)
+    assert isinstance(described, bytes)
+    assert described.decode() == (ROOT / "README.md").read_text()
 
 
 def test_the_tags_are_the_platforms(wheel: zipfile.ZipFile, platform_name: str) -> None:

@@ -44,6 +44,17 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
         + b"}\nb:\n"
         + b"- {<<: *m}\n" * (size // 260)
     ),
+    "a list of scalars merged often": lambda size: (
+        b"a: [&l [" + b"x," * (size // 3) + b"], " + b"{<<: *l}," * (size // 27) + b"]"
+    ),
+    "a tag's long prefix used often": lambda size: (
+        b"%TAG !e! " + b"t" * (size // 2) + b"\n--- [" + b"!e!a b, " * (size // 16)
+    ),
+    "a long key above much that is wrong": lambda size: (
+        b'? "\\u202e' + "\u0301".encode() * (size // 4) + b'"\n: [' + b"!a b, " * (size // 12) + b"]"
+    ),
+    "brackets that may be keys": lambda size: b"{" * 30 + b"[" + b"a," * (size // 2),
+    "similar fields": lambda size: b"".join(b"cf-durable-obj%d: 1\n" % number for number in range(size // 21)),
     "a value within itself": lambda size: b"&a [" + b"*a, " * (size // 4) + b"]",
     "tags": lambda size: b"- !t x\n" * (size // 7),
     "a long tag": lambda size: b"!" + b"t" * size + b" x",

@@ -14,8 +14,15 @@ class Proxy(Server):
     That is a port here, or a function that returns one for a host and port.
     """
 
-    def __init__(self, upstream: int | Callable[[str], int] = 0, manner: Manner = ok) -> None:
-        super().__init__(lambda call: _tunnel(call, upstream) if call.head.method == "CONNECT" else manner(call))
+    def __init__(
+        self,
+        upstream: int | Callable[[str], int] = 0,
+        manner: Manner = ok,
+        create: Callable[[Callable[[], socket.socket]], socket.socket] = lambda make: make(),
+    ) -> None:
+        super().__init__(
+            lambda call: _tunnel(call, upstream) if call.head.method == "CONNECT" else manner(call), create=create
+        )
 
 
 def _tunnel(call: Call, upstream: int | Callable[[str], int]) -> None:

@@ -35,14 +35,21 @@ Manner = Callable[[Call], None]
 class Server:
     """A TCP server that reads one request a connection, and leaves the rest to its manner."""
 
-    def __init__(self, manner: Manner, tls: ssl.SSLContext | None = None, *, accepts: bool = True) -> None:
+    def __init__(
+        self,
+        manner: Manner,
+        tls: ssl.SSLContext | None = None,
+        *,
+        accepts: bool = True,
+        create: Callable[[Callable[[], socket.socket]], socket.socket] = lambda make: make(),
+    ) -> None:
         self._manner = manner
         self._tls = tls
         self._stopped = threading.Event()
         self._heard = threading.Condition()
         self._open: set[socket.socket] = set()
         self.heads: list[Head] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = create(lambda: socket.create_server(("127.0.0.1", 0)))
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)] if accepts else []
 

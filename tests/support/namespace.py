@@ -69,10 +69,9 @@ class Namespace:
                 stream.close()
         self._holder.wait()
 
-    @property
-    def within(self) -> str:
-        """The script that runs a program inside, for `Program.run`."""
-        return f'exec nsenter --target {self._holder.pid} --net --mount -- "$@"'
+    def within(self, prefix: str = "") -> str:
+        """Return the script that runs a program inside, for `Program.run`; *prefix* is a command that runs another."""
+        return f'exec nsenter --target {self._holder.pid} --net --mount -- {prefix} "$@"'
 
     def make(self, make: Callable[[], Made]) -> Made:
         """Return what *make* makes inside: a socket keeps to the network that it was made in."""

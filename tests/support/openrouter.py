@@ -240,6 +240,19 @@ def say_when(released: threading.Event, first: str, second: str) -> Play:
     return play
 
 
+def say_after(*pieces: tuple[float, str]) -> Play:
+    """Send text, each piece after so many seconds of silence."""
+
+    def play(handler: Handler, request: Request) -> None:
+        handler.begin()
+        for seconds, piece in pieces:
+            handler.server.stopping.wait(seconds)
+            handler.event(request, {"content": piece})
+        handler.stop(request, "stop")
+
+    return play
+
+
 def call(name: str, arguments: object, call_id: str = "call_1", text: str = "") -> Play:
     """Send one tool call, its arguments in two halves as models stream them, after a text."""
     return calls((name, arguments, call_id), text=text)

@@ -21,6 +21,8 @@ class Proxy:
         """How late everything arrives."""
         self.rate: float | None = None
         """How many bytes pass in a second and direction; all at once without a limit."""
+        self.said: bytearray | None = None
+        """What the clients send, once this is a buffer."""
         self._target = target
         self._sockets: list[socket.socket] = []
         # Connections that are to be silenced get the event that was current when they opened.
@@ -90,6 +92,8 @@ class Proxy:
 def _pump(proxy: Proxy, source: socket.socket, sink: socket.socket, silent: threading.Event) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536 if proxy.rate is None else 4096):
+            if proxy.said is not None and source.getsockname()[1] == proxy.port:
+                proxy.said += data
             time.sleep(proxy.delay_s if proxy.rate is None else len(data) / proxy.rate)
             if not silent.is_set():
                 sink.sendall(data)

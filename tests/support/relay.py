@@ -8,8 +8,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-_CLIENT_HELLO = 1
-_HANDSHAKE = 22
+_HANDSHAKE, _CLIENT_HELLO = b"\x16", b"\x01"
 
 
 class Relay:
@@ -81,16 +80,17 @@ class Relay:
         with self._lock:
             self.flights += side != self._last_side
             self._last_side = side
-            if side == "client" and data[0] == _HANDSHAKE and data[5] == _CLIENT_HELLO:
+            if side == "client" and (data[:1], data[5:6]) == (_HANDSHAKE, _CLIENT_HELLO):
                 self.handshakes += 1
 
     @staticmethod
     def _pass_on(late: "queue.SimpleQueue[tuple[float, bytes]]", sink: socket.socket) -> None:
-        while True:
+        data = b"."
+        while data:
             due, data = late.get()
             time.sleep(max(0.0, due - time.monotonic()))
-            with contextlib.suppress(OSError):
-                if not data:
+            with contextlib.suppress(OSError):  # either side may have gone
+                if data:
+                    sink.sendall(data)
+                else:
                     sink.shutdown(socket.SHUT_WR)
-                    return
-                sink.sendall(data)

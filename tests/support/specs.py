@@ -45,9 +45,9 @@ def spec(script: str = "http://127.0.0.1:8787", *more: str, block: str = "") -> 
 
 
 LARGE = spec(
-    "https://h/" + "x" * 8000,
-    f"session: {'s' * 5120}",
-    f"owner: {'o' * 5120}",
-    block=f"abort_endpoint: /{'x' * 8000}",
+    "https://h/" + "😀" * 2045,
+    f"session: {'😀' * 63}",
+    f"owner: {'😀' * 63}",
+    block=f"abort_endpoint: /{'😀' * 2047}",
 )
 """A spec whose handle is about as large as one can be, and larger than a pipe holds."""

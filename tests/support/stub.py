@@ -83,17 +83,25 @@ def reply(status: int, body: Any = b"", **headers: str) -> Starter:
 class WorkerStub:
     """A healthy Worker whose starts are given in advance: the first start gets the first of *starters*, and so on."""
 
-    def __init__(self, *starters: Starter, token: str = "", base: str = "", tls: ssl.SSLContext | None = None) -> None:
-        self._starters = list(starters)
+    def __init__(
+        self,
+        *starters: Starter,
+        token: str = "",
+        base: str = "",
+        tls: ssl.SSLContext | None = None,
+        create: Callable[[Callable[[], ThreadingHTTPServer]], ThreadingHTTPServer] = lambda make: make(),
+    ) -> None:
+        self.starters = list(starters)
         self._token = token
         self._base = base
         self.asked: list[Asked] = []
         self.faults: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = create(lambda: ThreadingHTTPServer(("127.0.0.1", 0), self._handler()))
+        self.port: int = self._server.server_address[1]
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_address[1]}{base}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}{base}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -105,7 +113,7 @@ class WorkerStub:
         self._server.server_close()
         if kind is None:
             assert self.faults == []
-            assert self._starters == [], "fewer starts came than were expected"
+            assert self.starters == [], "fewer starts came than were expected"
 
     @property
     def lines(self) -> list[str]:
@@ -124,7 +132,7 @@ class WorkerStub:
             self.faults.append(f"nobody should ask for {asked.line}")
             return Reply(404)
         self.faults += _faults_of_start(asked, self._token)
-        return self._starters.pop(0)(asked) if self._starters else Reply(500, b"one start too many")
+        return self.starters.pop(0)(asked) if self.starters else Reply(500, b"one start too many")
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         stub = self

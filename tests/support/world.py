@@ -60,6 +60,8 @@ class FakeWorld:
         self.errors: list[str] = []
         self.answers: list[str] = []
         self.slept: list[float] = []
+        self.later_s = 0.0
+        """How long after `NOW` it is."""
         self.order: list[str] = []
 
     def exchange(self, request: Request) -> Response:
@@ -70,7 +72,7 @@ class FakeWorld:
         self.slept.append(seconds)
 
     def time(self) -> float:
-        return NOW.timestamp()
+        return NOW.timestamp() + self.later_s
 
     def monotonic(self) -> float:
         return sum(self.slept)

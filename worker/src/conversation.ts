@@ -89,7 +89,7 @@ export class Conversation {
     return {
       prompt,
       signal,
-      history: this.memory.history(maxMessages, MAX_HISTORY_CHARS),
+      history: () => this.memory.history(maxMessages, MAX_HISTORY_CHARS),
       text: (chunk) => pipe.write(["text", chunk]),
       status: (write) => pipe.write(["status", longest(write, fits)]),
       ask: (question) => beforeAbort(signal, async () => unwrap(await pipe.ask(question))),

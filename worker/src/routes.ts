@@ -1,5 +1,5 @@
 import { WorkerError } from "./errors.ts";
-import { tokenProblem } from "./subjects.ts";
+import { newTokenProblem, tokenProblem } from "./subjects.ts";
 
 /** A request for one of the Worker's routes. */
 export type Route =
@@ -36,7 +36,7 @@ function handlersOf(url: URL): Handlers | undefined {
   if (first === "agent" && second && third === undefined) {
     return {
       GET: () => ({ to: "status", session: sessionOf(second) }),
-      POST: () => ({ to: "start", session: sessionOf(second) }),
+      POST: () => ({ to: "start", session: sessionOf(second, newTokenProblem) }),
     };
   }
   if (first !== "control" || second !== "abort" || third === "") return undefined;
@@ -45,9 +45,9 @@ function handlersOf(url: URL): Handlers | undefined {
   return { POST: () => ({ to: "abort", session: sessionOf(third), capability }) };
 }
 
-function sessionOf(segment: string): string {
+function sessionOf(segment: string, problemOf = tokenProblem): string {
   const session = decoded(segment);
-  const problem = session === undefined ? "is not percent-encoded UTF-8" : tokenProblem(session);
+  const problem = session === undefined ? "is not percent-encoded UTF-8" : problemOf(session);
   if (session !== undefined && problem === undefined) return session;
   throw new WorkerError({ code: "bad_request", message: `the session in the path ${problem}` });
 }

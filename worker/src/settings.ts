@@ -1,5 +1,5 @@
 import { WorkerError } from "./errors.ts";
-import { tokenProblem } from "./subjects.ts";
+import { newTokenProblem } from "./subjects.ts";
 import { beginning } from "./text.ts";
 import type { Vars } from "./vars.ts";
 
@@ -61,7 +61,7 @@ function canonical(settings: Settings): string {
 
 function ownerOf(given: string | undefined, vars: Vars): string {
   const owner = given || vars.OPEN_AGENT_OWNER || "worker";
-  const problem = tokenProblem(owner);
+  const problem = newTokenProblem(owner);
   if (problem === undefined) return owner;
   if (given) throw bad(`owner ${problem}`);
   throw new WorkerError({ code: "internal", message: `the Worker's var OPEN_AGENT_OWNER ${problem}` });

@@ -45,10 +45,18 @@ export function isReplySubject(text: unknown): text is string {
 /** Longest subject token in UTF-8 bytes: three of them and the prefixes stay well below the server's control line of 4096. */
 const MAX_TOKEN_BYTES = 255;
 
+/** Assigned, and not seen: Unicode's default-ignorable code points, and others that look like a space. */
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2800\u{13441}\u{13442}\u{16FE4}\u{1D159}]/u;
+
 /**
- * Why a text is not a single token of a NATS subject, as the end of a sentence; undefined if it is one.
- * The executor applies the same rule.
+ * Why a text is not a single token of a NATS subject that shows every character, as the end of a sentence; undefined if
+ * it is one. The executor applies the same rule to a spec. Sessions that are running keep to `tokenProblem`.
  */
+export function newTokenProblem(text: string): string | undefined {
+  return tokenProblem(text) ?? (INVISIBLE.test(text) ? "contains an invisible character" : undefined);
+}
+
+/** Why a text is not a single token of a NATS subject, as the end of a sentence; undefined if it is one. */
 export function tokenProblem(text: string): string | undefined {
   if (text === "") return "is empty";
   if (/[.*>]/.test(text)) return "contains one of . * >";

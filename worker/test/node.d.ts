@@ -1,6 +1,13 @@
 /** The few parts of Node that the unit tests use: its own types would change those of the Workers' timers. */
 declare module "node:test" {
   export function test(name: string, body: () => void | Promise<void>): void;
+  export const mock: {
+    readonly timers: {
+      enable(options: { readonly apis: readonly ("setTimeout" | "Date")[] }): void;
+      tick(milliseconds: number): void;
+      reset(): void;
+    };
+  };
 }
 
 declare module "node:assert/strict" {

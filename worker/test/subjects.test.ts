@@ -1,25 +1,34 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { isReplySubject, signalFilter, subjectsOf, tokenProblem } from "../src/subjects.ts";
+import { isReplySubject, newTokenProblem, signalFilter, subjectsOf, tokenProblem } from "../src/subjects.ts";
+
+type Example = string | readonly [text: string, times: number];
+
+/** The executor's tests read it too: one rule on both sides. */
+const EXAMPLES = JSON.parse(
+  readFileSync(new URL("../../tests/tokens.json", import.meta.url), "utf8"),
+) as Record<"valid" | "invalid" | "invisible" | "long", readonly Example[]>;
+
+function examples(kind: keyof typeof EXAMPLES): string[] {
+  return EXAMPLES[kind].map((entry) => (typeof entry === "string" ? entry : entry[0].repeat(entry[1])));
+}
 
 test("a token is printable, without separators, wildcards, white space and a leading $", () => {
-  for (const token of ["a", "lead-engineer", "a$b", "ünï", "👋", "a/b", "100%"])
-    assert.equal(tokenProblem(token), undefined);
-  for (const text of [
-    "",
-    "a.b",
-    "*",
-    "a>",
-    "$a",
-    "a b",
-    "a\u00a0b",
-    "a\u2028b",
-    "a\u200bb",
-    "\u0000",
-    "\ud800",
-    "é".repeat(128),
-  ]) {
+  for (const token of examples("valid")) {
+    assert.equal(tokenProblem(token), undefined, token);
+    assert.equal(newTokenProblem(token), undefined, token);
+  }
+  for (const text of [...examples("invalid"), ...examples("long")]) {
     assert.equal(typeof tokenProblem(text), "string", JSON.stringify(text));
+    assert.equal(typeof newTokenProblem(text), "string", JSON.stringify(text));
+  }
+});
+
+test("a new token shows every character; one of a running session may hide some", () => {
+  for (const text of examples("invisible")) {
+    assert.equal(newTokenProblem(text), "contains an invisible character", JSON.stringify(text));
+    assert.equal(tokenProblem(text), undefined, JSON.stringify(text));
   }
 });
 

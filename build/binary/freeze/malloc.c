@@ -13,10 +13,39 @@ void mi_free(void *block);
 void *mi_malloc_aligned(size_t size, size_t alignment);
 size_t mi_malloc_usable_size(const void *block);
 
+#ifdef SNAPSHOT
+#include "snapshot.h"
+#include <string.h>
+
+/* Memory that is given back while the program is prepared would keep what was in it: names, paths, documents. */
+static void give_back(void *block) {
+    if (!snapshot_taken && block) {
+        memset(block, 0, mi_malloc_usable_size(block));
+    }
+    mi_free(block);
+}
+
+static void *resized(void *block, size_t size) {
+    if (snapshot_taken || !block) {
+        return mi_realloc(block, size);
+    }
+    size_t before = mi_malloc_usable_size(block);
+    void *moved = mi_malloc(size);
+    if (moved) {
+        memcpy(moved, block, before < size ? before : size);
+        give_back(block);
+    }
+    return moved;
+}
+#else
+#define give_back mi_free
+#define resized mi_realloc
+#endif
+
 void *malloc(size_t size) { return mi_malloc(size); }
 void *calloc(size_t count, size_t size) { return mi_calloc(count, size); }
-void *realloc(void *block, size_t size) { return mi_realloc(block, size); }
-void free(void *block) { mi_free(block); }
+void *realloc(void *block, size_t size) { return resized(block, size); }
+void free(void *block) { give_back(block); }
 void *aligned_alloc(size_t alignment, size_t size) { return mi_malloc_aligned(size, alignment); }
 void *memalign(size_t alignment, size_t size) { return mi_malloc_aligned(size, alignment); }
 size_t malloc_usable_size(void *block) { return mi_malloc_usable_size(block); }

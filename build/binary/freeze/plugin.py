@@ -7,16 +7,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from nuitka.plugins.PluginBase import NuitkaPluginBase
 from nuitka.utils.ModuleNames import ModuleName
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
-from transforms import CHANGED, needed_by, transformed  # noqa: E402
 
 # What the interpreter imports before it runs any program. The freezer would take in the whole standard library.
 EARLY = (
@@ -39,6 +36,17 @@ def where():
     raise FileNotFoundError("the trust store is inside the program")
 '''
 
+# Module: what is there, and what is to be there instead. Each must match once, so that a new release of a library stops
+# the build instead of leaving a change out.
+CHANGES = {
+    # The trust store is in the program, so that there is no file to name.
+    "httpcore._ssl": ("load_verify_locations(certifi.where())", "load_verify_locations(cadata=certifi.contents())"),
+    "httpx._config": ("cafile=certifi.where()", "cadata=certifi.contents()"),
+    # On macOS the proxies of the system's settings would be read through a framework, which the program is not linked
+    # with: there too, the variables alone count.
+    "urllib.request": ("if sys.platform == 'darwin':\n    from _scproxy", "if False:\n    from _scproxy"),
+}
+
 
 class NuitkaPluginExecutor(NuitkaPluginBase):
     """Keeps the frozen program small and its start short."""
@@ -47,7 +55,7 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
     plugin_desc = "What this program needs of the standard library and of its dependencies."
 
     def __init__(self) -> None:
-        self.unseen = set(CHANGED)
+        self.unseen = {"certifi.core", *CHANGES}
 
     @staticmethod
     def isAlwaysEnabled() -> bool:
@@ -77,17 +85,16 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
         """Leave all modules as bytecode: as C, our own alone are 1.3 MB, no faster, and take two minutes to build."""
         return "bytecode"
 
-    def getImplicitImports(self, module: object) -> Iterator[str]:
-        """Name the modules that are imported where the freezer cannot see it."""
-        yield from needed_by(str(module.getFullName()))
-
     def onModuleSourceCode(self, module_name: ModuleName, source_filename: str, source_code: str) -> str:
-        """Apply the changes of `transforms.py`, and put the trust store into the module that knows its place."""
+        """Make the `CHANGES`, and put the trust store into the module that knows its place."""
         self.unseen.discard(str(module_name))
         if module_name == "certifi.core":
             store = Path(source_filename).with_name("cacert.pem").read_text(encoding="utf-8")
             return CERTIFI_CORE.format(store="".join(CERTIFICATE.findall(store)))
-        return transformed(str(module_name), source_code)
+        old, new = CHANGES.get(str(module_name), ("", ""))
+        if old and source_code.count(old) != 1:
+            self.sysexit(f"{module_name} holds {source_code.count(old)} times, instead of once: {old!r}")
+        return source_code.replace(old, new) if old else source_code
 
     def onFinalResult(self, filename: str) -> None:  # noqa: ARG002
         """Stop the build when a module that was to be changed was not frozen at all."""
@@ -96,4 +103,7 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
 
     def getExtraCodeFiles(self) -> dict[str, str]:
         """Link what replaces functions of the freezer and of the C library, and what they leave undone."""
-        return {name: (HERE / name).read_text() for name in ("malloc.c", "relro.c", "wrap.c")}
+        names = ["freeze/malloc.c", "freeze/relro.c", "freeze/wrap.c"]
+        if os.environ["SNAPSHOT"] == "1":
+            names += ["snapshot/deterministic.c", "snapshot/dump.c", "snapshot/restore.c"]
+        return {Path(name).name: (HERE.parent / name).read_text() for name in names}

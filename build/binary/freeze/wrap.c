@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,12 +19,16 @@
    a handle written there would be lost in silence. Until the program starts, something of no use keeps its number. */
 static int kept[3];
 
-static void keep_closed_streams(void) {
+/* For a directory as stdin the interpreter would end with a dump and a code of its own; the program says what is missing. */
+void close_a_directory_as_input(void) {
     struct stat input;
-    /* The interpreter would end with a dump and a code of its own; the program says what is missing. */
     if (fstat(0, &input) == 0 && S_ISDIR(input.st_mode)) {
         close(0);
     }
+}
+
+static void keep_closed_streams(void) {
+    close_a_directory_as_input();
     for (int descriptor = 0; descriptor < 3; descriptor++) {
         kept[descriptor] = fcntl(descriptor, F_GETFD) < 0 && socket(AF_UNIX, SOCK_STREAM, 0) == descriptor;
     }
@@ -37,10 +42,27 @@ static void close_kept_streams(void) {
     }
 }
 
+/* Since 3.14 the interpreter bounds recursion in C by the stack pointer, and takes the stack to be of 4 MiB with a C library
+   that it does not know. A smaller one (ulimit -s) would overflow first, and in a snapshot the bounds would be another
+   process's. What the kernel puts on the stack and what is called after the last check fits into what is spared. */
+void bound_the_stack(PyThreadState *state) {
+#if defined(__linux__) && PY_VERSION_HEX >= 0x030e0000
+    struct rlimit limit;
+    size_t size = 4 << 20, spare = 256 << 10;
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < size + spare) {
+        size = limit.rlim_cur > 2 * spare ? limit.rlim_cur - spare : limit.rlim_cur / 2;
+    }
+    uintptr_t top = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)4095;
+    PyUnstable_ThreadState_SetStackProtection(state, (void *)(top - size), size);
+#else
+    (void)state;
+#endif
+}
+
 /* The last that is called before the program. The freezer would import inspect here, to teach it about compiled functions:
    most of the time of --version. */
 void __wrap_patchInspectModule(PyThreadState *state) {
-    (void)state;
+    bound_the_stack(state);
     close_kept_streams();
 }
 
@@ -70,6 +92,10 @@ PyStatus __wrap_Py_PreInitialize(const PyPreConfig *config) {
     own.use_environment = 0;
     own.isolated = 1;
     own.utf8_mode = 1;
+#ifdef SNAPSHOT
+    /* One allocator for all memory: malloc.c clears what is given back to it. */
+    own.allocator = PYMEM_ALLOCATOR_MALLOC;
+#endif
     return __real_Py_PreInitialize(&own);
 }
 

@@ -72,6 +72,8 @@ def _get_account_subdomain(api: Cloudflare, asked: Understood) -> Any:
 
 def _put_account_subdomain(api: Cloudflare, asked: Understood) -> Any:
     account = _account(api, asked)
+    if account.subdomain == asked.content["subdomain"]:
+        raise ApiError(10036, "You already have a subdomain", 409)
     if account.subdomain is not None:
         api.faults.append("the account's subdomain was renamed, which moves every Worker of it")
     account.register(asked.content["subdomain"])

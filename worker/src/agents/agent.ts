@@ -5,8 +5,8 @@ export interface Turn {
   readonly prompt: string;
   /** Aborted by interrupt, redirect and abort. */
   readonly signal: AbortSignal;
-  /** Earlier turns, oldest first. */
-  readonly history: readonly Message[];
+  /** Reads the earlier turns, oldest first. An agent that remembers nothing never asks: the disk would delay its answer. */
+  history(): readonly Message[];
   /** Sends a `response` chunk, or several if one message of the bus is too small for it. */
   text(chunk: string): Promise<void>;
   /** Sends a `status` chunk such as `tool_use:{json}`. `write` returns it with at most `limit` characters of what it shows. */

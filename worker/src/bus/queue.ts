@@ -41,13 +41,16 @@ export class PromptQueue {
     return this.#running !== undefined;
   }
 
-  /** The streams that are acknowledged and not ended. */
+  /** The streams that are acknowledged and not ended, and that somebody listens to. */
   get openStreams(): OpenStream[] {
     const running = this.#running?.job;
-    return [
-      ...(running ? [{ subject: running.reply.subject, turn: running.id }] : []),
-      ...this.#waiting.map(({ reply }) => ({ subject: reply.subject })),
+    const open = [
+      ...(running ? [{ reply: running.reply, turn: running.id }] : []),
+      ...this.#waiting.map(({ reply }) => ({ reply })),
     ];
+    return open
+      .filter(({ reply }) => reply.isHeard)
+      .map(({ reply, ...rest }) => ({ subject: reply.subject, ...rest }));
   }
 
   /** Acknowledges a job and runs it in its turn; refuses it if too many are waiting. */

@@ -3,16 +3,18 @@ import type { Envelope } from "./envelope.ts";
 
 export interface Redirect {
   readonly envelope: Envelope;
-  /** The subject on which the new prompt is answered. */
+  /** The subject on which the new prompt is answered; empty if nobody wants the answer. */
   readonly reply: string;
 }
 
-/** Decodes the body of a `redirect` signal; undefined if it is malformed, since a signal has no reply. */
-export function redirectOf(payload: Uint8Array): Redirect | undefined {
+/** Decodes the body of a `redirect` signal, or returns what is wrong with it: a signal has nobody to answer to. */
+export function redirectOf(payload: Uint8Array): Redirect | string {
   const value = parsed(payload);
-  if (typeof value !== "object" || value === null) return undefined;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return "it is not a JSON object";
   const { prompt, reply } = value as Readonly<Record<string, unknown>>;
-  if (typeof prompt !== "string" || prompt === "" || !isReplySubject(reply)) return undefined;
+  if (typeof prompt !== "string" || prompt === "") return "it has no prompt";
+  if (reply === undefined || reply === null) return { envelope: { prompt }, reply: "" };
+  if (!isReplySubject(reply)) return "its reply is not a subject that an agent may answer on";
   return { envelope: { prompt }, reply };
 }
 

@@ -13,17 +13,24 @@ import {
 } from "./frames.ts";
 import type { Outbox, Stream } from "./outbox.ts";
 
-/** Callers give up after 60 s without a chunk; a silent stream sends a sign of life this often, in milliseconds. */
-const KEEPALIVE_MS = 20_000;
+/**
+ * How long after its last frame a stream sends a sign of life, in milliseconds. The protocol's callers give up after 60 s
+ * of silence, others after 30 s.
+ */
+const KEEPALIVE_MS = 18_000;
 /** Length of an error message that fits every bus on which an agent can register, in characters. */
 const BRIEF_CHARS = 60;
 
 const TOO_LARGE: Fault = { code: "internal", message: "the agent sent a chunk larger than the bus carries" };
 
-/** One response stream: an ack, chunks, at most one error, the terminator, and nothing after it. */
+/**
+ * One response stream: an ack, chunks, at most one error, the terminator, and nothing after it. With an empty subject all
+ * of it goes to nobody.
+ */
 export class Reply implements Stream {
   #open = true;
-  #silent = true;
+  /** When the last frame was sent, in milliseconds since 1970. */
+  #lastAt = 0;
   #keepalive: number | null = null;
   /** Bytes of the request, which count until it is answered. */
   #reserved = 0;
@@ -36,6 +43,11 @@ export class Reply implements Stream {
 
   get open(): boolean {
     return this.#open;
+  }
+
+  /** Whether anybody wants the answer. */
+  get isHeard(): boolean {
+    return this.subject !== "";
   }
 
   /** Counts a request until it is answered; false if there is no room for it. */
@@ -52,7 +64,7 @@ export class Reply implements Stream {
 
   /** Keeps a stream alive that was acknowledged. */
   resume(): void {
-    this.#keepalive = setInterval(() => this.#stayAlive(), KEEPALIVE_MS);
+    if (this.isHeard) this.#keepalive = setTimeout(() => this.#stayAlive(), KEEPALIVE_MS);
   }
 
   response(text: string): void {
@@ -90,6 +102,7 @@ export class Reply implements Stream {
   /** Ends the stream with an error in place of what cannot go, even if its own end is held back behind that. */
   breakOff(fault: Fault): void {
     if (this.#open) this.#close();
+    if (!this.isHeard) return;
     this.outbox.publishLast(this.#errorFrame(fault), this.share);
     this.outbox.publishLast(terminator(this.subject), this.share);
   }
@@ -105,21 +118,22 @@ export class Reply implements Stream {
   }
 
   #publish(frame: Frame): void {
-    if (!this.#open) return;
+    if (!this.#open || !this.isHeard) return;
     if (!this.#carries(frame)) throw new WorkerError(TOO_LARGE);
-    this.#silent = false;
+    this.#lastAt = Date.now();
     this.outbox.publish(frame, this);
   }
 
   #close(): void {
     this.#open = false;
-    clearInterval(this.#keepalive);
+    clearTimeout(this.#keepalive);
     this.share.give(this.#reserved);
     this.#reserved = 0;
   }
 
   #stayAlive(): void {
-    if (this.#silent) this.status("alive");
-    this.#silent = true;
+    const left = this.#lastAt + KEEPALIVE_MS - Date.now();
+    if (left <= 0) this.status("alive");
+    this.#keepalive = setTimeout(() => this.#stayAlive(), left > 0 ? left : KEEPALIVE_MS);
   }
 }

@@ -1,6 +1,7 @@
 import { nuid } from "@nats-io/nats-core";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
+import { warn } from "../log.ts";
 import { outcomeOf } from "../outcome.ts";
 import { type Identity, isReplySubject, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
 import { VERSION } from "../version.ts";
@@ -25,12 +26,25 @@ const FULL: Fault = {
   message: "too many bytes are already waiting for this agent; try again later",
 };
 
+const NOBODY: Fault = {
+  code: "unanswered",
+  message: "nobody can be asked: the prompt came without a reply subject",
+};
+const NOT_A_REPLY = "its reply subject is not one that an agent may answer on";
+
 const encoder = new TextEncoder();
 
 /** How an agent appears on the bus. */
 export interface Presence {
   readonly identity: Identity;
   readonly description: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+interface PromptEndpoint {
+  readonly name: string;
+  readonly subject: string;
+  readonly queue_group: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -53,6 +67,8 @@ export class Seat {
   readonly #share = new Share();
   readonly #queue: PromptQueue;
   #redirects: string[] = [];
+  /** The kinds of messages that were ignored so far. */
+  readonly #ignored = new Set<string>();
   #subscriptions: (() => void)[] = [];
   #maxRequest = 0;
   readonly requests = { prompt: 0, status: 0 };
@@ -121,7 +137,8 @@ export class Seat {
   }
 
   heartbeat(): Uint8Array {
-    const { agent, owner, session } = this.presence.metadata;
+    const { agent, owner, session, protocol_version } = this.presence.metadata;
+    const [prompt] = this.endpoints;
     const beat = {
       agent,
       owner,
@@ -129,6 +146,8 @@ export class Seat {
       instance_id: this.instanceId,
       ts: new Date().toISOString(),
       interval_s: HEARTBEAT_S,
+      protocol_version,
+      endpoints: { prompt: { subject: prompt.subject, metadata: prompt.metadata } },
     };
     return encoder.encode(JSON.stringify(beat));
   }
@@ -138,9 +157,14 @@ export class Seat {
     return { name: "agents", id: this.instanceId, version: VERSION, metadata: this.presence.metadata };
   }
 
-  get endpoints(): readonly object[] {
+  get endpoints(): readonly [PromptEndpoint, object] {
     const { prompt, status } = this.subjects;
-    const metadata = { max_payload: humanBytes(this.#maxRequest), attachments_ok: "false" };
+    const metadata = {
+      max_payload: humanBytes(this.#maxRequest),
+      attachments_ok: "false",
+      // Prompts need no signature, as in every agent without the protocol's §13.
+      min_sender_trust: "any",
+    };
     return [
       { name: "prompt", subject: prompt, queue_group: QUEUE, metadata },
       { name: "status", subject: status, queue_group: QUEUE },
@@ -148,18 +172,31 @@ export class Seat {
   }
 
   signal(verb: string, payload: Uint8Array): void {
-    if (verb === "interrupt") this.#queue.interrupt();
     if (verb === "redirect") this.#onRedirect(payload);
+    else if (verb === "interrupt") this.#queue.interrupt();
+    else this.#ignore("a signal", "its verb is unknown");
   }
 
   #onStatus(connection: Connection, { reply }: Incoming): void {
     this.requests.status += 1;
     if (isReplySubject(reply)) connection.publish({ subject: reply, data: this.heartbeat() });
+    else if (reply !== "") this.#ignore("a status request", NOT_A_REPLY);
+  }
+
+  /** Logged once for each kind: whoever sends it must not fill the log, and its content may be a prompt. */
+  #ignore(what: string, why: string): void {
+    if (this.#ignored.has(what + why)) return;
+    this.#ignored.add(what + why);
+    warn("ignored", { session: this.session, what, why });
   }
 
   #onPrompt({ data, reply: subject }: Incoming): void {
     this.requests.prompt += 1;
-    if (!isReplySubject(subject)) return;
+    if (subject === "" || isReplySubject(subject)) this.#submit(data, subject);
+    else this.#ignore("a prompt", NOT_A_REPLY);
+  }
+
+  #submit(data: Uint8Array, subject: string): void {
     const reply = new Reply(this.around.outbox, subject, this.#share);
     try {
       const isFull = data.length <= this.#maxRequest && !reply.reserve(data.length);
@@ -172,8 +209,12 @@ export class Seat {
   }
 
   #onRedirect(payload: Uint8Array): void {
-    const redirect = payload.length <= this.#maxRequest ? redirectOf(payload) : undefined;
-    if (redirect === undefined) return;
+    const redirect =
+      payload.length <= this.#maxRequest ? redirectOf(payload) : "it is larger than max_payload";
+    if (typeof redirect === "string") {
+      this.#ignore("a redirect", redirect);
+      return;
+    }
     const { prompt } = redirect.envelope;
     const digest = digestOf(`${redirect.reply}\n${prompt}`);
     if (this.#redirects.includes(digest)) return;
@@ -214,6 +255,7 @@ export class Seat {
 
   async #ask(question: string, reply: Reply, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
+    if (!reply.isHeard) throw new WorkerError(NOBODY);
     const { outbox, queryLimitS } = this.around;
     const limitS = queryLimitS();
     const { subject, answer, forget } = outbox.question();

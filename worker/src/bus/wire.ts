@@ -4,19 +4,29 @@
  */
 const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 
-/** The WebSocket below a connection, which knows whether bytes move. */
+/** Bytes that are collected before they are sent at once. */
+const MAX_PENDING_BYTES = 64 * 1024;
+
+/**
+ * The WebSocket below a connection, which knows whether bytes move. What one tick of the event loop says leaves as one
+ * message: nats-core would send one for each step of a turn, and each delays the answer.
+ */
 export class Wire {
   #received = 0;
   #sent = 0;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
 
   private constructor(readonly socket: WebSocket) {
     socket.addEventListener("message", () => {
       this.#received += 1;
     });
     const send = socket.send.bind(socket);
-    socket.send = (data: ArrayBuffer | ArrayBufferView | string) => {
-      this.#sent += typeof data === "string" ? data.length : data.byteLength;
-      send(data);
+    const close = socket.close.bind(socket);
+    socket.send = (data) => this.#collect(bytesOf(data), send);
+    socket.close = (code, reason) => {
+      this.#flush(send);
+      close(code, reason);
     };
   }
 
@@ -38,11 +48,46 @@ export class Wire {
 
   /** Bytes that wait to be sent. */
   get backlog(): number {
-    return this.socket.bufferedAmount ?? 0;
+    return this.#pendingBytes + (this.socket.bufferedAmount ?? 0);
   }
 
   /** A number that grows with each message received and each byte that has left; it rests when nothing moves. */
   get progress(): number {
     return this.#received + this.#sent - this.backlog;
   }
+
+  #collect(data: Uint8Array, send: WebSocket["send"]): void {
+    if (this.#pending.length === 0) setTimeout(() => this.#flush(send), 0);
+    this.#sent += data.length;
+    this.#pending.push(data);
+    this.#pendingBytes += data.length;
+    if (this.#pendingBytes > MAX_PENDING_BYTES) this.#flush(send);
+  }
+
+  #flush(send: WebSocket["send"]): void {
+    const pending = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    // The socket may have been closed meanwhile.
+    if (pending.length > 0 && this.socket.readyState === WebSocket.OPEN) send(joined(pending));
+  }
+}
+
+function bytesOf(data: ArrayBuffer | ArrayBufferView | string): Uint8Array {
+  if (typeof data === "string") return new TextEncoder().encode(data);
+  return ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    : new Uint8Array(data);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first, second] = parts;
+  if (first && !second) return first;
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let end = 0;
+  for (const part of parts) {
+    whole.set(part, end);
+    end += part.length;
+  }
+  return whole;
 }

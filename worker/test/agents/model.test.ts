@@ -48,7 +48,7 @@ function slowTurn(signal: AbortSignal, log: string[]): Turn {
   return {
     prompt: "hello",
     signal,
-    history: [],
+    history: () => [],
     text: note,
     status: (write) => note(write(100).split(":", 1).join()),
     ask: async (question) => {

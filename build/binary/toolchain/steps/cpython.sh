@@ -1,19 +1,19 @@
 # The interpreter, with every extension module that the program uses built in, optimised for the program's own kind of
 # work (profile) and as a whole (link time). It is linked dynamically itself: it has to run the freezer.
 
-tar -xJf "$SOURCES"/python3.13_*.orig.tar.xz --strip-components 1
+unpack "$python"
 recipe=$here/toolchain/cpython
 
 export CC=$musl/bin/musl-gcc AR=gcc-ar
 # -fwrapv and -DNDEBUG are CPython's own; the sections let the linker drop what nothing refers to.
 ./configure --prefix=/usr --disable-shared --disable-test-modules --without-ensurepip --without-doc-strings \
-  --with-openssl="$openssl" --enable-optimizations --with-lto=full --with-pkg-config=no --without-readline \
-  OPT="-DNDEBUG -O2 -fwrapv" CFLAGS="-g0 -fPIE -ffunction-sections -fdata-sections" \
+  --with-openssl="$openssl/usr" --enable-optimizations --with-lto=full --with-pkg-config=no --without-readline \
+  OPT="-DNDEBUG -O2 -fwrapv" CFLAGS="-g0 $COMMON_CFLAGS -fPIE -ffunction-sections -fdata-sections" \
   CPPFLAGS="-I$zlib/include" LDFLAGS="-L$zlib/lib"
 # Without this configure has not believed in the compiler, and both builds would be the same unoptimised one.
 grep -q '^PGO_PROF_USE_FLAG=.*-fprofile-use' Makefile
 
-sed "s|@OPENSSL@|$openssl|g; s|@ZLIB@|$zlib|g" "$recipe/Setup.local" > Modules/Setup.local
+sed "s|@OPENSSL@|$openssl/usr|g; s|@ZLIB@|$zlib|g" "$recipe/Setup.local" > Modules/Setup.local
 cp "$packages"/source/msgspec-*/src/msgspec/*.[ch] Modules/
 cp "$recipe/_msgspec_core.c" Modules/
 make Makefile Modules/config.c

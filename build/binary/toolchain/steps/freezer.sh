@@ -2,10 +2,10 @@
 # one folder is all that freeze.sh has to know.
 
 cp -a "$cpython/usr" "$OUT/usr"
-site=$OUT/usr/lib/python3.13/site-packages
+site=$OUT/usr/lib/$python/site-packages
 cp -R "$packages"/runtime/. "$packages"/freezer/. "$site/"
-rm -rf "$OUT/usr/lib/python3.13/ctypes"
+rm -rf "$OUT/usr/lib/$python/ctypes"
 cp -R "$here"/toolchain/standins/. "$site/"
-ln -sf "$library/libpython3.13.a" "$(echo "$OUT"/usr/lib/python3.13/config-3.13*/libpython3.13.a)"
-ln -sf "$library/libpython3.13.a" "$OUT/usr/lib/"
+ln -sf "$library/lib$python.a" "$(echo "$OUT"/usr/lib/$python/config-${python#python}*/lib$python.a)"
+ln -sf "$library/lib$python.a" "$OUT/usr/lib/"
 ln -s "$musl/bin" "$OUT/bin"

@@ -2,4 +2,4 @@
 
 library=$macos_library musl=$macos_library
 . "$here/toolchain/steps/freezer.sh"
-cp "$macos_library/pyconfig.h" "$OUT/usr/include/python3.13/"
+cp "$macos_library/pyconfig.h" "$OUT/usr/include/$python/"

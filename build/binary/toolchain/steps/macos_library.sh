@@ -2,10 +2,10 @@
 # here: the interpreter that was built for this machine does what the build needs one for, there is no profile, and the
 # answers that configure would find by running a program stand below.
 
-tar -xJf "$SOURCES"/python3.13_*.orig.tar.xz --strip-components 1
+unpack "$python"
 recipe=$here/toolchain/cpython
 
-# 3.13 builds for iOS on another system, but not for macOS. Darwin 20 is macOS 11. Nothing in it uses CoreFoundation.
+# It builds for iOS on another system, but not for macOS. Darwin 20 is macOS 11. Nothing in it uses CoreFoundation.
 cp configure upstream
 sed -i -e 's/^\t\*-apple-ios\*)$/\t*-apple-darwin*)\n\t\tac_sys_system=Darwin\n\t\t_host_ident=$host_cpu\n\t\t;;\n&/' \
   -e 's/^\tac_sys_release=$/\tac_sys_release=20.1.0/' -e 's/^\tLIBS="$LIBS -framework CoreFoundation"$/\t:/' configure
@@ -23,7 +23,7 @@ answers=(
 # What macOS 11 lacks is an error wherever it is not asked for at run time.
 export CC=$machine-clang AR=ar RANLIB=ranlib MACOSX_DEPLOYMENT_TARGET=11.0
 ./configure --prefix=/usr --host="${machine/arm64/aarch64}-apple-darwin" --build="$(uname -m)-pc-linux-musl" \
-  --with-build-python="$cpython/usr/bin/python3.13" --disable-shared --disable-test-modules --without-ensurepip \
+  --with-build-python="$cpython/usr/bin/$python" --disable-shared --disable-test-modules --without-ensurepip \
   --without-doc-strings --with-openssl="$macos_openssl/usr" --with-pkg-config=no --without-readline --enable-ipv6 \
   OPT="-DNDEBUG -O2 -fwrapv" CFLAGS="-g0 -Wno-date-time -Werror=unguarded-availability -Werror=unguarded-availability-new" \
   CPPFLAGS="-I$macos_zlib/include" LDFLAGS="-L$macos_zlib/lib" "${answers[@]}"
@@ -35,11 +35,11 @@ make Makefile Modules/config.c
 # A module inside a package is found by the importer of built-in modules under its full name.
 sed -i 's/{"_msgspec_core", /{"msgspec._core", /' Modules/config.c
 grep -q '"msgspec._core", PyInit__msgspec_core' Modules/config.c
-make -j"$JOBS" libpython3.13.a Modules/_hacl/libHacl_Hash_SHA2.a Modules/_decimal/libmpdec/libmpdec.a
+make -j"$JOBS" lib$python.a Modules/_hacl/libHacl_Hash_SHA2.a Modules/_decimal/libmpdec/libmpdec.a
 
 ar -M <<SCRIPT
-create $OUT/libpython3.13.a
-addlib libpython3.13.a
+create $OUT/lib$python.a
+addlib lib$python.a
 addlib Modules/_hacl/libHacl_Hash_SHA2.a
 addlib Modules/_decimal/libmpdec/libmpdec.a
 addlib $macos_openssl/usr/lib/libssl.a

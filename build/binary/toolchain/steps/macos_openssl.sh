@@ -1,6 +1,6 @@
 # As openssl.sh, for macOS: what is left out there is left out here. The file names no folder of the machine that built it.
 
-tar -xzf "$SOURCES"/openssl_*.orig.tar.gz --strip-components 1
+unpack openssl
 without=$(grep -oE '\bno-[a-z0-9_-]+' "$here/toolchain/steps/openssl.sh")
 CC=$machine-clang AR=ar RANLIB=ranlib ./Configure "darwin64-$machine-cc" --prefix=/usr --libdir=lib --openssldir=/etc/ssl \
   $without -Os -fvisibility=hidden

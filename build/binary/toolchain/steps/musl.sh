@@ -1,8 +1,8 @@
 # The C library that the binary is linked with, because it may be linked statically without a loss: glibc's name
 # resolution would load libraries of the machine that the binary runs on. Comes with a compiler that targets it.
 
-tar -xzf "$SOURCES"/musl_*.orig.tar.gz --strip-components 1
-CC=gcc CFLAGS="-O2 -ffunction-sections -fdata-sections" ./configure --prefix="$OUT" --syslibdir="$OUT/lib" --enable-wrapper=no
+unpack musl
+CC=gcc CFLAGS="-O2 $COMMON_CFLAGS -ffunction-sections -fdata-sections" ./configure --prefix="$OUT" --syslibdir="$OUT/lib" --enable-wrapper=no
 make -j"$JOBS"
 make install
 # OpenSSL and CPython include the kernel's headers.

@@ -1,0 +1,207 @@
+"""Who answered: the Worker itself, or something in front of it.
+
+A Worker of this program answers JSON, its refusals with `error` and `message`. What stands in front of it answers
+pages: Cloudflare Access, a challenge or a block of Cloudflare's firewall, an error page of its edge, a proxy, a captive
+portal. Each is known by its form. Nothing of what they say is repeated but the number of an error.
+"""
+
+import re
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from exec_cf.http import Response
+
+_HTML = ("text/html", "application/xhtml+xml")
+_HTML_BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+
+_ERROR_NUMBER = re.compile(rb"\berror(?:\s+code)?:?\s*(?:<[^>]{0,99}>\s*){0,5}(1[0-9]{3}|5[0-9]{2})\b", re.IGNORECASE)
+_BLOCKED = re.compile(rb"you have been blocked|cf-error-details", re.IGNORECASE)
+_CHALLENGE = re.compile(rb"/cdn-cgi/challenge-platform/|<title>just a moment", re.IGNORECASE)
+_ACCESS = re.compile(rb"cloudflareaccess\.com|cloudflare access|/cdn-cgi/access/", re.IGNORECASE)
+_ACCESS_PATH = "/cdn-cgi/access/"
+_ACCESS_DOMAIN = ".cloudflareaccess.com"
+
+_MEANINGS = {
+    1000: "the DNS record points to an address of Cloudflare itself",
+    1001: "Cloudflare cannot resolve the host name",
+    1003: "the host was called by its address; use its name",
+    1006: "the owner of the zone bans the address of this machine",
+    1009: "the owner of the zone bans the country of this machine",
+    1010: "the owner of the zone bans clients of this kind; skip the Browser Integrity Check for the Worker",
+    1012: "the owner of the zone bans the address of this machine",
+    1015: "a rate limit of the zone or of the Workers plan was hit",
+    1016: "Cloudflare cannot resolve the name of the origin",
+    1018: "Cloudflare does not know the host",
+    1019: "the Worker calls itself in a loop",
+    1020: "a firewall rule of the zone denies the request",
+    1027: "the Workers plan allows no more requests today",
+    1033: "the tunnel behind the host is not connected",
+    1042: "no Worker answers at this address of workers.dev, or one called another of its own zone; check that the URL "
+    "is right and the Worker deployed",
+    1101: "the Worker threw an exception; `wrangler tail` shows it",
+    1102: "the Worker used more CPU time or memory than it may",
+    520: "the origin gave no valid response",
+    521: "the origin refuses connections",
+    522: "the origin does not answer",
+    523: "the origin cannot be reached",
+    524: "the origin answered too late",
+    525: "the TLS handshake with the origin failed",
+    526: "the certificate of the origin is not valid",
+    530: "Cloudflare could not reach the origin",
+}
+"""What the numbers of Cloudflare's error pages mean, of its documentation's list those that a Worker's user meets."""
+
+_NOT_THE_WORKER = "not from the Worker"
+
+
+def stranger(response: Response, *, sends_service_token: bool) -> str:
+    """Return who answered in the place of the Worker, and what to do about it; empty where nothing says so."""
+    who = (
+        _access(response, sends_service_token)
+        or _challenge(response)
+        or _error_page(response)
+        or _network(response)
+        or _block(response)
+        or _proxy(response)
+    )
+    return f"HTTP {response.status} from {who}" if who else ""
+
+
+def page(response: Response) -> str:
+    """Return what is said of a web page, which a Worker of this program never sends; empty of everything else."""
+    if not is_page(response):
+        return ""
+    cure = "open the URL in a browser to see what it is"
+    who = "a login, a captive portal, a proxy or a firewall"
+    return (
+        f"HTTP {response.status} with a web page, {_NOT_THE_WORKER} but from something in front of it ({who}); {cure}"
+    )
+
+
+def elsewhere(response: Response) -> str:
+    """Return what is said of a redirect to another host; empty of everything else."""
+    host, own = _host(response.headers.get("location", "")), _host(response.url)
+    if not 300 <= response.status < 400 or not host or host == own:
+        return ""
+    cure = "use the Worker's final URL, or log in with a browser if this is a captive portal"
+    return f"HTTP {response.status}: a redirect to another host, which is not followed; {cure}"
+
+
+def is_page(response: Response) -> bool:
+    """Say whether *response* is a web page."""
+    return response.media_type in _HTML or (
+        response.media_type in {"", "text/plain"} and bool(_HTML_BEGINNING.match(response.body))
+    )
+
+
+def is_workers_own(response: Response) -> bool:
+    """Say whether *response* has the form of a Worker's refusal."""
+    body = _json(response)
+    return isinstance(body.get("error"), str) and "error_code" not in body
+
+
+def _json(response: Response) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(response.body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _access(response: Response, sends_service_token: bool) -> str:
+    if not _is_access(response):
+        return ""
+    asks = "it asks for a login; set CF_ACCESS_CLIENT_ID and CF_ACCESS_CLIENT_SECRET to a service token that it admits"
+    refuses = (
+        "it does not admit the service token of CF_ACCESS_CLIENT_ID; "
+        "add the token to a policy of the application with the action Service Auth"
+    )
+    return f"Cloudflare Access, {_NOT_THE_WORKER}: {refuses if sends_service_token else asks}"
+
+
+def _is_access(response: Response) -> bool:
+    headers = response.headers
+    location = _split(headers.get("location", ""))
+    if location.path.startswith(_ACCESS_PATH) or (location.hostname or "").endswith(_ACCESS_DOMAIN):
+        return 300 <= response.status < 400
+    if headers.get("www-authenticate", "").lower().startswith("cloudflare-access") or "cf-access-domain" in headers:
+        return True
+    return is_page(response) and bool(_ACCESS.search(response.body))
+
+
+def _challenge(response: Response) -> str:
+    is_told = response.headers.get("cf-mitigated", "").lower() == "challenge"
+    if not is_told and not (is_page(response) and _CHALLENGE.search(response.body)):
+        return ""
+    cure = "exempt the Worker from challenges with a WAF rule that skips them"
+    return f"Cloudflare, {_NOT_THE_WORKER}: a challenge, which only a browser passes; {cure}"
+
+
+def _error_page(response: Response) -> str:
+    number = _error_number(response)
+    if not number:
+        return ""
+    return f"Cloudflare, {_NOT_THE_WORKER}: error {number}, {_MEANINGS.get(number, 'one of its list of errors')}"
+
+
+def _error_number(response: Response) -> int:
+    """Return the number of Cloudflare's error in *response*, 0 for none; it comes as JSON, as a line or in a page."""
+    if response.status < 400:
+        return 0
+    body = _json(response)
+    if body:
+        number = body.get("error_code")
+        return number if isinstance(number, int) and _is_number(number) and "error" not in body else 0
+    found = _ERROR_NUMBER.search(response.body)
+    if found and _is_number(int(found[1])):
+        return int(found[1])
+    return response.status if _is_cloudflare(response) and 520 <= response.status <= 530 else 0
+
+
+def _is_number(number: int) -> bool:
+    return 1000 <= number < 1300 or 520 <= number <= 530
+
+
+def _network(response: Response) -> str:
+    if response.status == 407:
+        cure = "in the variable that names it, write user:password@ before its host"
+        return f"the proxy, {_NOT_THE_WORKER}: it wants other credentials; {cure}"
+    if response.status == 511:
+        return f"the network, {_NOT_THE_WORKER}: it wants a login; open any page in a browser"
+    return ""
+
+
+def _block(response: Response) -> str:
+    is_told = "cf-mitigated" in response.headers
+    if not is_told and not (
+        is_page(response) and response.status >= 400 and _is_cloudflare(response) and _BLOCKED.search(response.body)
+    ):
+        return ""
+    cure = "allow this machine's requests with a WAF rule"
+    return f"Cloudflare, {_NOT_THE_WORKER}: its firewall blocks the request; {cure}"
+
+
+def _is_cloudflare(response: Response) -> bool:
+    return response.headers.get("server", "").lower() == "cloudflare" or "cf-ray" in response.headers
+
+
+def _proxy(response: Response) -> str:
+    if not response.proxied or response.status < 400 or is_workers_own(response):
+        return ""
+    cure = "ask whoever runs it, or list the Worker's host in NO_PROXY"
+    return f"the proxy of the environment or a server behind it, {_NOT_THE_WORKER}; {cure}"
+
+
+def _host(url: str) -> str:
+    return (_split(url).hostname or "").removesuffix(".")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        parts.hostname  # noqa: B018  raises for some that urlsplit lets pass
+    except ValueError:
+        return urlsplit("http://invalid")
+    return parts

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import type { Share } from "../../src/bus/budget.ts";
+import type { Frame } from "../../src/bus/frames.ts";
+import type { Outbox } from "../../src/bus/outbox.ts";
+import { Reply } from "../../src/bus/reply.ts";
+
+/** A stream on a clock of its own, and the seconds at which it sent each frame. */
+function stream(subject = "_INBOX.a") {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const sentAt: number[] = [];
+  const outbox = {
+    maxPayload: 1024,
+    publish: (_: Frame) => sentAt.push(Date.now() / 1000),
+    publishLast: (_: Frame) => sentAt.push(Date.now() / 1000),
+  } as Partial<Outbox> as Outbox;
+  const share = { take: () => true, give: () => undefined } as Partial<Share> as Share;
+  const reply = new Reply(outbox, subject, share);
+  const wait = (seconds: number) => {
+    for (let i = 0; i < seconds; i += 1) mock.timers.tick(1000);
+  };
+  return { reply, sentAt, wait };
+}
+
+test("a sign of life comes at most 20 seconds after the last frame, whatever came before", () => {
+  for (const pauses of [[0], [5], [17, 1], [19, 3, 25], [1, 1, 1, 40]]) {
+    const { reply, sentAt, wait } = stream();
+    reply.ack();
+    for (const pause of pauses) {
+      wait(pause);
+      reply.response("text");
+    }
+    wait(60);
+    reply.end();
+    const gaps = sentAt.slice(1).map((at, index) => at - (sentAt[index] ?? 0));
+    assert.ok(Math.max(...gaps) <= 20, `${pauses}: ${gaps}`);
+    const count = sentAt.length;
+    wait(60);
+    assert.equal(sentAt.length, count, "nothing after the end");
+    mock.timers.reset();
+  }
+});
+
+test("a stream that speaks needs no sign of life", () => {
+  const { reply, sentAt, wait } = stream();
+  reply.ack();
+  for (let i = 0; i < 10; i += 1) {
+    wait(10);
+    reply.response("text");
+  }
+  assert.equal(sentAt.length, 11);
+  reply.end();
+  mock.timers.reset();
+});
+
+test("what goes to nobody is not sent, however it ends", () => {
+  const endings: ((reply: Reply) => void)[] = [
+    (reply) => reply.end(),
+    (reply) => reply.abort(),
+    (reply) => reply.fail({ code: "internal", message: "m" }),
+    (reply) => reply.breakOff({ code: "internal", message: "m" }),
+  ];
+  for (const end of endings) {
+    const { reply, sentAt, wait } = stream("");
+    reply.ack();
+    reply.response("text");
+    wait(60);
+    end(reply);
+    assert.deepEqual(sentAt, []);
+    mock.timers.reset();
+  }
+});
