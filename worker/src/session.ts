@@ -155,7 +155,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   }
 
   async #start(wanted: StoredAgent): Promise<Started> {
-    await this.#settled();
+    while (this.#stopping) await this.#stopping.catch(() => undefined);
     const known = this.#memory.agent ?? this.#starting?.stored;
     if (known !== undefined) return this.#join(known, wanted);
     const work = this.#create(wanted);
@@ -197,8 +197,9 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   }
 
   async #stop(session: string, cause: string): Promise<boolean> {
-    await this.#starting?.work.catch(() => undefined);
-    await this.#settled();
+    while (this.#starting || this.#stopping) {
+      await Promise.allSettled([this.#starting?.work, this.#stopping]);
+    }
     const stored = this.#memory.agent;
     const work = stored === undefined ? this.#leaveNothing(session) : this.#leave(stored, cause);
     this.#stopping = work.finally(() => {
@@ -207,11 +208,6 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     await this.#stopping;
     if (stored) info("stopped", { session, cause });
     return stored !== undefined;
-  }
-
-  /** Resolves when no stop is under way. */
-  async #settled(): Promise<void> {
-    while (this.#stopping) await this.#stopping.catch(() => undefined);
   }
 
   /** A crash in the middle of a start may have left a seat and an entry. */
