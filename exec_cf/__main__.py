@@ -1,6 +1,6 @@
 """The process: real streams, clock and network around `exec_cf.cli`."""
 
-# signal itself brings enum, most of what `--version` would load
+# `signal` imports enum, which would be most of what `--version` loads
 import _signal as signal  # type: ignore[import-not-found]
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Process:
-    """The `exec_cf.world.World` that this process lives in."""
+    """The `exec_cf.world.World` of a real process."""
 
     environ = os.environ
     sleep = staticmethod(time.sleep)
@@ -38,9 +38,9 @@ class Process:
         """Return 64 hexadecimal digits from the system's random source."""
         return os.urandom(32).hex()
 
-    def answer(self) -> str:
-        """Return the line that the user types."""
-        return streams.read_line(_MAX_ANSWER_BYTES).decode(errors="replace")
+    def read_line(self) -> str:
+        """Return the line that the user types at the terminal."""
+        return streams.read_line(_MAX_LINE_BYTES).decode(errors="replace")
 
     def exchange(self, request: "Request") -> "Response":
         """Return the response to *request*. Raises `exec_cf.http.RequestError`."""
@@ -51,11 +51,11 @@ class Process:
         return self._network.exchange(request)
 
 
-_MAX_ANSWER_BYTES = 100
+_MAX_LINE_BYTES = 100
 
 
 def main() -> None:
-    """Run the program on this process's arguments and end it, without waiting for a thread that a slow peer holds."""
+    """Run the program on this process's arguments and exit without waiting for blocked threads."""
     streams.reserve_stderr()
     os._exit(run(sys.argv[1:], Process()))
 

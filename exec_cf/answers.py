@@ -1,4 +1,4 @@
-"""What a Worker answers, and how much of it is believed."""
+"""Interprets the Worker's responses, and checks what they claim."""
 
 import re
 from datetime import datetime
@@ -20,11 +20,11 @@ MAX_CAUSE_CHARS = 300
 
 
 class WorkerError(Exception):
-    """The Worker cannot be reached, refuses, or answers something else than it was asked.
+    """The Worker cannot be reached, refuses, or gives an unexpected response.
 
-    The text is the cause, fit for a handle's `message`. With *conflict*, somebody else's agent runs in the session,
-    which is not ours to stop; with *maybe_started*, the request may have taken effect all the same; with *is_absent*,
-    there is no Worker at the URL.
+    The text is the cause, ready for a handle's `message`. With *conflict*, another agent runs in the session, which we
+    must not stop; with *maybe_started*, the request may have taken effect nevertheless; with *is_absent*, there is no
+    Worker at the URL.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class NoRouteError(Exception):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """What this program's Worker says of itself; *auth* is `token`, `none` or `unusable`."""
+    """The response of the Worker's `/health`; *auth* is `token`, `none` or `unusable`."""
 
     agent: str
     version: str = ""
@@ -49,7 +49,7 @@ class Health(msgspec.Struct, frozen=True):
 
     @property
     def is_older(self) -> bool:
-        """Whether the Worker is of an earlier release than this program."""
+        """Whether the Worker is an older release than this program."""
         return _release(self.version) < _release(version) if self.version else False
 
 
@@ -57,30 +57,30 @@ _RELEASE = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 
 def _release(text: str) -> tuple[int, ...]:
-    """Return the numbers of a release; none sorts before any."""
+    """Return the numbers of a release; empty, which sorts first, for anything else."""
     found = _RELEASE.match(text)
     return tuple(map(int, found.groups())) if found else ()
 
 
 def health(response: Response) -> Health | None:
-    """Return what *response* to a request for `/health` says, None when it is not from this program's Worker."""
+    """Return the body of *response* to `GET /health`, or None if it is not from this program's Worker."""
     if response.status != 200:
         return None
     try:
-        said = msgspec.json.decode(response.body, type=Health)
+        body = msgspec.json.decode(response.body, type=Health)
     except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: text that is not UTF-8
         return None
-    return said if said.agent == "open-agent" else None
+    return body if body.agent == "open-agent" else None
 
 
 class Started(msgspec.Struct, frozen=True):
-    """A running agent. *abort* is the URL that stops it, empty when the Worker names none."""
+    """A running agent. *abort* is the URL that stops it; empty if the Worker returned none."""
 
     abort: str = ""
     created: bool = False
-    """Whether this start created the agent; otherwise it was running already."""
+    """Whether this start created the agent, which otherwise was running already."""
     maybe_started: bool = False
-    """Whether an earlier attempt got no answer, and may have created the agent."""
+    """Whether an earlier attempt got no response but may have created the agent."""
 
 
 class SessionState(msgspec.Struct, frozen=True):
@@ -90,13 +90,13 @@ class SessionState(msgspec.Struct, frozen=True):
     cause: str = ""
     stopped_at: datetime | None = None
     abort: str = ""
-    """The URL that stops the agent; empty when the Worker names none."""
+    """The URL that stops the agent; empty if the Worker returned none."""
     seen_at: datetime | None = None
-    """When this was so by the clock of the Worker, which `stopped_at` is told by too; in whole seconds."""
+    """When the Worker sent this, by the same clock as `stopped_at`; in whole seconds."""
 
 
 class _Subjects(msgspec.Struct, frozen=True):
-    """Unlike `BusBlock`, open to fields that a later Worker adds."""
+    """Unlike `BusBlock`, this ignores fields that a later Worker may add."""
 
     prompt: str
     status: str
@@ -129,10 +129,10 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 class Answer:
-    """A response to *verb* (`start`, `status` or `abort`), with which every cause begins.
+    """A response to *verb* (`start`, `status` or `abort`); every cause begins with that word.
 
-    Text of the Worker is shown shortened, printable, and without the secrets of *settings*. Of whatever answers in its
-    place no text is shown; *is_foreign* says that the response need not be a Worker's.
+    The Worker's own text is shown cut, printable, and without the secrets of *settings*; text from anything in front of
+    it is not shown. With *is_foreign*, the URL is outside the Worker's origin, so the response may be a web page.
     """
 
     def __init__(self, verb: str, response: Response, settings: Settings, *, is_foreign: bool = False) -> None:
@@ -141,28 +141,28 @@ class Answer:
         self._settings = settings
         self.status = response.status
         self.resent = response.resent
-        """Whether the request may have taken effect before, since it was sent twice."""
-        self._stranger = edge.stranger(response, sends_service_token=bool(settings.access_client_id))
-        if not self._stranger and not is_foreign:
-            self._stranger = edge.page(response) or edge.elsewhere(response)
+        """Whether the request was sent twice, so that it may have taken effect the first time."""
+        self._intermediary = edge.intermediary(response, sends_service_token=bool(settings.access_client_id))
+        if not self._intermediary and not is_foreign:
+            self._intermediary = edge.page(response) or edge.foreign_redirect(response)
 
     @property
-    def may_pass(self) -> bool:
-        """Whether another attempt may get another response: 429 and 5xx."""
+    def is_retryable(self) -> bool:
+        """Whether another attempt may succeed: 429 and 5xx."""
         return self.status == 429 or self.status >= 500
 
     @property
     def lacks_route(self) -> bool:
         """Whether the Worker does not serve the route."""
-        return self.status in {404, 405} and not self._stranger
+        return self.status in {404, 405} and not self._intermediary
 
     @property
     def problem(self) -> str:
-        """The HTTP status, with the Worker's own message where there is one, or who answered in its place."""
-        return self._stranger or self._with_message(f"HTTP {self.status}")
+        """The HTTP status, with the Worker's own message where there is one, or what answered instead."""
+        return self._intermediary or self._with_message(f"HTTP {self.status}")
 
     def started(self, plan: Plan, *, maybe_started: bool) -> Started:
-        """Return the agent that was started for *plan*. Raises `WorkerError` when it is not the agent of the plan."""
+        """Return the agent that was started for *plan*. Raises `WorkerError` if it is not the agent of the plan."""
         self._raise_for_status()
         body = self._decoded(_StartBody)
         if body is None:
@@ -181,8 +181,8 @@ class Answer:
     def session_state(self, plan: Plan) -> SessionState:
         """Return the state of the plan's session.
 
-        Raises `NoRouteError` when the Worker cannot report it, and `WorkerError` when it refuses, or when the agent is
-        not the one of *plan*.
+        Raises `NoRouteError` if the Worker cannot report it, and `WorkerError` if it refuses, or if the agent is not
+        the one of *plan*.
         """
         if self.status == 404 and self._error().error:
             return SessionState("unknown")
@@ -206,9 +206,9 @@ class Answer:
         )
 
     def check_stopped(self) -> None:
-        """Return when the agent is stopped; 410 says that it was gone already.
+        """Check that the agent is stopped; 410 means that it was gone already.
 
-        Raises `NoRouteError` when the Worker does not serve the route, `WorkerError` when it refuses.
+        Raises `NoRouteError` if the Worker does not serve the route, `WorkerError` if it refuses.
         """
         if self.lacks_route:
             raise NoRouteError(self.status)
@@ -216,8 +216,8 @@ class Answer:
             self._raise_for_status()
 
     def _raise_for_status(self) -> None:
-        if self._stranger:
-            self._fail(self._stranger)
+        if self._intermediary:
+            self._fail(self._intermediary)
         if 200 <= self.status < 300:
             return
         if self.status in {401, 403}:
@@ -230,10 +230,10 @@ class Answer:
         self._fail(self.problem)
 
     def _refusal(self) -> str:
-        """Return who refuses what with 401 or 403."""
+        """Return the cause of a 401 or 403."""
         cure = "set CF_WORKER_TOKEN to its CONTROL_TOKEN"
         if not edge.is_workers_own(self._response):
-            what = f"HTTP {self.status} without a word of the Worker's own"
+            what = f"HTTP {self.status} without the Worker's own error message"
             return f"{what}; if nothing in front of it refuses the request, {cure}"
         if self.status == 401 and not self._settings.token:
             return f"the Worker requires a token (HTTP 401); {cure}"
@@ -254,7 +254,7 @@ class Answer:
         return self._decoded(_ErrorBody) or _ErrorBody()
 
     def _decoded(self, kind: type[Body]) -> Body | None:
-        """Return the body as *kind*, None when it is anything else."""
+        """Return the body decoded as *kind*, or None if it does not fit."""
         try:
             return msgspec.json.decode(self._response.body, type=kind)
         except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: text that is not UTF-8
@@ -271,5 +271,5 @@ class Answer:
 
 
 def _abort_url(base: str, path: str) -> str:
-    """Return *path* of the Worker below *base*; empty when it is no path. Raises `InvalidValue`."""
+    """Return the URL of *path* below *base*; empty if *path* is not absolute. Raises `InvalidValue`."""
     return urls.below(base, path) if path.startswith("/") else ""

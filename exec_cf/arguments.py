@@ -1,4 +1,4 @@
-"""The command line, parsed."""
+"""Parses the command line."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from exec_cf.usage import PRINTED, VERBS, Verb
 FORMATS = ("yaml", "json")
 MAX_WAIT_S = 3600.0
 DEPLOY_WAIT_S = 60
-"""How long a new address may take. It usually answers within seconds, under a new subdomain within minutes."""
+"""Default of `--wait`: a new address usually answers within seconds, but a new subdomain can take minutes."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Say whether *arguments* ask for JSON, even where the rest of them is invalid."""
+    """Return whether *arguments* ask for JSON, even if they are invalid otherwise."""
     return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
 
 

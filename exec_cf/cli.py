@@ -1,4 +1,4 @@
-"""The command line: arguments in, one exit code out, everything else through the `World`."""
+"""The entry point behind the process: arguments in, exit code out, everything else through the `World`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 def run(arguments: Sequence[str], world: World) -> int:
     """Run the program and return its exit code (`exec_cf.errors.Exit`); never raises."""
-    lost = None
+    write_error = None
     if arguments and all(argument in PRINTED for argument in arguments):
         try:
             world.write(PRINTED[arguments[0]].encode())
         except OSError as error:
-            lost = error
+            write_error = error
         else:
             return 0
-    from exec_cf import commands  # noqa: PLC0415  msgspec, PyYAML and the rest of the program: four fifths of what `--version` takes
+    from exec_cf import commands  # noqa: PLC0415  loads msgspec, PyYAML and most of the program, which would make `--version` take five times as long
 
-    return commands.report_lost(lost, world) if lost else commands.run(arguments, world)
+    return commands.report_write_error(write_error, world) if write_error else commands.run(arguments, world)

@@ -1,4 +1,4 @@
-"""The client of a Worker: is it up, start the agent, how is the agent, stop it."""
+"""The client of a Worker: check its health, start an agent, ask for its state, stop it."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,7 +15,7 @@ from exec_cf.usage import VERBS
 from exec_cf.world import World
 
 PAUSE_S = 0.25
-"""Seconds between two attempts."""
+"""Seconds between attempts."""
 
 T = TypeVar("T")
 
@@ -30,13 +30,13 @@ class Client:
         self._world = world
 
     def pause(self) -> None:
-        """Wait as long as between two attempts."""
+        """Wait for the pause between attempts."""
         self._world.sleep(PAUSE_S)
 
     def probe(self) -> None:
-        """Return as soon as `GET <base>/health` answers 2xx, and report a Worker of an earlier release.
+        """Return once `GET <base>/health` is answered with 2xx, and report a Worker that is an older release.
 
-        Raises `WorkerError` with the last cause when no attempt does.
+        Raises `WorkerError` with the last cause if every attempt fails.
         """
         statuses: list[int] = []
 
@@ -56,14 +56,14 @@ class Client:
             raise WorkerError(str(error), is_absent=statuses[-1:] == [404]) from None
         health = answers.health(response)
         if health and health.is_older:
-            message = f"the Worker is release {truncated(health.version)}, and this program {version}"
+            message = f"the Worker is release {truncated(health.version)}, this program is {version}"
             self.note(Diagnostic(Code.OLDER, message, hint=f"update it with `{VERBS['deploy'].example}`"))
 
     def start(self, plan: Plan) -> Started:
         """Start the agent, or find it running with the same settings.
 
-        A Worker without the route can only be judged by its health: that is reported, and counts as started.
-        Raises `WorkerError` when the Worker refuses, fails, or starts something else than *plan* says.
+        If the Worker does not serve the route, that is reported and its health is taken as a started agent. Raises
+        `WorkerError` if the Worker refuses, fails, or starts another agent than the one of *plan*.
         """
         request = Request(
             method="POST",
@@ -85,8 +85,8 @@ class Client:
     def status(self, plan: Plan) -> SessionState:
         """Return the state of the plan's session.
 
-        Raises `NoRouteError` when the Worker cannot report it, and `WorkerError` when it cannot be asked, or when the
-        session runs another agent than the one of *plan*.
+        Raises `NoRouteError` if the Worker cannot report it, and `WorkerError` if the request fails, or if the session
+        runs another agent than the one of *plan*.
         """
         request = Request(
             method="GET",
@@ -99,9 +99,9 @@ class Client:
         return answer.session_state(plan)
 
     def stop(self, url: str, *, with_token: bool) -> None:
-        """Post to *url* to stop an agent. The token only goes to a URL that this program or the Worker made.
+        """Post to *url* to stop an agent. Send the token only to URLs that this program or the Worker made.
 
-        Raises `WorkerError` when the Worker cannot be reached or refuses, `NoRouteError` when it does not serve *url*.
+        Raises `WorkerError` if the Worker cannot be reached or refuses, `NoRouteError` if it does not serve *url*.
         """
         request = Request(
             method="POST",
@@ -118,7 +118,7 @@ class Client:
         return {"authorization": f"Bearer {token}"} if token else {}
 
     def _service_token(self, url: str) -> dict[str, str]:
-        """Return the headers that Cloudflare Access lets pass; none without them, and none to a foreign origin."""
+        """Return the headers for Cloudflare Access; none if they are not set, or for another origin."""
         if not self.settings.access_client_id or not self._is_own(url):
             return {}
         return {
@@ -130,29 +130,29 @@ class Client:
         return urls.origin_of(url) == urls.origin_of(self.base)
 
     def _healthy(self, response: Response) -> Response:
-        """Return *response* if it is a healthy Worker's: a 2xx, and not the word of a page. Raises `RequestError`."""
-        stranger = edge.stranger(response, sends_service_token=bool(self.settings.access_client_id))
-        problem = stranger or edge.page(response) or edge.elsewhere(response)
+        """Return *response* if a healthy Worker sent it: a 2xx that is not a web page. Raises `RequestError`."""
+        intermediary = edge.intermediary(response, sends_service_token=bool(self.settings.access_client_id))
+        problem = intermediary or edge.page(response) or edge.foreign_redirect(response)
         if problem or not 200 <= response.status < 300:
             raise _RefusalError(problem or f"HTTP {response.status}", response)
         return response
 
     def _ask(self, verb: str, request: Request) -> tuple[Answer, int]:
-        """Return the first answer that is not worth another attempt, and the number of its attempt."""
+        """Return the first answer that is not worth retrying, and the number of attempts."""
 
         def judge(response: Response) -> Answer:
             answer = Answer(verb, response, self.settings, is_foreign=not self._is_own(request.url))
-            if answer.may_pass:
+            if answer.is_retryable:
                 raise _RefusalError(answer.problem, response)
             return answer
 
         return self._attempt(verb, request, judge)
 
     def _attempt(self, verb: str, request: Request, judge: Callable[[Response], T]) -> tuple[T, int]:
-        """Return what *judge* makes of the response, and after how many attempts.
+        """Return what *judge* returns for the response, and the number of attempts.
 
-        Between two attempts it waits as long as the peer asks for, where that fits the limit of an attempt. Raises
-        `WorkerError` when every attempt fails.
+        Honours `Retry-After` between attempts if it does not exceed the request's timeout. Raises `WorkerError` if
+        every attempt fails.
         """
         limit = self.settings.retries
         cause = ""
@@ -167,7 +167,7 @@ class Client:
                 fits = asked_s * 1000 <= request.timeout_ms
                 pause_s = max(PAUSE_S, asked_s) if fits else PAUSE_S
                 cause = truncated(str(error), MAX_CAUSE_CHARS)
-                cause += "" if fits else f"; another attempt is welcome after {asked_s:.0f} seconds"
+                cause += "" if fits else f"; it asks to wait {asked_s:.0f} seconds"
                 self.note(Diagnostic(Code.ATTEMPT, f"{verb} attempt {number}/{limit}: {cause}"))
         raise WorkerError(f"{verb}: {cause}" if limit == 1 else f"{verb}: {cause} (after {limit} attempts)")
 
@@ -178,7 +178,7 @@ def no_route(route: str, status: object) -> Diagnostic:
 
 
 class _RefusalError(RequestError):
-    """A response that another attempt may change; the text says why it is none to go by."""
+    """A response that is worth retrying; the text says why it is not acceptable."""
 
     def __init__(self, cause: str, response: Response) -> None:
         super().__init__(cause)

@@ -1,4 +1,4 @@
-"""The verbs, wired to the world: a call in, one exit code out."""
+"""Runs each verb with its input from the world and its output to it; returns the exit code."""
 
 from collections.abc import Callable, Sequence
 
@@ -23,16 +23,16 @@ def run(arguments: Sequence[str], world: World) -> int:
     except Refused as refused:
         reporter.refusal(refused)
         return refused.exit_code
-    except Exception as error:  # noqa: BLE001  a user sees one line, never a traceback
+    except Exception as error:  # noqa: BLE001  users get one line, never a traceback
         diagnostic = _internal(error)
         reporter(diagnostic)
         return diagnostic.code.exit_code
     return 0
 
 
-def report_lost(error: OSError, world: World) -> int:
-    """Report that stdout did not take a text, and return the exit code."""
-    refused = output.lost(error)
+def report_write_error(error: OSError, world: World) -> int:
+    """Report that a text could not be written to stdout, and return the exit code."""
+    refused = output.write_error(error)
     Reporter(world.error, as_json=False).refusal(refused)
     return refused.exit_code
 
@@ -72,7 +72,7 @@ def _spawn(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None
 
 
 def _deployment(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
-    from exec_cf import deploy  # noqa: PLC0415  the door of a room with the Worker in it: 350 kB
+    from exec_cf import deploy  # noqa: PLC0415  loads the Worker's bundle: 350 kB
 
     data = _input(call, world, note)
     folder = call.file.rpartition("/")[0] or ("/" if call.file.startswith("/") else "")
@@ -86,14 +86,14 @@ def _deployment(call: Call, world: World, note: Callable[[Diagnostic], None]) ->
 
 
 def _confirmed(question: str, call: Call, world: World) -> bool:
-    """Return what the user at the terminal answers. Raises `Refused` when there is none."""
+    """Return whether the user confirms *question*. Raises `Refused` when there is no terminal to ask at."""
     if call.is_confirmed:
         return True
     if not call.file or not world.at_terminal():
-        message = "a deletion has to be confirmed, and stdin is not a terminal"
+        message = "a deletion must be confirmed, and stdin is not a terminal"
         raise Refused([Diagnostic(Code.UNCONFIRMED, message, hint="pass --yes")])
-    world.error(f"{PROGRAM}: {question} Type yes to go on:")
-    return world.answer().strip().lower() == "yes"
+    world.error(f"{PROGRAM}: {question} Type yes to continue:")
+    return world.read_line().strip().lower() == "yes"
 
 
 def _target(call: Call, world: World, note: Callable[[Diagnostic], None]) -> tuple[verbs.Target, Client]:

@@ -1,4 +1,4 @@
-"""A document to a message: msgspec decides, and each field it refuses is explained."""
+"""Decodes a document into a message with msgspec, and explains each field that msgspec rejects."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ Message = TypeVar("Message", bound=msgspec.Struct)
 
 
 def decode(document: Document, message: type[Message]) -> tuple[Message | None, list[Diagnostic]]:
-    """Return *document* as *message*, or None and every problem with it, each with its place.
+    """Return *document* as *message*, or None and every problem with it, each with its position.
 
     Null for an optional field counts as absent, and so does an empty `spec_version`.
     """
@@ -46,7 +46,7 @@ def _present(value: Any, message: type[msgspec.Struct]) -> Any:
 
 
 def _block(fields: Mapping[str, msgspec.structs.FieldInfo], key: str) -> type[msgspec.Struct] | None:
-    """Return the struct that the field *key* takes, None when it takes anything else."""
+    """Return the struct type of the field *key*, or None if it has another type."""
     if key not in fields:
         return None
     for option in _options(fields[key].type):
@@ -56,7 +56,7 @@ def _block(fields: Mapping[str, msgspec.structs.FieldInfo], key: str) -> type[ms
 
 
 def _options(kind: Any) -> Iterator[Any]:
-    """Yield what *kind* is made of, through unions and annotations."""
+    """Yield the types that *kind* combines through unions and annotations."""
     parts = get_args(kind)
     if not parts:
         yield kind
@@ -65,7 +65,7 @@ def _options(kind: Any) -> Iterator[Any]:
 
 
 def _in_words(problem: Diagnostic, document: Document) -> Diagnostic:
-    """Return a type problem in words that quote the document's own spelling, with the cure for a bare number."""
+    """Return a type problem reworded to quote the document's own spelling, with a hint for unquoted scalars."""
     if problem.code is not Code.TYPE:
         return problem
     position = document.position(problem.path)
@@ -86,15 +86,15 @@ def _at(value: Any, path: Path) -> Any:
 
 
 def _explain(value: Value, kind: Any, path: Path = ()) -> Iterator[Diagnostic]:
-    """Yield every problem of *value* as *kind*; the message of a type problem is what was expected."""
+    """Yield every problem of *value* as *kind*; the message of a type problem is just the expected type."""
     while isinstance(kind, inspect.Metadata):
         kind = kind.type
     match kind:
         case inspect.UnionType():
-            # The only unions are of something and null.
+            # The only unions are optional types.
             if value is not None:
-                something = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
-                yield from _explain(value, something, path)
+                inner = next(part for part in kind.types if not isinstance(part, inspect.NoneType))
+                yield from _explain(value, inner, path)
         case inspect.StructType():
             yield from _struct(value, kind, path)
         case inspect.DictType():
@@ -158,7 +158,7 @@ _SCALARS: Mapping[type, tuple[Callable[[Value], bool], str]] = {
     inspect.IntType: (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
     inspect.DateTimeType: (_is_timestamp, "a timestamp like 2026-05-24T15:30:00.000Z"),
 }
-"""The scalar types of the messages: what fits, and how it is called in a diagnostic."""
+"""The scalar types of the messages: what fits, and what diagnostics call it."""
 
 
 def _listed(names: Iterable[Any], last: str = "and") -> str:

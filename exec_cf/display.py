@@ -1,4 +1,4 @@
-"""Text from outside, made safe to show."""
+"""Makes untrusted text safe to show."""
 
 import re
 
@@ -6,7 +6,7 @@ MAX_SHOWN_CHARS = 120
 """Characters of a value that are shown."""
 
 _MAX_READ_CHARS = 1024
-"""Characters of a value that are looked at to show it: thousands of diagnostics can be about the same long text."""
+"""Characters of a value that are processed to show it, since thousands of diagnostics can quote one long text."""
 
 _WORD = re.compile("[^ ]+")
 
@@ -17,9 +17,9 @@ def printable(text: str) -> str:
 
 
 def truncated(text: str, limit: int = MAX_SHOWN_CHARS) -> str:
-    """Return *text* made printable and cut, where *limit* is at most 1000.
+    """Return *text* made printable and cut to *limit* characters (at most 1000).
 
-    Credentials are replaced first: when it is cut, a password could lose the @ it is known by.
+    Credentials are masked before cutting, which could remove the @ that identifies them.
     """
     visible = _escaped(_masked(_head(text))[: limit + 1])
     return visible if len(visible) <= limit else visible[:limit] + "…"
@@ -31,14 +31,14 @@ def quoted(text: str) -> str:
 
 
 def quoted_url(text: str) -> str:
-    """Return *text*, which should be a URL, in double quotes, printable and cut, without what could be a password."""
+    """Return *text*, meant as a URL, in double quotes, printable and cut, with everything before an @ masked."""
     visible = "***" + text[text.rindex("@") :] if "@" in text else text
     visible = visible if len(visible) <= MAX_SHOWN_CHARS else visible[:MAX_SHOWN_CHARS] + "…"
     return f'"{printable(visible)}"'
 
 
 def _head(text: str) -> str:
-    """Return the beginning of a long *text*, without credentials whose @ is not in it."""
+    """Return the beginning of *text*, without a URL whose credentials may extend past the cut."""
     if len(text) <= _MAX_READ_CHARS:
         return text
     head = text[:_MAX_READ_CHARS]

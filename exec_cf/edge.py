@@ -1,8 +1,8 @@
-"""Who answered: the Worker itself, or something in front of it.
+"""Recognizes responses that do not come from the Worker but from something in front of it.
 
-A Worker of this program answers JSON, its refusals with `error` and `message`. What stands in front of it answers
-pages: Cloudflare Access, a challenge or a block of Cloudflare's firewall, an error page of its edge, a proxy, a captive
-portal. Each is known by its form. Nothing of what they say is repeated but the number of an error.
+The Worker answers with JSON; its errors have the fields `error` and `message`. Cloudflare Access, a challenge or block
+of Cloudflare's firewall, an error page of its edge, a proxy and a captive portal mostly answer with HTML pages. Nothing
+of their text is shown except the number of an error.
 """
 
 import re
@@ -26,7 +26,7 @@ _ACCESS_DOMAIN = ".cloudflareaccess.com"
 _MEANINGS = {
     1000: "the DNS record points to an address of Cloudflare itself",
     1001: "Cloudflare cannot resolve the host name",
-    1003: "the host was called by its address; use its name",
+    1003: "the URL has an IP address as its host; use the name",
     1006: "the owner of the zone bans the address of this machine",
     1009: "the owner of the zone bans the country of this machine",
     1010: "the owner of the zone bans clients of this kind; skip the Browser Integrity Check for the Worker",
@@ -51,13 +51,13 @@ _MEANINGS = {
     526: "the certificate of the origin is not valid",
     530: "Cloudflare could not reach the origin",
 }
-"""What the numbers of Cloudflare's error pages mean, of its documentation's list those that a Worker's user meets."""
+"""What the numbers of Cloudflare's error pages mean: those that a user of a Worker can encounter."""
 
 _NOT_THE_WORKER = "not from the Worker"
 
 
-def stranger(response: Response, *, sends_service_token: bool) -> str:
-    """Return who answered in the place of the Worker, and what to do about it; empty where nothing says so."""
+def intermediary(response: Response, *, sends_service_token: bool) -> str:
+    """Return who answered instead of the Worker and what to do about it, or an empty text if nothing indicates that."""
     who = (
         _access(response, sends_service_token)
         or _challenge(response)
@@ -70,7 +70,7 @@ def stranger(response: Response, *, sends_service_token: bool) -> str:
 
 
 def page(response: Response) -> str:
-    """Return what is said of a web page, which a Worker of this program never sends; empty of everything else."""
+    """Return the description of a web page, which the Worker never sends; empty for any other response."""
     if not is_page(response):
         return ""
     cure = "open the URL in a browser to see what it is"
@@ -80,8 +80,8 @@ def page(response: Response) -> str:
     )
 
 
-def elsewhere(response: Response) -> str:
-    """Return what is said of a redirect to another host; empty of everything else."""
+def foreign_redirect(response: Response) -> str:
+    """Return the description of a redirect to another host; empty for any other response."""
     host, own = _host(response.headers.get("location", "")), _host(response.url)
     if not 300 <= response.status < 400 or not host or host == own:
         return ""
@@ -90,14 +90,14 @@ def elsewhere(response: Response) -> str:
 
 
 def is_page(response: Response) -> bool:
-    """Say whether *response* is a web page."""
+    """Return whether *response* is a web page."""
     return response.media_type in _HTML or (
         response.media_type in {"", "text/plain"} and bool(_HTML_BEGINNING.match(response.body))
     )
 
 
 def is_workers_own(response: Response) -> bool:
-    """Say whether *response* has the form of a Worker's refusal."""
+    """Return whether *response* has the form of an error from the Worker."""
     body = _json(response)
     return isinstance(body.get("error"), str) and "error_code" not in body
 
@@ -132,22 +132,22 @@ def _is_access(response: Response) -> bool:
 
 
 def _challenge(response: Response) -> str:
-    is_told = response.headers.get("cf-mitigated", "").lower() == "challenge"
-    if not is_told and not (is_page(response) and _CHALLENGE.search(response.body)):
+    has_header = response.headers.get("cf-mitigated", "").lower() == "challenge"
+    if not has_header and not (is_page(response) and _CHALLENGE.search(response.body)):
         return ""
     cure = "exempt the Worker from challenges with a WAF rule that skips them"
-    return f"Cloudflare, {_NOT_THE_WORKER}: a challenge, which only a browser passes; {cure}"
+    return f"Cloudflare, {_NOT_THE_WORKER}: a challenge, which only a browser can pass; {cure}"
 
 
 def _error_page(response: Response) -> str:
     number = _error_number(response)
     if not number:
         return ""
-    return f"Cloudflare, {_NOT_THE_WORKER}: error {number}, {_MEANINGS.get(number, 'one of its list of errors')}"
+    return f"Cloudflare, {_NOT_THE_WORKER}: error {number}, {_MEANINGS.get(number, 'listed in its documentation')}"
 
 
 def _error_number(response: Response) -> int:
-    """Return the number of Cloudflare's error in *response*, 0 for none; it comes as JSON, as a line or in a page."""
+    """Return the number of Cloudflare's error in *response*, or 0; it comes as JSON, as plain text or in a page."""
     if response.status < 400:
         return 0
     body = _json(response)
@@ -167,15 +167,15 @@ def _is_number(number: int) -> bool:
 def _network(response: Response) -> str:
     if response.status == 407:
         cure = "in the variable that names it, write user:password@ before its host"
-        return f"the proxy, {_NOT_THE_WORKER}: it wants other credentials; {cure}"
+        return f"the proxy, {_NOT_THE_WORKER}: it requires other credentials; {cure}"
     if response.status == 511:
-        return f"the network, {_NOT_THE_WORKER}: it wants a login; open any page in a browser"
+        return f"the network, {_NOT_THE_WORKER}: it requires a login; open any page in a browser"
     return ""
 
 
 def _block(response: Response) -> str:
-    is_told = "cf-mitigated" in response.headers
-    if not is_told and not (
+    has_header = "cf-mitigated" in response.headers
+    if not has_header and not (
         is_page(response) and response.status >= 400 and _is_cloudflare(response) and _BLOCKED.search(response.body)
     ):
         return ""

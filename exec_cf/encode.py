@@ -1,4 +1,4 @@
-"""A message to bytes: block-style YAML that YAML 1.1 and 1.2 parsers read alike."""
+"""Encodes a message as JSON, or as block-style YAML that YAML 1.1 and 1.2 parsers read alike."""
 
 import re
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from yaml import SafeDumper, ScalarNode, dump
 from yaml.emitter import ScalarAnalysis
 
 _BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
-"""Text that needs no quotes: it does not begin like an indicator, a number or a date, and has no `: ` or ` #`."""
+"""Text that needs no quotes: it cannot be taken for an indicator, a number or a date, and has no `: ` or ` #`."""
 
 _EXPONENT = re.compile(r"[eE][0-9]+")
 """Read as a number by lenient YAML 1.1 parsers."""
@@ -52,8 +52,8 @@ _UNBROKEN = 1 << 30
 class _Dumper(SafeDumper):
     """PyYAML's dumper with the quoting rule above, and without anchors.
 
-    PyYAML would analyze plain text twice, one character at a time, to find out what the rule has already decided: for
-    a long session that takes seconds.
+    PyYAML would analyze each text twice, one character at a time, although the rule has already decided: for a long
+    session that takes seconds.
     """
 
     ESCAPE_REPLACEMENTS = {'"': '"', "\\": "\\"}  # type: ignore[misc]  # noqa: RUF012  PyYAML's table

@@ -1,6 +1,6 @@
-"""Diagnostics: the exit codes, the catalogue, and how each one reads.
+"""Diagnostics: the exit codes, the catalogue, and the format of a diagnostic.
 
-65 means that the document is at fault, 64 the call or its environment, 70 this program or the world around it.
+65 means that the document is at fault; 64, the call or its environment; 70, the program, the system or the Worker.
 """
 
 import enum
@@ -36,7 +36,7 @@ EXIT_MEANING: dict[Exit, str] = {
 class Code(enum.Enum):
     """The stable name of each kind of diagnostic, with the exit code it leads to and its meaning.
 
-    A diagnostic that leads to 0 is information: the call goes on.
+    A diagnostic with exit code 0 is informational: the call continues.
     """
 
     def __init__(self, slug: str, exit_code: Exit, meaning: str) -> None:
@@ -62,24 +62,28 @@ class Code(enum.Enum):
     KEY = ("key", Exit.INPUT, "a key is invalid")
     UNKNOWN = ("unknown", Exit.INPUT, "a field is not in the schema")
     VALUE = ("value", Exit.INPUT, "a field has an invalid value")
-    BLOCKS = ("blocks", Exit.INPUT, "there is not exactly one executor block, or it is another executor's")
+    BLOCKS = ("blocks", Exit.INPUT, "there is not exactly one executor block, or it is for another executor")
     FOREIGN = ("foreign", Exit.INPUT, "the handle was not printed by this program")
     STDOUT = ("stdout", Exit.RUNTIME, "stdout is closed, full or otherwise not writable")
     WORKER = ("worker", Exit.RUNTIME, "the Worker cannot be reached, or refuses")
     API = ("api", Exit.RUNTIME, "Cloudflare's API refuses, or does not answer")
-    TAKEN = ("taken", Exit.RUNTIME, "the Worker of that name is somebody else's, in use, or newer than this program")
+    TAKEN = (
+        "taken",
+        Exit.RUNTIME,
+        "the Worker of that name belongs to someone else, is in use, or is newer than this program",
+    )
     INTERNAL = ("internal", Exit.RUNTIME, "the program itself crashed; please report it")
     SETTING = ("setting", Exit.OK, "a variable is not a switch or a number in range; its default or maximum is used")
     LOCAL = ("local", Exit.OK, "the script is a path, so the Worker is expected on this machine")
     NOT_SENT = ("kept", Exit.OK, "some variables of the spec are not sent to the Worker")
     ATTEMPT = ("attempt", Exit.OK, "one attempt to reach the Worker failed")
     NO_ROUTE = ("no-route", Exit.OK, "the Worker lacks a route; only its health was checked")
-    OLDER = ("older", Exit.OK, "the Worker is of an earlier release than this program")
+    OLDER = ("older", Exit.OK, "the Worker is an older release than this program")
     NOT_READY = ("not-ready", Exit.OK, "the handle has `status: failed` or `pending`, for this reason")
     ROLLED_BACK = (
         "taken-back",
         Exit.OK,
-        "the handle could not be delivered, so its agent was stopped again, or may still run",
+        "the handle could not be delivered: its agent was stopped, or may still be running",
     )
     TERMINAL = ("terminal", Exit.OK, "the input is read from the terminal")
     STEP = ("step", Exit.OK, "a step of a deployment, and what it means for the agents")
@@ -93,8 +97,8 @@ class Code(enum.Enum):
 class Diagnostic(msgspec.Struct, frozen=True):
     """One thing that is wrong, or that the user should know.
 
-    *line* and *column* count from 1; 0 means no place in a document. *path* leads to the field. *hint* is what to do,
-    in the imperative and without a full stop.
+    *line* and *column* count from 1, or are 0 if there is no position. *path* is the path of the field. *hint* says
+    what to do, in the imperative and without a full stop.
     """
 
     code: Code
@@ -113,7 +117,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
 
 
 class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
-    """The call ends without a result, for the reasons in *problems*, of which there is at least one."""
+    """The call fails because of *problems*, of which there is at least one."""
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
         self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column)))
@@ -125,7 +129,7 @@ class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
 
     @property
     def exit_code(self) -> Exit:
-        """The exit code: 65 whenever the document is at fault, since that is what its author can fix."""
+        """The exit code: 65 whenever the document is at fault, since its author can fix that."""
         codes = {problem.code.exit_code for problem in self.problems}
         return Exit.INPUT if Exit.INPUT in codes else max(codes)
 
@@ -140,19 +144,19 @@ class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
 
 
 def is_secret(path: Path) -> bool:
-    """Return whether what is at *path* may be a secret, of which no diagnostic shows more than the name."""
+    """Return whether the value at *path* may be a secret, so that diagnostics show only its name."""
     return bool(path) and path[0] in _SECRET_FIELDS
 
 
 def dotted(path: Path) -> str:
-    """Return *path* as people write it, printable: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
+    """Return *path* in printable dotted form: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
     names = [_name(step) if isinstance(step, str) and is_secret(path) else step for step in path]
     steps = [f"[{name}]" if isinstance(name, int) else f".{_key(name)}" for name in names]
     return "".join(steps).removeprefix(".")
 
 
 def _name(text: str) -> str:
-    """Return *text* up to where it is no longer a name: behind it may be a value, as in `TOKEN=hunter2`."""
+    """Return the leading name in *text*; the rest may be a secret value, as in `TOKEN=hunter2`."""
     found = _NAME.match(text)
     return text if not found or found.end() == len(text) else found.group() + "…"
 

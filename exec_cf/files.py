@@ -6,8 +6,8 @@ import stat
 
 
 def read_secret(file: str, limit: int) -> bytes:
-    """Return *file* to its end, or one byte more than *limit*. Raises `OSError`, also when it is not a regular file."""
-    # A pipe would be waited for.
+    """Return the content of *file*: at most *limit* + 1 bytes. Raises `OSError`, also if it is not a regular file."""
+    # Opening a pipe would block otherwise.
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as opened:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -16,9 +16,9 @@ def read_secret(file: str, limit: int) -> bytes:
 
 
 def create_secret(file: str, data: bytes) -> None:
-    """Create *file* with *data*, whole or not at all, readable by its owner alone.
+    """Create *file* with *data* atomically, readable by its owner only.
 
-    Raises `OSError`: `FileExistsError` when anything is there, also a link that leads nowhere.
+    Raises `OSError`: `FileExistsError` if anything exists there, even a dangling link.
     """
     scratch = f"{file}.{os.getpid()}.new"
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -27,7 +27,7 @@ def create_secret(file: str, data: bytes) -> None:
             opened.write(data)
             opened.flush()
             os.fsync(descriptor)
-        # Unlike a rename it replaces nothing.
+        # Unlike a rename, a link never replaces a file.
         os.link(scratch, file)
     finally:
         os.unlink(scratch)  # noqa: PTH108  pathlib is not loaded otherwise

@@ -1,4 +1,4 @@
-"""A WorkerHandle that comes back, validated as strictly as a spec: it comes from outside."""
+"""Parses a WorkerHandle that a verb is given, as strictly as a spec, since it is untrusted input."""
 
 import re
 from collections.abc import Callable
@@ -15,17 +15,17 @@ from exec_cf.plan import Plan
 
 ABORT_KIND = "http-post"
 CONFLICT = "conflict: "
-"""How the message of a failed handle begins when somebody else's agent has the session."""
+"""Prefix of the message of a failed handle whose session belongs to another agent."""
 
 STATUSES = ("pending", "ready", "failed")
 _PROMPT = ("agents", "prompt", "open-agent")
 
 
 def parse(document: Document) -> tuple[WorkerHandle, Plan]:
-    """Return the handle in *document*, and the plan that it came from.
+    """Return the handle in *document*, and its plan without the labels and env, which a handle does not contain.
 
-    A handle has no labels and no env, so neither has the plan. Raises `Refused` with everything in the handle that
-    this program would not have printed, so that no request goes to a URL that it would not have named itself.
+    Raises `Refused` with everything in the handle that this program would not have printed, so that no request goes to
+    a URL that it would not have chosen itself.
     """
     handle, problems = decode(document, HANDLES[version_of(document.value)])
     problems = [*document.problems, *problems]
@@ -41,7 +41,7 @@ def parse(document: Document) -> tuple[WorkerHandle, Plan]:
 
 
 def is_conflict(handle: WorkerHandle) -> bool:
-    """Say whether *handle* is for a session that somebody else's agent has, so that its state is not the handle's."""
+    """Return whether the session belongs to another agent, so that its state says nothing about *handle*."""
     message = handle.message or ""
     found = message.startswith(CONFLICT) or _EARLIER_CONFLICT.fullmatch(message)
     return handle.status == "failed" and not handle.abort and bool(found)

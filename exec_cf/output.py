@@ -1,4 +1,4 @@
-"""Documents to stdout: checked, rendered, and written whole or not at all."""
+"""Renders a handle, checks it by reading it back, and writes it to stdout in full or not at all."""
 
 from typing import NoReturn
 
@@ -11,11 +11,11 @@ from exec_cf.world import World
 
 
 def check_writable(world: World) -> None:
-    """Raise `Refused` when stdout is known to take nothing, so that no agent is started for a handle that is lost."""
+    """Raise `Refused` if stdout is not writable, so that no agent is started whose handle would be lost."""
     try:
         world.check_writable()
     except OSError as error:
-        raise lost(error) from None
+        raise write_error(error) from None
 
 
 def write(data: bytes, world: World) -> None:
@@ -23,13 +23,13 @@ def write(data: bytes, world: World) -> None:
     try:
         world.write(data)
     except OSError as error:
-        raise lost(error) from None
+        raise write_error(error) from None
 
 
 def rendered(handle: WorkerHandle, as_json: bool) -> bytes:
-    """Return *handle* as a document, after reading it back as a verb would.
+    """Return *handle* as a document that the verbs accept.
 
-    Raises `Refused` with an internal problem when it reads back as anything else: no input of a user's can cause that.
+    Raises `Refused` with an internal error if it reads back differently, which no user input should be able to cause.
     """
     render_as = render_json if as_json else render
     data = render_as(handle)
@@ -38,7 +38,7 @@ def rendered(handle: WorkerHandle, as_json: bool) -> bytes:
     except Refused as refused:
         _fail(str(refused))
     if render_as(back) != data:
-        _fail("it reads back as another handle")
+        _fail("it reads back as a different handle")
     return data
 
 
@@ -47,7 +47,7 @@ def _fail(reason: str) -> NoReturn:
     raise Refused([Diagnostic(Code.INTERNAL, message, hint="please report this")]) from None
 
 
-def lost(error: OSError) -> Refused:
-    """Return the refusal of a call whose output stdout does not take."""
+def write_error(error: OSError) -> Refused:
+    """Return the refusal for a failed write to stdout."""
     reason = (error.strerror or str(error)).lower()
     return Refused([Diagnostic(Code.STDOUT, f"stdout cannot be written: {reason}", hint="nothing was delivered")])

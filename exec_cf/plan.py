@@ -1,4 +1,4 @@
-"""A document to a plan: everything about a spawn that is known before the Worker is called."""
+"""Turns a document into a plan: everything about a spawn that is known before any request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +14,10 @@ from exec_cf.settings import Settings, check_token_destination
 
 DEFAULT_OWNER = "worker"
 SHARED_ENV_PREFIX = "OPEN_AGENT_"
-"""Only variables with this prefix leave the machine; the rest of a spec's `env` is for local backends."""
+"""Only variables with this prefix are sent to the Worker; the rest of a spec's `env` is for local backends."""
 
 MAX_START_BYTES = 64 * 1024
-"""Bytes of a start's body that a Worker reads."""
+"""Largest body of a start request that a Worker reads, in bytes."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,16 +32,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The Worker's base URL."""
     bus: BusBlock
     abort: str
-    """Where to POST to stop the agent; empty when the spec disables it."""
+    """The URL to POST to in order to stop the agent; empty if the spec disables it."""
     abort_is_default: bool
-    """Whether *abort* stops every agent of the Worker, so that a URL for this agent alone is better."""
+    """Whether *abort* is the route that stops every agent, so a URL for this agent alone should replace it."""
     description: str
     labels: dict[str, str]
     env: dict[str, str]
 
 
 def plan(document: Document, settings: Settings) -> tuple[Plan, list[Diagnostic]]:
-    """Return the plan of *document* under *settings*, and what the user should know.
+    """Return the plan of *document* under *settings*, and informational diagnostics.
 
     Raises `Refused` with every problem of the document.
     """
@@ -65,17 +65,17 @@ def start_body(planned: Plan) -> bytes:
 
 
 def _oversize(planned: Plan, document: Document) -> list[Diagnostic]:
-    """Return the problem of a spec whose start no Worker would read."""
+    """Return a problem if the start request would be larger than a Worker reads."""
     size = len(start_body(planned))
     if size <= MAX_START_BYTES:
         return []
     largest = max(("labels", "env", "description"), key=lambda field: len(msgspec.json.encode(getattr(planned, field))))
-    message = f"makes a start of {size} bytes; a Worker reads at most {MAX_START_BYTES}"
+    message = f"makes the start request {size} bytes long; a Worker reads at most {MAX_START_BYTES}"
     return [document.locate(Diagnostic(Code.LIMIT, message, (largest,), "shorten it"))]
 
 
 class _Checks:
-    """The derived values, each checked on its own, so that every problem shows at once."""
+    """Derives the values of a plan and checks each on its own, so that every problem is reported at once."""
 
     def __init__(self, document: Document, settings: Settings) -> None:
         self._document = document

@@ -1,4 +1,4 @@
-"""Diagnostics: one line each, in prose for people or in JSON for programs."""
+"""Writes diagnostics, one per line: as text, or as JSON for programs."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from exec_cf.errors import Code, Diagnostic, Refused, dotted
 from exec_cf.usage import PROGRAM
 
 MAX_SHOWN = 100
-"""Problems of one call that are written out."""
+"""How many problems of one call are printed."""
 
 
 class Reporter:

@@ -1,36 +1,36 @@
-"""The Worker's routes, each as a URL below its base; the twin of `worker/src/routes.ts`."""
+"""The Worker's routes as URLs below its base URL; the counterpart of `worker/src/routes.ts`."""
 
 from exec_cf import urls
 
 DEFAULT_ABORT = "/control/abort"
-"""Stops every agent of a Worker."""
+"""The path that stops every agent of a Worker."""
 
 
 def health(base: str) -> str:
-    """Return where a GET answers 2xx while the Worker is up."""
+    """Return the URL where a GET is answered with 2xx while the Worker is up."""
     return f"{base}/health"
 
 
 def agent(base: str, session: str) -> str:
-    """Return where a POST starts the agent of *session*, and a GET returns its state."""
+    """Return the URL where a POST starts the agent of *session*, and a GET returns its state."""
     return f"{base}/agent/{urls.escaped(session)}"
 
 
 def abort(base: str, session: str) -> str:
-    """Return where a POST stops the agent of *session* and no other."""
+    """Return the URL where a POST stops the agent of *session* and no other."""
     return f"{base}{DEFAULT_ABORT}/{urls.escaped(session)}"
 
 
 def abort_all(base: str) -> str:
-    """Return where a POST stops every agent of the Worker."""
+    """Return the URL where a POST stops every agent of the Worker."""
     return base + DEFAULT_ABORT
 
 
 def aborts_only(base: str, session: str, url: str) -> bool:
-    """Say whether *url* is a spelling of the route that stops *session* alone, with whatever capability."""
-    return bool(url) and urls.same_place(url.partition("?")[0], abort(base, session))
+    """Return whether *url* is the route that stops *session* alone, with or without a capability."""
+    return bool(url) and urls.equivalent(url.partition("?")[0], abort(base, session))
 
 
 def aborts_all(base: str, url: str) -> bool:
-    """Say whether *url* is a spelling of the route that stops every agent."""
-    return bool(url) and urls.same_place(url, abort_all(base))
+    """Return whether *url* is the route that stops every agent."""
+    return bool(url) and urls.equivalent(url, abort_all(base))

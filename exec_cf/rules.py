@@ -33,7 +33,7 @@ CHOICES: dict[Version, dict[tuple[str, ...], tuple[str, ...]]] = {
         ("zmx", "role"): _ROLES,
     },
 }
-"""Fields that the schema leaves open but the contract does not. Empty leaves the choice to the dispatcher."""
+"""Allowed values that the contract requires but the schema does not. An empty value leaves it to the dispatcher."""
 
 
 def broken(spec: Fields) -> Iterator[Diagnostic]:
@@ -47,14 +47,14 @@ def broken(spec: Fields) -> Iterator[Diagnostic]:
 
 
 def text(fields: Any, *path: str) -> str:
-    """Return the text at *path*; empty when there is none."""
+    """Return the text at *path*, or an empty text if there is none."""
     for step in path:
         fields = fields.get(step) if isinstance(fields, dict) else None
     return fields if isinstance(fields, str) else ""
 
 
 def broken_name(spec: Fields) -> Iterator[Diagnostic]:
-    """Yield the problem with the name."""
+    """Yield a diagnostic if the name is not a DNS label."""
     name = spec.get("name")
     if not isinstance(name, str):
         return

@@ -1,4 +1,4 @@
-"""The environment variables, one row each: the README's table is generated from this one."""
+"""The environment variables, one row each; the README's table is generated from these rows."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from exec_cf.urls import base_url, is_loopback, origin_of
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of the environment variables, in the units of the table."""
+    """The values of the environment variables, in the units of `SETTINGS`."""
 
     url: str
     healthcheck: bool
@@ -34,10 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One variable. *parse* turns its text, which is not empty, into its value, or raises `InvalidValue`.
+    """One variable. *parse* turns its text, never empty, into a value, or raises `InvalidValue`.
 
-    A variable with a *cap* is a number, one whose *default* is True a switch. There the default stands in for anything
-    else, and the cap for any larger number, each with a diagnostic.
+    A variable with a *cap* is a number, and one whose *default* is True is a switch. For these, the default replaces an
+    invalid value and the cap a larger number, each with a diagnostic.
     """
 
     field: str
@@ -57,14 +57,20 @@ def _token(text: str) -> str:
 
 
 def bearer(text: str) -> str:
-    """Return *text*, a token. Raises `InvalidValue` when no header can carry it."""
+    """Return *text*, a bearer token. Raises `InvalidValue` if it cannot be sent in a header."""
     if not all("!" <= char <= "~" for char in text):
         raise InvalidValue("contains a character that cannot be sent in a header", "use printable ASCII without spaces")
     return text
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("url", "CF_WORKER_URL", "base URL of the Worker; takes precedence over `cf-worker.script`", "", base_url),
+    Setting(
+        "url",
+        "CF_WORKER_URL",
+        "base URL of the Worker; takes precedence over `cf-worker.script`, but a handle keeps its own Worker",
+        "",
+        base_url,
+    ),
     Setting(
         "owner",
         "OPEN_AGENT_OWNER",
@@ -133,7 +139,7 @@ _MAX_DIGITS = 18
 
 
 def read(environ: Mapping[str, str]) -> tuple[Settings, list[Diagnostic], list[Diagnostic]]:
-    """Return the settings in *environ*, the diagnostics, and the problems. An empty variable counts as unset."""
+    """Return the settings in *environ*, notes on values that were replaced, and problems. Empty counts as unset."""
     values: dict[str, Any] = {}
     notes: list[Diagnostic] = []
     problems: list[Diagnostic] = []
@@ -159,10 +165,10 @@ def _half_a_service_token(environ: Mapping[str, str]) -> list[Diagnostic]:
 
 @contextmanager
 def applied(environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> Iterator[Settings]:
-    """Yield the settings of *environ* to the reading of a document; *note* gets their diagnostics afterwards.
+    """Yield the settings of *environ* to a block that reads a document; *note* gets their diagnostics afterwards.
 
-    Raises `Refused` with every problem of the environment, together with those that the reading is refused for;
-    nothing is noted then.
+    Raises `Refused` with every problem of the environment and of the `Refused` that the block raises, if any; then
+    nothing is noted.
     """
     settings, notes, problems = read(environ)
     try:
@@ -203,19 +209,19 @@ def _number(setting: Setting, text: str, notes: list[Diagnostic]) -> int:
 
 
 def check_token_destination(base: str, settings: Settings) -> list[Diagnostic]:
-    """Return the problems of secrets that would go to *base*, which they are not for, or go there unencrypted."""
+    """Return a problem for each secret that is not meant for *base*, or would be sent to it unencrypted."""
     return [problem for name in _sent_secrets(settings) for problem in _destination_problems(name, base, settings)]
 
 
 def _sent_secrets(settings: Settings) -> list[str]:
-    """Return the variables whose secrets the Worker is sent; those of a service token go together."""
+    """Return the variables whose secrets are sent to the Worker; one stands for both of a service token."""
     token = ["CF_WORKER_TOKEN"] if settings.token else []
     return [*token, "CF_ACCESS_CLIENT_SECRET"] if settings.access_client_secret else token
 
 
 def _destination_problems(name: str, base: str, settings: Settings) -> list[Diagnostic]:
     if settings.url and origin_of(settings.url) != origin_of(base):
-        message = f"{name} is for the Worker at CF_WORKER_URL, and this is {truncated(base)}"
+        message = f"{name} is for the Worker at CF_WORKER_URL, but this is {truncated(base)}"
         return [Diagnostic(Code.ENVIRONMENT, message, hint="set both for the Worker of the handle")]
     if not base.startswith("http:") or is_loopback(base):
         return []

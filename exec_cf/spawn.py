@@ -1,4 +1,4 @@
-"""The main job: the bytes of a SpawnSpec to a WorkerHandle."""
+"""Spawns an agent: from the bytes of a SpawnSpec to a WorkerHandle."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -19,16 +19,16 @@ PENDING_MESSAGE = "not started: CF_WORKER_HEALTHCHECK is off; --status of this h
 
 
 class PreparedSpawn(msgspec.Struct, frozen=True):
-    """A spawn whose spec and environment are valid, and for which nothing was requested yet."""
+    """A spawn whose spec and environment are valid, before any request is made."""
 
     plan: Plan
     settings: Settings
 
 
 class Spawned(msgspec.Struct, frozen=True):
-    """A handle, and the URL that stops the agent which was started for it; empty when none was.
+    """A handle, and the URL that stops the agent that was started for it; *stop* is empty if none was.
 
-    With *maybe_started*, an attempt got no answer, and may have started one all the same.
+    With *maybe_started*, an attempt got no response but may have started an agent.
     """
 
     handle: WorkerHandle
@@ -37,7 +37,7 @@ class Spawned(msgspec.Struct, frozen=True):
 
 
 def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> PreparedSpawn:
-    """Return the spawn that the SpawnSpec in *data* asks for under *environ*; *note* gets what the user should know.
+    """Return the spawn that the SpawnSpec in *data* asks for; *note* gets informational diagnostics.
 
     Raises `Refused` with every problem of the spec and of the environment.
     """
@@ -51,7 +51,7 @@ def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[Diagnostic]
 def spawn(prepared: PreparedSpawn, client: Client, time: Callable[[], float]) -> Spawned:
     """Start the agent and return its handle, stamped with *time* (seconds since the Unix epoch).
 
-    A Worker that cannot be reached or refuses yields a handle with `status: failed`, and a diagnostic with the cause.
+    If the Worker cannot be reached or refuses, the handle has `status: failed`, and a diagnostic gives the cause.
     """
     planned = prepared.plan
     if not prepared.settings.healthcheck:
@@ -86,17 +86,17 @@ def _started(planned: Plan, client: Client) -> Started:
 
 
 def _maybe_running(planned: Plan) -> Diagnostic:
-    message = f"a start got no answer: an agent may be running in session {planned.session}"
+    message = f"a start got no response: an agent may be running in session {planned.session}"
     return Diagnostic(Code.ROLLED_BACK, message, hint="spawn it again for a handle")
 
 
 def _own_abort(planned: Plan) -> str:
-    """Return the URL that stops this agent and no other, unless the spec names its own."""
+    """Return the abort URL of this session, unless the spec names another."""
     return routes.abort(planned.base, planned.session) if planned.abort_is_default else planned.abort
 
 
 def roll_back(spawned: Spawned, prepared: PreparedSpawn, client: Client) -> None:
-    """Stop the agent whose handle could not be delivered, since nobody else knows of it."""
+    """Stop the agent whose handle could not be delivered, since nobody else knows about it."""
     if not spawned.stop:
         if spawned.maybe_started:
             client.note(_maybe_running(prepared.plan))

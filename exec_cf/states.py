@@ -1,4 +1,4 @@
-"""The states that a Worker reports for a session, and what a handle says in each."""
+"""The states that a Worker reports for a session, and the `status` and `message` of a handle in each."""
 
 from collections.abc import Mapping
 
@@ -20,9 +20,9 @@ STATES: Mapping[str, State] = {
     "stopped": State("failed", "the agent is gone", gone=True),
     "unknown": State("failed", "the agent is gone; spawn it again", gone=True),
 }
-"""`unknown` is a session in which no agent was ever started; the Worker answers 404 for it."""
+"""`unknown` is a session in which no agent was ever started; the Worker answers with 404."""
 
 
 def state(name: str) -> State:
-    """Return the row for *name*. A state this version does not know is a failure."""
+    """Return the row for *name*. A state that this version does not know counts as failed."""
     return STATES.get(name) or State("failed", f"the Worker reports the agent as {name}")

@@ -1,4 +1,4 @@
-"""The standard streams: stdin bounded, stdout once and whole, stderr never in the way."""
+"""The standard streams: bounded reads from stdin, one complete write to stdout, best-effort lines to stderr."""
 
 # as in __main__
 import _signal as signal  # type: ignore[import-not-found]
@@ -28,14 +28,14 @@ def reserve_stderr() -> None:
 
 
 def at_terminal() -> bool:
-    """Say whether stdin is a terminal."""
+    """Return whether stdin is a terminal."""
     return os.isatty(STDIN)
 
 
 def read(file: str, limit: int) -> bytes:
-    """Return *file*, or stdin when it is empty, to its end or one byte more than *limit*.
+    """Return the content of *file*, or of stdin if *file* is empty: at most *limit* + 1 bytes.
 
-    A closed stdin is an empty one. Raises `OSError`.
+    A closed stdin counts as empty. Raises `OSError`.
     """
     if not file:
         return _read_all(STDIN, limit)
@@ -47,7 +47,7 @@ def read(file: str, limit: int) -> bytes:
 
 
 def read_line(limit: int) -> bytes:
-    """Return one line of stdin, or its first *limit* bytes."""
+    """Return one line of stdin, cut at *limit* bytes."""
     line = bytearray()
     while len(line) < limit and not line.endswith(b"\n") and (byte := _available(STDIN, 1)):
         line += byte
@@ -74,14 +74,14 @@ def _available(descriptor: int, limit: int) -> bytes:
 
 
 def check_stdout() -> None:
-    """Raise `OSError` when stdout is closed, so that no agent is started whose handle would be lost."""
+    """Raise `OSError` if stdout is closed, so that no agent is started whose handle would be lost."""
     os.fstat(STDOUT)
 
 
 def write_stdout(data: bytes) -> None:
-    """Write all of *data*. A signal ends the program as long as nothing of it is written, and no longer after that.
+    """Write all of *data*. A signal can end the program until the first byte is written, but not after that.
 
-    Raises `OSError` when that fails; a regular file is cut back to its size before.
+    Raises `OSError` on failure, after truncating a regular file to its previous size.
     """
     size_before = _file_size(STDOUT)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -98,7 +98,7 @@ def write_stdout(data: bytes) -> None:
 
 
 def _begin(data: bytes, mask: set[int]) -> int:
-    """Write the beginning of *data*, and return how much. From then on the signals that end the program wait."""
+    """Write the beginning of *data* and return its length in bytes. Ending signals are blocked from then on."""
     begun = 0
     while not begun:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -110,13 +110,13 @@ def _begin(data: bytes, mask: set[int]) -> int:
 
 
 class Stderr:
-    """Standard error. What it does not take at once is waited for, a second in all, and then lost."""
+    """Standard error. A full stderr is waited for, *patience_s* seconds in total; what then remains is dropped."""
 
     def __init__(self, patience_s: float = 1.0) -> None:
         self._patience_s = patience_s
 
     def write_line(self, line: str) -> None:
-        """Write *line*, or as much of it as stderr takes."""
+        """Write *line*, or as much of it as stderr accepts."""
         rest = line.encode() + b"\n"
         try:
             while rest and self._is_ready():

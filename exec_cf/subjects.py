@@ -1,4 +1,4 @@
-"""The agent's NATS subjects, and what is valid as one of their tokens."""
+"""The agent's NATS subjects, and the rules for their tokens."""
 
 import re
 from typing import NoReturn
@@ -9,23 +9,23 @@ from exec_cf.errors import InvalidValue
 from exec_cf.messages import BusBlock
 
 MAX_TOKEN_BYTES = 255
-"""Bytes of a token in UTF-8 that a Worker accepts: two of them have to fit into the control line of a NATS server."""
+"""Longest token that a Worker accepts, in bytes of UTF-8: two must fit into the control line of a NATS server."""
 
 _MAX_PRINTED_CHARS = 5120
-"""Characters of a token in a handle, percent-encoded as it is in URLs."""
+"""Longest token of a handle, in characters after percent-encoding."""
 
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff"
     "\u2800\U00013441\U00013442\U00016fe4\U0001d159]"
 )
-"""Printable for Python, but not seen: Unicode's default-ignorable code points, and others that look like a space."""
+"""Printable for Python but invisible: Unicode's default-ignorable code points, and others that look like a space."""
 
 
 def check_printed_token(text: str) -> None:
-    """Raise `InvalidValue` unless *text*, of a handle, is one token of a subject by the rules of every release so far.
+    """Raise `InvalidValue` unless *text* is a subject token that some release so far could have printed in a handle.
 
     NATS forbids white space and separates tokens by `.`; `*` and `>` are wildcards; a leading `$` is reserved for the
-    server. Unprintable characters are refused too: the subject would look like another one.
+    server. Unprintable characters are refused too, since they would make the subject look like another one.
     """
     if not text:
         raise InvalidValue("is empty, but a NATS subject token is needed", "write a name")
@@ -40,7 +40,7 @@ def check_printed_token(text: str) -> None:
 
 
 def check_token(text: str) -> None:
-    """Raise `InvalidValue` unless *text*, of the environment, is one token of a subject that shows every character."""
+    """Raise `InvalidValue` unless *text*, from the environment, is a subject token without invisible characters."""
     check_printed_token(text)
     invisible = _INVISIBLE.search(text)
     if invisible:
@@ -48,7 +48,7 @@ def check_token(text: str) -> None:
 
 
 def check_spec_token(text: str) -> None:
-    """Raise `InvalidValue` unless *text*, of a spec, is a token that a Worker accepts."""
+    """Raise `InvalidValue` unless *text*, from a spec, is a subject token that a Worker accepts."""
     check_token(text)
     if len(text.encode()) > MAX_TOKEN_BYTES:
         raise InvalidValue(f"{quoted(text)} is longer than {MAX_TOKEN_BYTES} bytes", "shorten it")

@@ -1,6 +1,6 @@
 """The Worker's base URL, and the URLs below it.
 
-A URL that two programs could read as two places is refused, never repaired.
+A URL that two programs could interpret differently is refused, never normalized.
 """
 
 import re
@@ -12,10 +12,10 @@ LOCAL_BASE = "http://127.0.0.1:8787"
 """Where `wrangler dev` listens."""
 
 MAX_URL_BYTES = 8192
-"""Bytes of a base URL or of an endpoint; servers refuse longer ones."""
+"""Longest base URL or endpoint, in bytes; servers refuse longer ones."""
 
 _MAX_TARGET_BYTES = 3 * MAX_URL_BYTES
-"""Bytes of a base with a path below it."""
+"""Longest base URL with a path below it, in bytes."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _HTTP = re.compile(
@@ -33,7 +33,7 @@ _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 
 
 def is_url(text: str) -> bool:
-    """Say whether *text* is meant as a URL: one of any scheme, or a host without one (`//host`, `host:8787`)."""
+    """Return whether *text* is meant as a URL, with any scheme or none (`//host`, `host:8787`)."""
     if _HOST_AND_PORT.fullmatch(text) or _IPV4.fullmatch(text):
         return True
     return bool(_SCHEME.match(text) and not _DRIVE.match(text)) or text.startswith("//")
@@ -42,8 +42,8 @@ def is_url(text: str) -> bool:
 def base_url(text: str) -> str:
     """Return *text* as a Worker's base: an http(s) URL without a trailing slash, its scheme in lower case.
 
-    Raises `InvalidValue` when it is not an http(s) URL, has credentials, a query, a fragment or a bad host or port, or
-    when programs would disagree about its host.
+    Raises `InvalidValue` if it is not an http(s) URL, if it has credentials, a query, a fragment or an invalid host or
+    port, or if programs would disagree about its host.
     """
     base = printed_base_url(text)
     _check_new_host(base)
@@ -51,7 +51,7 @@ def base_url(text: str) -> str:
 
 
 def printed_base_url(text: str) -> str:
-    """Return *text*, of a handle, as `base_url` does, but by the rules of every release so far."""
+    """Return *text*, from a handle, as `base_url` does, but accept what any release so far could have printed."""
     parts = _http_url(text)
     for name in ("query", "fragment"):
         if parts[name]:
@@ -61,7 +61,7 @@ def printed_base_url(text: str) -> str:
 
 
 def _check_new_host(url: str) -> None:
-    """Raise `InvalidValue` for a name without a label, and a number that only some programs read as an address."""
+    """Raise `InvalidValue` for an empty label, and for a number that only some programs read as an address."""
     host = host_of(url)
     if host.startswith(".") or ".." in host:
         raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write one dot between two labels")
@@ -70,7 +70,7 @@ def _check_new_host(url: str) -> None:
 
 
 def check_script_path(text: str) -> None:
-    """Raise `InvalidValue` unless *text* can be the path of a script."""
+    """Raise `InvalidValue` unless *text* could be the path of a script."""
     if not text.strip() or not all(map(str.isprintable, text)):
         raise InvalidValue(
             f"{quoted_url(text)} is neither a URL nor a path",
@@ -79,10 +79,10 @@ def check_script_path(text: str) -> None:
 
 
 def abort_url(base: str, endpoint: str, session: str) -> str:
-    """Return where to POST to stop *session*: *endpoint* when it is a URL, else *endpoint* below *base*.
+    """Return the URL that stops *session*: *endpoint* if it is a URL, otherwise *endpoint* as a path below *base*.
 
-    `{session}` in *endpoint* is replaced, a fragment is dropped since none is ever sent, and the segments `.` and `..`
-    are resolved as every client resolves them. Raises `InvalidValue` when *endpoint* could be read as another place.
+    `{session}` in *endpoint* is replaced, a fragment is dropped, and the segments `.` and `..` are resolved as HTTP
+    clients do. Raises `InvalidValue` if *endpoint* is invalid or programs could interpret it differently.
     """
     endpoint = _filled(endpoint.partition("#")[0], session)
     if _SCHEME.match(endpoint) or _HOST_AND_PORT.fullmatch(endpoint):
@@ -99,14 +99,14 @@ def abort_url(base: str, endpoint: str, session: str) -> str:
 
 
 def below(base: str, path: str) -> str:
-    """Return *path*, which begins with a slash, below *base*. Raises `InvalidValue`."""
+    """Return the URL of *path*, which begins with a slash, below *base*. Raises `InvalidValue`."""
     if path.startswith("//"):
         raise InvalidValue(f"{quoted_url(path)} names a host without a scheme", "write a single leading slash")
     return target(base + path)
 
 
 def target(text: str) -> str:
-    """Return *text*, an absolute http(s) URL that can be requested as it is. Raises `InvalidValue`."""
+    """Return *text* if it is an absolute http(s) URL that can be requested unchanged. Raises `InvalidValue`."""
     parts = _http_url(text, _MAX_TARGET_BYTES)
     if parts["fragment"]:
         raise InvalidValue("the URL has a fragment", "remove it")
@@ -142,7 +142,7 @@ def _resolved(url: str) -> str:
 
 
 def _dots(segment: str) -> str:
-    """Return `.` or `..` when *segment* is a spelling of it, else an empty text."""
+    """Return `.` or `..` if *segment* is a spelling of it, otherwise an empty text."""
     spelled = segment.lower().replace("%2e", ".")
     return spelled if spelled in {".", ".."} else ""
 
@@ -154,15 +154,15 @@ def _check_segments(path: str) -> None:
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether *url*, an http(s) URL, leads to this machine."""
+    """Return whether the host of *url*, an http(s) URL, is a loopback host."""
     host = host_of(url).removesuffix(".")
     if host in {"localhost", "127.0.0.1", "::1"}:
         return True
     if ":" not in host and not host.replace(".", "").isdigit():
         return False
-    from exec_cf import hosts  # noqa: PLC0415  as in _check_host
+    from exec_cf import url_hosts  # noqa: PLC0415  as in _check_host
 
-    return hosts.is_loopback_address(host)
+    return url_hosts.is_loopback_address(host)
 
 
 def host_of(url: str) -> str:
@@ -177,15 +177,15 @@ def _authority(url: str) -> str:
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of *url*, an http(s) URL, as one text to compare."""
+    """Return the origin of *url*, an http(s) URL, in a normalized form for comparison."""
     scheme = url.partition(":")[0].lower()
     authority = _AUTHORITY.fullmatch(_authority(url))
     port = (authority and authority["port"]) or {"http": "80", "https": "443"}.get(scheme, "")
     return f"{scheme}://{host_of(url)}:{int(port) if port else ''}"
 
 
-def same_place(one: str, other: str) -> bool:
-    """Say whether two http(s) URLs are spellings of one, as RFC 3986 (section 6.2) compares them."""
+def equivalent(one: str, other: str) -> bool:
+    """Return whether two http(s) URLs are equivalent (RFC 3986, section 6.2)."""
     return _normalized(one) == _normalized(other)
 
 
@@ -204,12 +204,12 @@ def _unescaped_if_unreserved(escape: re.Match[str]) -> str:
 
 
 def is_http_url(text: str) -> bool:
-    """Say whether *text* has the form of an http(s) URL."""
+    """Return whether *text* has the form of an http(s) URL."""
     return bool(_HTTP.fullmatch(text))
 
 
 def escaped(text: str) -> str:
-    """Return *text* percent-encoded as one segment of a path."""
+    """Return *text* percent-encoded as a path segment."""
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
@@ -228,7 +228,7 @@ def _http_url(text: str, limit: int = MAX_URL_BYTES) -> re.Match[str]:
         )
     authority = _AUTHORITY.fullmatch(parts["authority"])
     if not authority:
-        raise InvalidValue(f"{quoted_url(text)} has no usable host and port", "write it like https://host:8443/path")
+        raise InvalidValue(f"{quoted_url(text)} has no valid host and port", "write it like https://host:8443/path")
     _check_host(authority["host"])
     port = authority["port"]
     if port is not None and not (len(port) <= 5 and 1 <= int(port) <= 65535):
@@ -249,6 +249,6 @@ def _check_host(host: str) -> None:
         return
     if host.isascii() and not host.startswith("["):
         raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write a name or an address")
-    from exec_cf import hosts  # noqa: PLC0415  idna and ipaddress: 5 % of the time to refuse a spec
+    from exec_cf import url_hosts  # noqa: PLC0415  idna and ipaddress: 5 % of the time to refuse a spec
 
-    hosts.check(host)
+    url_hosts.check(host)

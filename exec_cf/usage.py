@@ -8,21 +8,21 @@ VERSION = f"{PROGRAM} {version}\n"
 
 
 class Verb:
-    """One verb. *flag* is empty for the spawn; *reads* names the input, and is empty where there is none.
+    """One verb. *flag* is empty for a spawn; *reads* names the input document, and is empty if there is none.
 
-    *options* are those that it takes besides `--format`.
+    *summary* is its line of `--help`; *options* are those that it accepts besides `--format`.
     """
 
-    def __init__(self, name: str, reads: str, does: str, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, name: str, reads: str, summary: str, options: tuple[str, ...] = ()) -> None:
         self.name = name
         self.flag = "" if name == "spawn" else f"--{name}"
         self.reads = reads
-        self.does = does
+        self.summary = summary
         self.options = options
 
     @property
     def example(self) -> str:
-        """A call, as a user would type it."""
+        """An example command line."""
         if not self.flag:
             return f"{PROGRAM} < {self.reads}.yaml"
         return f"{PROGRAM} {self.flag} {self.reads}.yaml" if self.reads else f"{PROGRAM} {self.flag}"
@@ -42,7 +42,7 @@ VERBS = {
     )
 }
 
-_LINES = "".join(f"  {verb.example:<46} {verb.does}\n" for verb in VERBS.values())
+_LINES = "".join(f"  {verb.example:<46} {verb.summary}\n" for verb in VERBS.values())
 
 HELP = f"""\
 {PROGRAM}: the Cloudflare Worker backend of orch
@@ -64,4 +64,4 @@ CF_WORKER_URL and CF_WORKER_TOKEN say which Worker to use and how to log in.
 """
 
 PRINTED = {"-h": HELP, "--help": HELP, "-V": VERSION, "--version": VERSION}
-"""The arguments that print a text and exit."""
+"""The text that each of these arguments prints before the program exits."""

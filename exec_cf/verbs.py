@@ -1,4 +1,4 @@
-"""The verbs for an agent that was spawned, and for a spec before it is."""
+"""The verbs other than spawn and deployment: validate, status, abort, teardown, probe-version."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from exec_cf.world import World
 
 
 class Target(msgspec.Struct, frozen=True):
-    """A handle that was read, and the settings under which its Worker is asked."""
+    """A handle, its plan, and the settings for requests to its Worker."""
 
     handle: WorkerHandle
     plan: Plan
@@ -39,19 +39,19 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def validate(data: bytes) -> None:
-    """Raise `Refused` with every problem of the SpawnSpec in *data*, whatever the environment says."""
+    """Raise `Refused` with every problem of the SpawnSpec in *data*, ignoring the environment."""
     defaults, _, _ = settings.read({})
     plan_of(document.read(data), defaults)
 
 
 def versions(as_json: bool) -> bytes:
-    """Return the supported contract versions as one document: the handshake before a spawn."""
+    """Return a document with the supported contract versions and verbs, for a dispatcher to check before a spawn."""
     supported = Versions(version=version, spec_versions=list(SPECS), verbs=list(VERBS))
     return render_json(supported) if as_json else render(supported)
 
 
 def parse_handle(data: bytes, environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> Target:
-    """Return the target of a verb: the WorkerHandle in *data* under *environ*.
+    """Return the target of a verb: the WorkerHandle in *data*, with the settings in *environ*.
 
     Raises `Refused` with every problem of both.
     """
@@ -66,7 +66,7 @@ def parse_handle(data: bytes, environ: Mapping[str, str], note: Callable[[Diagno
 def status(target: Target, client: Client, world: World, wait_s: float) -> WorkerHandle:
     """Return the handle with its current `status` and `message`.
 
-    While the agent is starting it is asked again, until *wait_s* seconds have passed.
+    While the agent is starting, ask again until *wait_s* seconds have passed.
     """
     deadline = world.monotonic() + wait_s
     update = _update(target, client, world.time)
@@ -76,29 +76,31 @@ def status(target: Target, client: Client, world: World, wait_s: float) -> Worke
     if update.status != "ready":
         client.note(Diagnostic(Code.NOT_READY, f"{target.plan.name} {update.status}: {update.message}"))
     handle = msgspec.structs.replace(target.handle, status=update.status, message=update.message or msgspec.UNSET)
+    if update.is_conflict:
+        return msgspec.structs.replace(handle, abort=msgspec.UNSET)
     if handle.abort and update.abort and target.plan.abort_is_default:
         handle = msgspec.structs.replace(handle, abort=msgspec.structs.replace(handle.abort, target=update.abort))
     return handle
 
 
 def abort(target: Target, client: Client) -> None:
-    """Stop the agent and no other. Raises `Refused` when the handle has no abort, or the Worker does not stop it."""
+    """Stop this agent only. Raises `Refused` if the handle has no abort, or the Worker does not stop it."""
     if not target.plan.abort:
         hint = "its spec disabled it, or another agent has the session; an agent stops by itself when idle"
         raise Refused([Diagnostic(Code.VALUE, "the handle has no abort", ("abort",), hint)])
-    _insist(lambda: _stop(target.plan, client))
+    _or_refuse(lambda: _stop(target.plan, client))
 
 
 def teardown(target: Target, client: Client) -> None:
-    """Stop the agent and wait until it has left. Raises `Refused` when it does not leave, or nobody can tell."""
+    """Stop the agent and wait until it is gone. Raises `Refused` if it stays, or if its state is unknown."""
     abort(target, client)
-    _insist(lambda: _wait_until_gone(target, client))
+    _or_refuse(lambda: _wait_until_gone(target, client))
 
 
 def _stop(plan: Plan, client: Client) -> None:
-    """Stop the plan's agent by the session's own route, or else by the abort of the handle.
+    """Stop the plan's agent by the session's own route, or if the Worker lacks it by the handle's abort URL.
 
-    A handle comes from outside: its abort may lead anywhere, so it gets no token.
+    A handle is untrusted input whose abort URL may lead anywhere, so it is not sent the token.
     """
     has_capability = routes.aborts_only(plan.base, plan.session, plan.abort)
     own = plan.abort if has_capability else routes.abort(plan.base, plan.session)
@@ -128,7 +130,7 @@ def _wait_until_gone(target: Target, client: Client) -> None:
     raise WorkerError(f"teardown: the agent is still {name}")
 
 
-def _insist(act: Callable[[], None]) -> None:
+def _or_refuse(act: Callable[[], None]) -> None:
     try:
         act()
     except WorkerError as error:
@@ -136,25 +138,28 @@ def _insist(act: Callable[[], None]) -> None:
 
 
 class _StatusUpdate(msgspec.Struct, frozen=True):
-    """What a handle is to say now; *abort* is the URL that the Worker names for this agent alone."""
+    """The new values of a handle; *abort* is the URL from the Worker that stops this agent alone."""
 
     status: str
     message: str = ""
     abort: str = ""
+    is_conflict: bool = False
+    """Whether somebody else's agent has the session, which is not for this handle to stop."""
 
 
 def _update(target: Target, client: Client, time: Callable[[], float]) -> _StatusUpdate:
     try:
         return _current(target, client, time)
     except WorkerError as error:
-        return _StatusUpdate("failed", str(error))
+        message = f"{handles.CONFLICT}{error}" if error.conflict else str(error)
+        return _StatusUpdate("failed", message, is_conflict=error.conflict)
 
 
 def _current(target: Target, client: Client, time: Callable[[], float]) -> _StatusUpdate:
-    """Return the state of the session; without a route for it, or without a start, the Worker's health decides.
+    """Return the state of the session, or the Worker's health if the state is not available or no agent is started.
 
-    A pending handle is a start that was put off: it is made now, unless the session was stopped since then. Where
-    somebody else's agent has the session, its state says nothing about this handle.
+    A pending handle is a deferred start: start the agent now, unless the session was stopped since. If the session
+    belongs to another agent, its state says nothing about this handle.
     """
     plan, handle = target.plan, target.handle
     if handles.is_conflict(handle):
@@ -174,10 +179,10 @@ def _current(target: Target, client: Client, time: Callable[[], float]) -> _Stat
 
 
 def _never_ran(session: SessionState, handle: WorkerHandle, time: float) -> bool:
-    """Say whether no agent ran in the session, and was stopped, since *handle* was printed; *time* is now.
+    """Return whether no agent ran in the session since *handle* was printed; *time* is now.
 
-    Two clocks are involved, so ages are compared, each by its own: how long ago the agent was stopped by the Worker's,
-    how long ago the handle was made by this machine's.
+    The Worker's clock may differ from this machine's, so ages are compared instead of times: how long ago the agent was
+    stopped by the Worker's clock, and how long ago the handle was printed by this machine's.
     """
     if session.name != "stopped":
         return session.name == "unknown"
@@ -190,7 +195,7 @@ def _never_ran(session: SessionState, handle: WorkerHandle, time: float) -> bool
 
 
 _SAME_CLOCK = timedelta(seconds=2)
-"""`Date` comes in whole seconds, and takes a moment to arrive: clocks that differ by less are taken to agree."""
+"""`Date` has whole seconds and takes time to arrive, so clocks that differ by less count as equal."""
 
 
 def _reported(session: SessionState) -> _StatusUpdate:

@@ -1,4 +1,4 @@
-"""The world outside the program, handed to it so that tests can hand it another."""
+"""The interface to everything outside the program; tests pass a fake."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class World(Protocol):
-    """Everything outside the program that it touches."""
+    """Everything outside the program that it uses."""
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -23,7 +23,7 @@ class World(Protocol):
         ...
 
     def sleep(self, seconds: float, /) -> None:
-        """Wait."""
+        """Wait for *seconds*."""
         ...
 
     def time(self) -> float:
@@ -31,39 +31,39 @@ class World(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return the seconds of a clock that nobody sets, for durations."""
+        """Return the seconds of a clock that is never adjusted, for measuring durations."""
         ...
 
     def at_terminal(self) -> bool:
-        """Say whether stdin is a terminal."""
+        """Return whether stdin is a terminal."""
         ...
 
     def read(self, file: str, limit: int) -> bytes:
-        """Return *file*, or stdin when it is empty, to its end or one byte more than *limit*. Raises `OSError`."""
+        """Return the content of *file*, or of stdin if *file* is empty: at most *limit* + 1 bytes. Raises `OSError`."""
         ...
 
     def read_secret(self, file: str, limit: int) -> bytes:
-        """Return *file*, a regular one, to its end or one byte more than *limit*. Raises `OSError`."""
+        """Return the content of the regular file *file*: at most *limit* + 1 bytes. Raises `OSError`."""
         ...
 
     def create_secret(self, file: str, data: bytes) -> None:
-        """Create *file* with *data*, whole or not at all, for its owner alone. Raises `OSError`, also if it exists."""
+        """Create *file* with *data* atomically, readable by its owner only. Raises `OSError`, also if *file* exists."""
         ...
 
     def random_token(self) -> str:
         """Return 64 hexadecimal digits from the system's random source."""
         ...
 
-    def answer(self) -> str:
-        """Return the line that the user types at the terminal of stdin."""
+    def read_line(self) -> str:
+        """Return the line that the user types at the terminal."""
         ...
 
     def check_writable(self) -> None:
-        """Raise `OSError` when it is known beforehand that stdout takes nothing."""
+        """Raise `OSError` if stdout is known in advance not to be writable."""
         ...
 
     def write(self, data: bytes) -> None:
-        """Write all of *data* to stdout. Raises `OSError`, and leaves as little as possible there."""
+        """Write all of *data* to stdout. Raises `OSError`; then as little as possible of *data* is left there."""
         ...
 
     def error(self, line: str) -> None:

@@ -50,12 +50,12 @@ def failure(response: Response, token: str = "") -> WorkerError:
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 599])
 def test_what_may_pass(code: int) -> None:
-    assert answer("start", Response(code)).may_pass
+    assert answer("start", Response(code)).is_retryable
 
 
 @pytest.mark.parametrize("code", [200, 201, 301, 308, 400, 401, 403, 404, 405, 409, 410, 413, 415])
 def test_what_will_not_pass(code: int) -> None:
-    assert not answer("start", Response(code)).may_pass
+    assert not answer("start", Response(code)).is_retryable
 
 
 class TestStarted:
@@ -128,7 +128,7 @@ class TestStarted:
             (Response(307), "start: the Worker redirects (HTTP 307); use its final URL"),
         ],
     )
-    def test_a_refusal_is_told_with_its_cause(self, response: Response, words: str) -> None:
+    def test_a_refusal_is_reported_with_its_cause(self, response: Response, words: str) -> None:
         assert str(failure(response)) == words
 
     def test_only_a_409_is_a_conflict(self) -> None:
@@ -167,7 +167,7 @@ class TestSessionState:
         assert status(json(404, {"error": "not_found"})).name == "unknown"
 
     @pytest.mark.parametrize("response", [Response(404, b"not here"), Response(405), json(405, {"error": "x"})])
-    def test_a_missing_route_is_told_apart(self, response: Response) -> None:
+    def test_a_missing_route_is_an_error_of_its_own(self, response: Response) -> None:
         with pytest.raises(NoRouteError, match=str(response.status)):
             status(response)
 
@@ -191,7 +191,7 @@ class TestCheckStopped:
         answer("abort", Response(code)).check_stopped()
 
     @pytest.mark.parametrize("code", [404, 405])
-    def test_a_missing_route_is_told_apart(self, code: int) -> None:
+    def test_a_missing_route_is_an_error_of_its_own(self, code: int) -> None:
         with pytest.raises(NoRouteError, match=str(code)):
             answer("abort", Response(code)).check_stopped()
 

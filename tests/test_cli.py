@@ -81,7 +81,7 @@ def test_several_problems_are_counted() -> None:
     assert world.errors[-1] == f"{PROGRAM}3 problems; nothing was done"
 
 
-def test_a_terminal_is_told_what_is_awaited() -> None:
+def test_a_user_at_a_terminal_learns_what_is_read() -> None:
     world = FakeWorld(EXAMPLE_SPEC)
     world.terminal = True
     assert run(world) == Exit.OK
@@ -116,7 +116,7 @@ def test_a_closed_stdout_is_known_before_anything_is_asked() -> None:
     assert world.order == ["writable", "error"]
 
 
-def test_bad_input_is_told_before_a_closed_stdout() -> None:
+def test_bad_input_is_reported_before_a_closed_stdout() -> None:
     assert run(FakeWorld(b"name: x", closed=os_error(errno.EBADF))) == Exit.INPUT
 
 
@@ -139,7 +139,7 @@ def test_an_agent_that_ran_before_stays() -> None:
     assert len(script.requests) == 2
 
 
-def test_what_nobody_foresaw_is_one_line_and_70() -> None:
+def test_an_unforeseen_error_is_one_line_and_70() -> None:
     def broken(_: Request) -> Response:
         raise RuntimeError("out of\nluck")
 

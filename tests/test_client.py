@@ -156,7 +156,7 @@ class TestRetryAfter:
         talk = Talk(Response(503, headers={"retry-after": "3600"}), Response(200))
         talk.client.probe()
         assert talk.world.slept == [0.25]
-        assert talk.lines == ["healthcheck attempt 1/3: HTTP 503; another attempt is welcome after 3600 seconds"]
+        assert talk.lines == ["healthcheck attempt 1/3: HTTP 503; it asks to wait 3600 seconds"]
 
     @pytest.mark.parametrize("text", ["0", "soon", "-1", ""])
     def test_what_says_nothing_changes_nothing(self, text: str) -> None:

@@ -109,7 +109,7 @@ def test_a_value_of_the_environment_is_not_shown() -> None:
     assert "hush" not in said
 
 
-def test_an_agent_that_is_no_text_is_told_which_there_are() -> None:
+def test_an_agent_that_is_not_text_lists_the_agents() -> None:
     (said,) = problems("name: a\nagent: 3\ncf-worker: {script: s}\n")
     assert said.endswith(
         "agent: expected one of its values, got the number 3; write claude-code, codex, echo, gemini or pi"
@@ -123,24 +123,24 @@ def test_a_missing_field_is_named_where_it_belongs() -> None:
     ]
 
 
-def test_null_for_a_required_field_is_no_text() -> None:
+def test_null_for_a_required_field_is_missing_text() -> None:
     (said,) = problems("name:\nagent: echo\ncf-worker: {script: s}\n")
     assert "name: is required, got null; give it a value" in said
 
 
-def test_an_agent_beyond_the_list_is_told_the_list() -> None:
+def test_an_unknown_agent_lists_the_agents() -> None:
     (said,) = problems("name: a\nagent: gpt\ncf-worker: {script: s}\n")
     assert '"gpt" is not supported; write claude-code' in said
     assert "or" in said
 
 
 @pytest.mark.parametrize("text", ["a", "- a", "3", "null", "[]", "''"])
-def test_a_document_that_is_no_mapping(text: str) -> None:
+def test_a_document_that_is_not_a_mapping(text: str) -> None:
     (said,) = problems(text)
     assert said.startswith("line 1, column 1: expected a mapping, got ")
 
 
-def test_every_broken_type_is_told_in_one_run() -> None:
+def test_every_wrong_type_is_reported_in_one_run() -> None:
     assert len(problems("name: 1\nagent: 2\nenv: {A: 3, B: 4}\nx: 5\ncf-worker: {script: 6, y: 7}\n")) == 7
 
 

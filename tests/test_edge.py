@@ -17,8 +17,8 @@ def response(front: Front, url: str = "https://worker.example/health") -> Respon
 
 
 def said(came: Response, *, sends_service_token: bool = False) -> str:
-    found = edge.stranger(came, sends_service_token=sends_service_token)
-    return found or edge.page(came) or edge.elsewhere(came)
+    found = edge.intermediary(came, sends_service_token=sends_service_token)
+    return found or edge.page(came) or edge.foreign_redirect(came)
 
 
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
@@ -59,7 +59,7 @@ WORKERS_OWN = [
     Response(405),
     Response(500, b"internal error 500 of ours"),
     Response(200, b'{"message":"<html>Just a moment"}', {"content-type": "application/json"}),
-    Response(307, headers={"location": "/elsewhere"}, url="https://worker.example/health"),
+    Response(307, headers={"location": "/foreign_redirect"}, url="https://worker.example/health"),
     Response(301, headers={"location": "http://WORKER.example.:8080/"}, url="https://worker.example/health"),
     Response(302),
 ]

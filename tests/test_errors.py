@@ -41,7 +41,7 @@ def test_a_problem_is_place_field_message_and_cure_in_one_line() -> None:
     assert str(Diagnostic(Code.EMPTY, "stdin is empty")) == "stdin is empty"
 
 
-def test_problems_stand_in_reading_order_and_once() -> None:
+def test_problems_come_in_reading_order_and_once() -> None:
     late = Diagnostic(Code.TYPE, "late", line=9, column=1)
     early = Diagnostic(Code.TYPE, "early", line=2, column=5)
     nowhere = Diagnostic(Code.ENVIRONMENT, "nowhere")

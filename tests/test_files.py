@@ -30,7 +30,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["/dev/zero", "/"])
-def test_what_is_no_regular_file_is_refused(file: str) -> None:
+def test_anything_but_a_regular_file_is_refused(file: str) -> None:
     with pytest.raises(OSError, match=r"regular file|directory"):
         read_secret(file, 10)
 

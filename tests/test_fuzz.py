@@ -24,7 +24,7 @@ from exec_cf import cli
 from exec_cf.document import LIMITS
 from exec_cf.errors import Exit
 from tests.support.hostile import KIB
-from tests.support.shapes import Shape, shapes
+from tests.support.shapes import Shape, combinations, shapes
 from tests.support.specs import EXAMPLE_HANDLE, EXAMPLE_SPEC, spec
 from tests.support.world import FakeWorld
 
@@ -238,6 +238,9 @@ def test_no_input_costs_more_than_a_second_or_100_mib(capsys: pytest.CaptureFixt
         hypothesis.target(seconds)
         worst.check(f"FUZZ_SEED={SEED}")
 
+    for shape in combinations():
+        costliest[repr(shape)] = (worst.run(written(shape, 8 * KIB))[2] / (8 * KIB), shape)
+        worst.check(repr(shape))
     search()
     for _, shape in sorted(costliest.values(), key=lambda each: each[0], reverse=True)[:FULL_SIZE]:
         for size in range(32 * KIB, LIMITS.size + 1, 32 * KIB):

@@ -14,7 +14,7 @@ def handle(old: str = "", new: str = "") -> bytes:
     return text.replace(old, new).encode()
 
 
-def test_what_was_printed_is_recognised() -> None:
+def test_what_was_printed_is_accepted() -> None:
     found, plan = parse(read(EXAMPLE_HANDLE))
     assert found.status == "ready"
     assert (plan.owner, plan.session, plan.agent) == ("dmestas", "lead-engineer", "claude-code")
@@ -79,7 +79,7 @@ def test_a_worker_of_an_earlier_release_stays_usable(base: str) -> None:
     assert parse(read(handle("https://orch-cf-agent.example.workers.dev", base)))[1].base == base
 
 
-def test_a_field_that_stands_twice_is_refused() -> None:
+def test_a_field_that_appears_twice_is_refused() -> None:
     with pytest.raises(Refused, match="status"):
         parse(read(handle("status: ready", "status: ready\nstatus: ready")))
 
@@ -89,7 +89,7 @@ def test_braces_in_a_base_are_no_mark() -> None:
     assert parse(read(text))[1].abort_is_default
 
 
-def test_every_strangeness_shows_in_one_run() -> None:
+def test_every_problem_of_a_handle_is_reported_in_one_run() -> None:
     text = handle("kind: http-post", "kind: smoke").replace(b"status: ready", b"status: x")
     with pytest.raises(Refused) as refused:
         parse(read(text))

@@ -92,7 +92,7 @@ def _is(document: Any, kind: type[msgspec.Struct]) -> bool:
     return True
 
 
-def test_the_fields_of_a_handle_stand_in_the_contracts_order() -> None:
+def test_the_fields_of_a_handle_are_in_the_contracts_order() -> None:
     assert [field.encode_name for field in msgspec.structs.fields(WorkerHandle)] == [
         *("spec_version", "name", "agent", "session", "created_at", "executor", "pane_id", "id", "bus", "abort"),
         *("log_file", "pid", "status", "message"),

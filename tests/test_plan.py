@@ -109,7 +109,7 @@ def test_only_open_agent_variables_are_kept_and_the_rest_is_named_without_its_va
 
 
 @pytest.mark.parametrize("script", ["192.168.1.5:8787", "worker.example:8787", "http://127.1:8787"])
-def test_a_script_that_is_no_url_is_not_taken_for_a_path(script: str) -> None:
+def test_a_bad_url_is_never_read_as_a_path(script: str) -> None:
     code, (problem,) = refusal(spec(script))
     assert code is Exit.INPUT
     assert "cf-worker.script: " in problem
@@ -129,12 +129,12 @@ def test_a_start_that_no_worker_would_read_is_refused(field: str, text: str) -> 
     for more in (1, 40):
         code, (problem,) = refusal(spec("https://h", text.format("x" * (room + more))))
         assert code is Exit.INPUT
-        assert f": {field}: makes a start of " in problem
+        assert f": {field}: makes the start request " in problem
     made, _ = planned(spec("https://h", text.format("x" * room)))
     assert len(start_body(made)) == MAX_START_BYTES
 
 
-def test_everything_that_is_wrong_is_told_in_one_run() -> None:
+def test_every_problem_is_reported_in_one_run() -> None:
     data = b"""\
 name: Not_A_Label
 agent: gpt
@@ -168,7 +168,7 @@ name: again
         assert sum(words in line for line in said) == 1, words
 
 
-def test_a_dotted_user_name_is_told_its_cure() -> None:
+def test_a_dotted_user_name_comes_with_its_cure() -> None:
     _, (said,) = refusal(spec("https://h", "owner: first.last"))
     assert said.endswith('write "first-last"')
 

@@ -25,23 +25,23 @@ def test_a_dns_label(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", "-", "-a", "a-", "A", "a.b", "a_b", "a b", "a\n", "\na", "ü", "a\0", "x" * 64, "a-\n", "\u0663"]
 )
-def test_no_dns_label(name: str) -> None:
+def test_not_a_dns_label(name: str) -> None:
     (said,) = broken(name=name)
     assert said.startswith("name: ")
     assert "DNS label" in said
 
 
-def test_a_long_name_is_told_its_length() -> None:
+def test_a_long_name_is_reported_with_its_length() -> None:
     assert broken(name="x" * 70) == ["name: is 70 characters long; a DNS label has at most 63; shorten it to 63"]
 
 
 @pytest.mark.parametrize("key", ["A", "_", "A1", "PATH", "_X_9"])
-def test_the_name_of_a_variable(key: str) -> None:
+def test_a_variable_name(key: str) -> None:
     assert broken(env={key: "x"}) == []
 
 
 @pytest.mark.parametrize("key", ["", "a", "1A", "A-B", "A.B", "A B", "A=", "A\n", "Ä", "A\u0661"])
-def test_no_name_of_a_variable(key: str) -> None:
+def test_not_a_variable_name(key: str) -> None:
     (said,) = broken(env={key: "x"})
     assert "is not a valid variable name" in said
 
@@ -62,7 +62,7 @@ def test_an_outfit_has_one_form(outfit: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("explicit", [{"name": "n"}, {"cut": "c"}, {"accessories": ["a"]}])
-def test_an_outfit_has_not_both_forms(explicit: dict[str, object]) -> None:
+def test_an_outfit_cannot_have_both_forms(explicit: dict[str, object]) -> None:
     (said,) = broken(outfit={"bundle": "b", **explicit})
     assert said.startswith("outfit: has both the bundle and the explicit form")
 
@@ -85,7 +85,7 @@ def test_one_executor_block_and_it_is_ours() -> None:
 
 
 @pytest.mark.parametrize("version", SPECS)
-def test_every_foreign_block_is_told_to_go_elsewhere(version: str) -> None:
+def test_every_foreign_block_is_sent_elsewhere(version: str) -> None:
     for block in EXECUTOR_BLOCKS["v2" if version == "v2" else "v1"]:
         if block != "cf-worker":
             spec = {"spec_version": version, "name": "a", block: {}}
@@ -116,7 +116,7 @@ def test_choices(version: str) -> None:
         assert allowed[-1] in problem.hint
 
 
-def test_every_broken_rule_is_told_in_one_run() -> None:
+def test_every_broken_rule_is_reported_in_one_run() -> None:
     said = broken(name="A", env={"a": "1", "b": "2"}, outfit={}, tmux={"role": "x"}, cf_worker={"script": ""})
     assert len(said) == 7
 

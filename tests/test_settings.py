@@ -51,7 +51,7 @@ def test_switches(name: str, text: str, wanted: bool) -> None:
 
 @pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.name)
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "1e3", "x", "0x10", "1_000", "\u0663", "1 000", " ", "+5", "inf"])
-def test_what_is_no_positive_integer_means_the_default(setting: object, text: str) -> None:
+def test_anything_but_a_positive_integer_means_the_default(setting: object, text: str) -> None:
     assert isinstance(setting, type(SETTINGS[0]))
     settings, (note,), problems = read({setting.name: text})
     assert getattr(settings, setting.field) == setting.default
@@ -109,7 +109,7 @@ def test_the_caps() -> None:
         *(("CF_WORKER_TOKEN", token) for token in ("hush hush", "hüsh", "hush\r\nX: y", "hush\x00")),
     ],
 )
-def test_what_cannot_be_used_is_64_and_tells_no_secret(name: str, text: str) -> None:
+def test_an_invalid_variable_is_64_and_shows_no_secret(name: str, text: str) -> None:
     _, _, (problem,) = read({name: text})
     assert problem.code is Code.ENVIRONMENT
     said = str(problem)
@@ -147,7 +147,7 @@ def test_a_service_token_goes_where_the_token_goes(base: str, url: str, refused:
     assert "hush" not in "".join(map(str, problems))
 
 
-def test_all_that_cannot_be_used_is_told_in_one_run() -> None:
+def test_every_invalid_variable_is_reported_in_one_run() -> None:
     assert len(read({"CF_WORKER_URL": "x", "OPEN_AGENT_OWNER": "a.b", "CF_WORKER_TOKEN": "a b"})[2]) == 3
 
 

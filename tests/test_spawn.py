@@ -84,7 +84,7 @@ def test_a_failed_handle_keeps_the_endpoint_of_the_spec() -> None:
     assert one.handle.abort.target == "https://h/stop"
 
 
-def test_a_handle_for_a_session_that_is_taken_cannot_stop_it() -> None:
+def test_a_handle_in_conflict_cannot_stop_the_other_agent() -> None:
     one = Spawn(EXAMPLE_SPEC, HEALTHY, Response(409), environ=ONCE)
     assert (one.handle.status, one.handle.abort) == ("failed", msgspec.UNSET)
     assert is_conflict(one.handle)
@@ -124,7 +124,7 @@ def test_an_endpoint_of_the_spec_stays(endpoint: str) -> None:
     assert abort.target.endswith(endpoint)
 
 
-def test_an_empty_endpoint_means_no_abort() -> None:
+def test_an_empty_endpoint_disables_the_abort() -> None:
     one = ready_at("abort_endpoint: ''")
     assert one.handle.abort is msgspec.UNSET
     assert b"abort" not in output.rendered(one.handle, as_json=False)
@@ -140,7 +140,7 @@ def test_what_was_started_is_rolled_back_at_the_worker(block: str) -> None:
     assert [problem.message for problem in told] == ["the agent was stopped again"]
 
 
-def test_an_agent_that_could_not_be_rolled_back_is_told() -> None:
+def test_an_agent_that_could_not_be_rolled_back_is_reported() -> None:
     one = ready_at("")
     told: list[Diagnostic] = []
     refused = client_of(one.prepared, Script(*[RequestError("connection refused")] * 3), told)
@@ -162,7 +162,7 @@ def test_an_agent_without_an_abort_of_the_workers_is_rolled_back_all_the_same() 
 
 
 @pytest.mark.parametrize("last", [200, None])
-def test_an_agent_that_may_have_been_started_is_told(last: int | None) -> None:
+def test_an_agent_that_may_have_been_started_is_reported(last: int | None) -> None:
     data = spec("https://h")
     bus = spawn.prepare(data, {}, lambda _: None).plan.bus
     answers = [started(bus, last)] if last else [RequestError("reset")] * 2
@@ -173,7 +173,7 @@ def test_an_agent_that_may_have_been_started_is_told(last: int | None) -> None:
     assert "an agent may be running in session lead" in problem.message
 
 
-def test_an_agent_that_cannot_be_rolled_back_for_want_of_a_route_is_told() -> None:
+def test_a_rollback_without_a_route_is_reported() -> None:
     one = ready_at("")
     told: list[Diagnostic] = []
     spawn.roll_back(one.spawned, one.prepared, client_of(one.prepared, Script(Response(404)), told))
@@ -211,5 +211,5 @@ def test_whatever_happens_to_a_start_a_possible_agent_is_told() -> None:
     with pytest.raises(ZeroDivisionError):
         spawn.spawn(prepared, client, NOW.timestamp)
     assert [note.message for note in told] == [
-        "a start got no answer: an agent may be running in session lead-engineer"
+        "a start got no response: an agent may be running in session lead-engineer"
     ]

@@ -10,7 +10,7 @@ def test_every_row_is_a_status_of_a_handle() -> None:
     assert {row.status for row in STATES.values()} == set(STATUSES)
 
 
-def test_a_message_stands_where_the_handle_is_not_ready() -> None:
+def test_every_row_but_ready_has_a_message() -> None:
     assert all(bool(row.message) == (row.status != "ready") for row in STATES.values())
 
 

@@ -96,7 +96,7 @@ def test_a_closed_stdout_is_known_beforehand(pipe: tuple[int, int], monkeypatch:
         streams.check_stdout()
 
 
-def test_a_lost_stderr_is_no_error(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_stderr_is_ignored(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(pipe[1])
     with as_descriptor("STDERR", pipe[1], monkeypatch):
         streams.Stderr().write_line("lost")
@@ -149,6 +149,22 @@ def test_a_stderr_that_takes_nothing_loses_lines_until_it_takes_them_again(
         os.read(full[0], 1_000_000)
         stderr.write_line("taken")
     assert os.read(full[0], 100) == b"taken\n"
+
+
+def test_stderr_is_waited_for_a_second_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.4, 0.4, 1.4, 1.4, 1.4])
+    waits: list[float] = []
+
+    def nothing_is_ready(*arguments: object) -> tuple[list[int], list[int], list[int]]:
+        waits.append(float(str(arguments[3])))
+        return [], [], []
+
+    monkeypatch.setattr("exec_cf.streams.monotonic", lambda: next(clock))
+    monkeypatch.setattr("exec_cf.streams.select.select", nothing_is_ready)
+    stderr = streams.Stderr()
+    for _ in range(3):
+        stderr.write_line("lost")
+    assert waits == [1.0, 0.6, 0.0]
 
 
 def test_a_large_handle_fits_into_a_pipe_that_nobody_reads(

@@ -76,7 +76,7 @@ def test_an_invisible_character_is_named(text: str) -> None:
         ("é" * 854, "is longer than 5120", "shorten it"),
     ],
 )
-def test_what_cannot_be_a_token_is_told_with_a_cure_that_can(text: str, says: str, cure: str) -> None:
+def test_an_invalid_token_comes_with_a_cure_that_is_valid(text: str, says: str, cure: str) -> None:
     with pytest.raises(InvalidValue) as invalid:
         subjects.check_token(text)
     assert says in invalid.value.message

@@ -54,14 +54,14 @@ def test_a_base(text: str, wanted: str) -> None:
         ("https://h\u200b", "U+200B"),
         ("https://h:0", "not a port"),
         ("https://h:65536", "not a port"),
-        ("https://h:x", "no usable host and port"),
-        ("https://h:", "no usable host and port"),
+        ("https://h:x", "no valid host and port"),
+        ("https://h:", "no valid host and port"),
         ("https://h:123456", "not a port"),
-        ("https://:80", "no usable host and port"),
-        ("https://", "no usable host and port"),
-        ("https:///x", "no usable host and port"),
-        ("https://[::1", "no usable host and port"),
-        ("https://[::g]", "no usable host and port"),
+        ("https://:80", "no valid host and port"),
+        ("https://", "no valid host and port"),
+        ("https:///x", "no valid host and port"),
+        ("https://[::1", "no valid host and port"),
+        ("https://[::g]", "no valid host and port"),
         ("https://[1:2]", "not an IPv6 address"),
         ("https://h!", "not a valid host name"),
         ("https://a..b", "not a valid host name"),
@@ -81,7 +81,7 @@ def test_a_base(text: str, wanted: str) -> None:
         *((f"http://{host}:8787", "not an IPv4 address") for host in NUMBERS),
     ],
 )
-def test_no_base(text: str, says: str) -> None:
+def test_not_a_base(text: str, says: str) -> None:
     with pytest.raises(InvalidValue) as invalid:
         urls.base_url(text)
     assert says in invalid.value.message
@@ -128,10 +128,10 @@ def test_an_abort(endpoint: str, wanted: str) -> None:
         ("/a\r\nHost: x", "U+000D"),
         ("192.168.1.5:8787/stop", "not an http(s) URL"),
         ("http://127.1/stop", "not an IPv4 address"),
-        ("https://", "no usable host and port"),
+        ("https://", "no valid host and port"),
     ],
 )
-def test_no_abort(endpoint: str, says: str) -> None:
+def test_not_an_abort(endpoint: str, says: str) -> None:
     with pytest.raises(InvalidValue) as invalid:
         urls.abort_url("https://h/base", endpoint, "s1")
     assert says in invalid.value.message
@@ -236,7 +236,7 @@ def test_a_segment_of_a_path(text: str, wanted: str) -> None:
     assert urls.escaped(text) == wanted
 
 
-def test_a_target_is_taken_as_it_stands() -> None:
+def test_a_target_is_returned_unchanged() -> None:
     for text in ("https://h/{session}/control/abort", "HTTP://h:1/x?cap=1"):
         assert urls.target(text) == text
     with pytest.raises(InvalidValue, match="fragment"):

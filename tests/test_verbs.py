@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import yaml
 
-from exec_cf import verbs
+from exec_cf import output, verbs
 from exec_cf.client import Client
 from exec_cf.errors import Code, Diagnostic, Exit, Refused
 from exec_cf.handles import CONFLICT
@@ -192,6 +192,15 @@ class TestStatus:
         asked = Asked(seen("stopped", abort=ABORT))
         assert asked.status().abort == asked.target.handle.abort
 
+    def test_a_start_that_was_put_off_and_finds_somebody_elses_agent_is_a_conflict(self) -> None:
+        asked = Asked(UNKNOWN, Response(409, b'{"error":"conflict","message":"as pi"}'), handle=PENDING)
+        handle = asked.status()
+        assert (handle.status, handle.abort) == ("failed", msgspec.UNSET)
+        assert handle.message == f"{CONFLICT}start: the session already runs with other settings (HTTP 409): as pi"
+        later = Asked(handle=output.rendered(handle, as_json=False))
+        assert later.status() == handle
+        assert later.calls == []
+
     @pytest.mark.parametrize(
         "message", [f"{CONFLICT}start: HTTP 409", "start: the session runs already with other settings (HTTP 409): x"]
     )
@@ -274,7 +283,7 @@ class TestAbort:
             verbs.abort(asked.target, asked.client)
         assert refused.value.exit_code == Exit.RUNTIME
 
-    def test_a_worker_that_serves_no_abort_is_70(self) -> None:
+    def test_a_worker_without_any_abort_route_is_70(self) -> None:
         asked = Asked(Response(404), Response(404))
         with pytest.raises(Refused, match="does not serve"):
             verbs.abort(asked.target, asked.client)

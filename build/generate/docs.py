@@ -43,7 +43,7 @@ def variables() -> str:
 
 def verbs() -> str:
     """Return the table of verbs."""
-    return table(("call", "does"), [(f"`{verb.example}`", verb.does) for verb in VERBS.values()])
+    return table(("call", "does"), [(f"`{verb.example}`", verb.summary) for verb in VERBS.values()])
 
 
 def errors() -> str:

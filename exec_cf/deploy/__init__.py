@@ -1,6 +1,6 @@
-"""Deploying the Worker over Cloudflare's API; `deploy` and `undeploy` are the door.
+"""Deploys and deletes the Worker through Cloudflare's API; `deploy` and `undeploy` are the public functions.
 
-Nothing here is loaded by any other verb.
+No other verb loads this package.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,12 @@ Note = Callable[[Diagnostic], None]
 
 
 def deploy(data: bytes, options: Options, world: World, note: Note) -> Deployed:
-    """Put in place what the document *data* describes. Raises `Refused`."""
+    """Deploy the Worker that the document *data* describes, and return what was done. Raises `Refused`."""
     planned = plan(read(data), options.folder, world, bundles.load(), deploys=True)
     return Steps(planned, world, note).deploy(options)
 
 
 def undeploy(data: bytes, options: Options, world: World, note: Note, confirm: Confirm) -> None:
-    """Delete what the document *data* describes, once *confirm* says so. Raises `Refused`."""
+    """Delete the Worker that the document *data* describes if *confirm* agrees. Raises `Refused`."""
     planned = plan(read(data), options.folder, world, bundles.load(), deploys=False)
     Steps(planned, world, note).undeploy(options, confirm)

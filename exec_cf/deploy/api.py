@@ -1,7 +1,7 @@
-"""Cloudflare's API: one call, its envelope, and when to try again.
+"""Calls to Cloudflare's API: the response envelope, rate limits and retries.
 
-Sources disagree on the HTTP statuses, so the error codes of the envelope decide. Gateways answer with text, and
-firewalls with pages: both count as no answer.
+Sources disagree on the HTTP statuses, so the error codes in the envelope decide. Text from a gateway and a web page
+from a firewall count as no answer.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,12 +19,12 @@ READ_TIMEOUT_MS = 30_000
 UPLOAD_TIMEOUT_MS = 120_000
 
 ATTEMPTS = 3
-"""How often a call is made that has no answer."""
+"""How often a call without an answer is made."""
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
 MAX_WAIT_S = 60
-"""Seconds that are waited when Cloudflare asks for it."""
+"""Longest wait that Cloudflare may ask for, in seconds."""
 
 _PAUSES_S = (1.0, 3.0)
 _RATE_PAUSE_S = 10.0
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class ApiError(Exception):
-    """Cloudflare refuses; *code* is that of its first error, 0 when it gives none."""
+    """Cloudflare refuses the call; *code* is that of its first error, or 0."""
 
     def __init__(self, code: int, message: str, status: int) -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class ApiError(Exception):
 
 
 class RateLimited(ApiError):  # noqa: N818  reads as a sentence at every raise
-    """Cloudflare wants fewer calls, and nothing was done; *wait_s* is how long it asks to wait."""
+    """A rate limit was hit, and nothing was done; Cloudflare asks to wait *wait_s* seconds."""
 
     def __init__(self, wait_s: float, message: str) -> None:
         super().__init__(971, message, 429)
@@ -53,7 +53,7 @@ class RateLimited(ApiError):  # noqa: N818  reads as a sentence at every raise
 
 
 class NoAnswer(Exception):  # noqa: N818  reads as a sentence at every raise
-    """There was no answer, so what was asked for may have been done; the text is the cause."""
+    """There was no answer, so the call may have taken effect; the text is the cause."""
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class _Envelope(msgspec.Struct, frozen=True):
 
 
 class Api(msgspec.Struct, frozen=True):
-    """A way to make calls; *secrets* never appear in what it says."""
+    """Makes the calls. The token and *secrets* never appear in a message."""
 
     base: str
     token: str
@@ -78,44 +78,44 @@ class Api(msgspec.Struct, frozen=True):
     note: Callable[[Diagnostic], None]
 
     def get(self, path: str, kind: type[T]) -> T:
-        """Return what is at *path*. Raises `ApiError`, `NoAnswer`, and `Refused` for what is of another kind."""
+        """Return the result of a GET as *kind*. Raises `ApiError`, `NoAnswer`, and `Refused` if it does not fit."""
         try:
-            return msgspec.json.decode(self._repeated("GET", path), type=kind)
+            return msgspec.json.decode(self._with_retries("GET", path), type=kind)
         except (msgspec.DecodeError, ValueError) as error:
-            message = self._shown(f"Cloudflare's API answers GET {path} in an unknown form: {error}")
+            message = self._redacted(f"Cloudflare's API returned an unexpected answer to GET {path}: {error}")
             raise Refused([Diagnostic(Code.API, message, hint="use a newer release, or report this")]) from None
 
     def send(self, method: str, path: str, body: Any = None) -> None:
-        """Make a call that can be repeated without harm. Raises `ApiError`, `NoAnswer`."""
-        self._repeated(method, path, b"" if body is None else msgspec.json.encode(body), "application/json")
+        """Make an idempotent call. Raises `ApiError`, `NoAnswer`."""
+        self._with_retries(method, path, b"" if body is None else msgspec.json.encode(body), "application/json")
 
     def upload(self, path: str, content_type: str, body: bytes) -> None:
-        """Send *body* once. Raises `ApiError`, `NoAnswer`."""
-        self._once("PUT", path, body, content_type, UPLOAD_TIMEOUT_MS)
+        """Send *body* without retries. Raises `ApiError`, `NoAnswer`."""
+        self._rate_limited("PUT", path, body, content_type, UPLOAD_TIMEOUT_MS)
 
-    def _repeated(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> msgspec.Raw:
+    def _with_retries(self, method: str, path: str, body: bytes = b"", content_type: str = "") -> msgspec.Raw:
         for pause_s in _PAUSES_S:
             try:
-                return self._once(method, path, body, content_type, READ_TIMEOUT_MS)
+                return self._rate_limited(method, path, body, content_type, READ_TIMEOUT_MS)
             except NoAnswer as cause:
                 self.note(Diagnostic(Code.ATTEMPT, str(cause)))
             self.sleep(pause_s)
-        return self._once(method, path, body, content_type, READ_TIMEOUT_MS)
+        return self._rate_limited(method, path, body, content_type, READ_TIMEOUT_MS)
 
-    def _once(self, method: str, path: str, body: bytes, content_type: str, timeout_ms: int) -> msgspec.Raw:
-        """Return the result of one call, made again where Cloudflare was only asked too often."""
+    def _rate_limited(self, method: str, path: str, body: bytes, content_type: str, timeout_ms: int) -> msgspec.Raw:
+        """Return the result of one call, repeated only if it was rate limited."""
         for _ in range(ATTEMPTS - 1):
             try:
-                return self._result(method, path, body, content_type, timeout_ms)
+                return self._call(method, path, body, content_type, timeout_ms)
             except RateLimited as limited:
                 if limited.wait_s > MAX_WAIT_S:
                     raise
                 message = f"Cloudflare asks to wait {limited.wait_s:.0f} s (code {limited.code})"
                 self.note(Diagnostic(Code.ATTEMPT, message))
                 self.sleep(limited.wait_s)
-        return self._result(method, path, body, content_type, timeout_ms)
+        return self._call(method, path, body, content_type, timeout_ms)
 
-    def _result(self, method: str, path: str, body: bytes, content_type: str, timeout_ms: int) -> msgspec.Raw:
+    def _call(self, method: str, path: str, body: bytes, content_type: str, timeout_ms: int) -> msgspec.Raw:
         headers = {"authorization": f"Bearer {self.token}"}
         if body:
             headers["content-type"] = content_type
@@ -132,10 +132,10 @@ class Api(msgspec.Struct, frozen=True):
         try:
             response = self.exchange(request)
         except RequestError as failed:
-            raise NoAnswer(self._shown(f"{call}: {failed}")) from None
-        return self._opened(response, call)
+            raise NoAnswer(self._redacted(f"{call}: {failed}")) from None
+        return self._result_of(response, call)
 
-    def _opened(self, response: Response, call: str) -> msgspec.Raw:
+    def _result_of(self, response: Response, call: str) -> msgspec.Raw:
         status = response.status
         if status == 204:
             return msgspec.Raw(b"null")
@@ -145,15 +145,15 @@ class Api(msgspec.Struct, frozen=True):
             envelope = None
         if status == 429:
             problem = _first(envelope.errors if envelope else None)
-            raise RateLimited(_wait_s(response), self._shown(problem.message))
+            raise RateLimited(_wait_s(response), self._redacted(problem.message))
         if envelope is None or status >= 500:
-            raise NoAnswer(self._shown(f"{call}: HTTP {status}: {_gist(response, envelope)}"))
+            raise NoAnswer(self._redacted(f"{call}: HTTP {status}: {_summary(response, envelope)}"))
         if envelope.success:
             return envelope.result
         problem = _first(envelope.errors)
-        raise ApiError(problem.code, self._shown(problem.message), status)
+        raise ApiError(problem.code, self._redacted(problem.message), status)
 
-    def _shown(self, text: str) -> str:
+    def _redacted(self, text: str) -> str:
         for secret in (self.token, *self.secrets):
             text = text.replace(secret, "***")
         return truncated(text, _MAX_MESSAGE_CHARS)
@@ -163,7 +163,7 @@ def _first(errors: Iterable[_Problem] | None) -> _Problem:
     return next(iter(errors or ()), _Problem())
 
 
-def _gist(response: Response, envelope: _Envelope | None) -> str:
+def _summary(response: Response, envelope: _Envelope | None) -> str:
     if envelope is not None:
         problem = _first(envelope.errors)
         return f"{problem.message} (code {problem.code})"
@@ -177,5 +177,5 @@ def _wait_s(response: Response) -> float:
 
 
 def query(path: str, **values: str) -> str:
-    """Return *path* with a query of values that need no escapes."""
+    """Return *path* with a query; the values must not need escaping."""
     return f"{path}?{'&'.join(f'{name}={value}' for name, value in values.items())}"

@@ -1,4 +1,4 @@
-"""The Worker that this program carries."""
+"""The Worker bundle inside this program."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -20,33 +20,33 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """The Worker's code, and what its `wrangler.toml` says of it."""
+    """The Worker's code, and its configuration from `wrangler.toml`."""
 
     version: str
     code: bytes
     name: str
-    """The Worker's name unless the document gives another."""
+    """The Worker's default name."""
     compatibility_date: str
     compatibility_flags: tuple[str, ...]
     namespaces: Mapping[str, str]
-    """The classes of Durable Objects, by binding."""
+    """Durable Object classes by binding."""
     migrations: tuple[Migration, ...]
     observability: Mapping[str, Any]
     crons: tuple[str, ...]
 
     @property
     def own_bindings(self) -> Mapping[str, str]:
-        """The namespaces that every release of this Worker has, by which it is recognized."""
+        """The Durable Object bindings that every release of this Worker has; they identify it."""
         first = set(self.migrations[0].new_sqlite_classes)
         return {name: kind for name, kind in self.namespaces.items() if kind in first}
 
 
 def load() -> Bundle:
-    """Return what is carried. Raises `Refused` when this build carries nothing."""
+    """Return the bundle. Raises `Refused` if this build has none, or it is damaged."""
     try:
         from exec_cf import _bundle  # noqa: PLC0415  written by `make worker`, and absent from a bare clone
     except ImportError:
-        message = "this build carries no Worker"
+        message = "this build contains no Worker"
         raise Refused([Diagnostic(Code.INTERNAL, message, hint="run `make worker`, or use a release")]) from None
     code = decompress(_bundle.COMPRESSED)
     if sha256(code).hexdigest() != _bundle.SHA256:

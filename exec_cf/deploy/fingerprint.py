@@ -1,8 +1,8 @@
-"""What a deployment leaves on the Worker, so that the next one knows whether there is anything to do.
+"""The fingerprint that a deployment leaves in a var of the Worker, so that the next one can tell what changed.
 
-Every upload restarts every agent, and a secret cannot be read back. So a var holds a digest of the code and one of each
-secret. Those of secrets are keyed with the control token: who may read the Worker's settings learns nothing from them,
-and cannot try values against them.
+Every upload restarts every agent, and a secret cannot be read back. So the var has a digest of the code and of each
+secret. The digests of secrets are keyed with the control token, so that someone who can read the Worker's settings
+learns nothing from them and cannot test guesses.
 """
 
 import hmac
@@ -18,16 +18,16 @@ VAR = "DEPLOYMENT"
 KEY = "CONTROL_TOKEN"
 
 MIN_KEY_CHARS = 32
-"""Characters of a control token that nobody can guess."""
+"""Shortest control token that counts as impossible to guess."""
 
 _FORMAT = "1"
 _DIGITS = 32
 
 
 class Fingerprint(msgspec.Struct, frozen=True):
-    """The release, a digest of its code, and one of each secret that was named, by name.
+    """The release, the digest of its code, and the digests of the secrets that the document named, by name.
 
-    Without a control token to key them with there are none of secrets.
+    Without a control token as their key, there are no digests of secrets.
     """
 
     version: str
@@ -35,12 +35,12 @@ class Fingerprint(msgspec.Struct, frozen=True):
     secrets: Mapping[str, str] = {}
 
     def __str__(self) -> str:
-        """Return the text of the var."""
+        """Return the value of the var."""
         return " ".join([_FORMAT, self.version, self.code, *(f"{name}={mac}" for name, mac in self.secrets.items())])
 
 
 def parse(text: str) -> Fingerprint | None:
-    """Return what the var says; None when it is not one of this program's."""
+    """Return the fingerprint in the value of the var, or None if this program did not write it."""
     match text.split(" "):
         case [form, version, code, *secrets] if form == _FORMAT:
             pairs = (secret.partition("=") for secret in secrets)
@@ -49,7 +49,7 @@ def parse(text: str) -> Fingerprint | None:
 
 
 def of(bundle: Bundle, secrets: Mapping[str, str]) -> Fingerprint:
-    """Return the fingerprint of *bundle* with *secrets*, those that are named, by name."""
+    """Return the fingerprint of *bundle* with *secrets*, the named ones by name."""
     code = sha256(bundle.code)
     code.update(msgspec.json.encode([bundle.observability, bundle.migrations], order="sorted"))
     key = secrets.get(KEY, "")
@@ -59,5 +59,5 @@ def of(bundle: Bundle, secrets: Mapping[str, str]) -> Fingerprint:
 
 
 def _mac(key: str, name: str, value: str) -> str:
-    """Return a digest that is another for the same value of another secret."""
+    """Return the keyed digest of a secret; it differs between secrets with the same value."""
     return hmac.new(key.encode(), json.dumps([name, value]).encode(), sha256).hexdigest()[:_DIGITS]

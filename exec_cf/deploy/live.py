@@ -1,4 +1,4 @@
-"""What runs now, and how it differs from what is wanted."""
+"""The deployed Worker, and how it differs from the wanted one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ NEW = "new Worker"
 
 
 class Share(msgspec.Struct, frozen=True):
-    """A version and its share of the traffic."""
+    """A version and its share of the traffic, in percent."""
 
     version_id: str
     percentage: float = 0
@@ -32,13 +32,13 @@ class Deployments(msgspec.Struct, frozen=True):
 
     @property
     def shares(self) -> tuple[Share, ...]:
-        """The versions that are live, the one with the most traffic first."""
+        """The live versions, the one with the most traffic first."""
         newest = self.deployments[0].versions if self.deployments else ()
         return tuple(sorted(newest, key=lambda share: -share.percentage))
 
 
 class Binding(msgspec.Struct, frozen=True):
-    """A var, a secret without its value, a namespace of Durable Objects, or something else that a Worker is given."""
+    """A binding of a Worker: a var, a secret (without its value), a Durable Object namespace or something else."""
 
     name: str
     type: str
@@ -63,7 +63,7 @@ class _Resources(msgspec.Struct, frozen=True):
 
 
 class Version(msgspec.Struct, frozen=True):
-    """A version as the API shows it."""
+    """A version of a Worker, as the API returns it."""
 
     resources: _Resources
 
@@ -81,7 +81,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def vars(self) -> dict[str, str]:
-        """The text of each var, by name."""
+        """The value of each var, by name."""
         return {b.name: b.text or "" for b in self.bindings if b.type == "plain_text"}
 
     @property
@@ -91,31 +91,31 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def namespaces(self) -> dict[str, str]:
-        """The class of each namespace of Durable Objects, by binding."""
+        """The class of each Durable Object namespace, by binding."""
         return {b.name: b.class_name or "" for b in self.bindings if b.type == "durable_object_namespace"}
 
     @property
-    def mark(self) -> Fingerprint | None:
-        """What an earlier deployment of this program's left."""
+    def fingerprint(self) -> Fingerprint | None:
+        """The fingerprint that an earlier deployment by this program left."""
         return fingerprint.parse(self.vars.get(fingerprint.VAR, ""))
 
     def is_of(self, bundle: Bundle) -> bool:
-        """Say whether it is a release of this program's Worker, whoever deployed it."""
+        """Return whether it is a release of the Worker in *bundle*, whoever deployed it."""
         return bundle.own_bindings.items() <= self.namespaces.items()
 
     def __str__(self) -> str:
-        """Return what it is, in words."""
+        """Return a short description for messages."""
         by = f"last deployed by {self.deployed_from}, " if self.deployed_from else ""
         count = len(self.bindings)
         return f"{by}{count} binding{'' if count == 1 else 's'}"
 
 
 EMPTY = Live(versions=0)
-"""A Worker of which no version was ever deployed."""
+"""A Worker without any deployed version."""
 
 
 def live(version: Version, shares: Sequence[Share]) -> Live:
-    """Return what runs, from the answers of the API."""
+    """Return the live Worker from the API's version and traffic shares."""
     runtime = version.resources.script_runtime or _Runtime()
     script = version.resources.script or _Script()
     return Live(
@@ -129,33 +129,33 @@ def live(version: Version, shares: Sequence[Share]) -> Live:
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to run."""
+    """The Worker as the document describes it."""
 
     bundle: Bundle
     vars: Mapping[str, str]
     secrets: Mapping[str, str]
-    """The values of those that the document names."""
+    """The values of the secrets that the document names."""
     removed: tuple[str, ...] = ()
-    """The names of the secrets that are to be removed."""
+    """The names of the secrets to remove."""
 
     @property
-    def mark(self) -> Fingerprint:
-        """What the deployment leaves."""
+    def fingerprint(self) -> Fingerprint:
+        """The fingerprint that the deployment will leave."""
         return fingerprint.of(self.bundle, self.secrets)
 
 
 def changes(now: Live | None, wanted: Wanted, migration: Mapping[str, Any] | None) -> list[str]:
-    """Return what an upload would change, in words; empty when none is needed."""
+    """Return descriptions of what an upload would change; empty if none is needed."""
     return [NEW] if now is None else list(_changes(now, wanted, migration))
 
 
 def removals(now: Live | None, wanted: Wanted) -> list[str]:
-    """Return the names of the secrets that are there and are to be removed."""
+    """Return the names of the existing secrets to remove."""
     return [name for name in wanted.removed if now and name in now.secrets]
 
 
 def _changes(now: Live, wanted: Wanted, migration: Mapping[str, Any] | None) -> Iterator[str]:
-    yield from _code(now.mark, wanted.mark)
+    yield from _code(now.fingerprint, wanted.fingerprint)
     if now.compatibility_date != wanted.bundle.compatibility_date:
         yield f"compatibility date {now.compatibility_date or 'none'} to {wanted.bundle.compatibility_date}"
     if sorted(now.compatibility_flags) != sorted(wanted.bundle.compatibility_flags):
@@ -193,7 +193,7 @@ def _bindings(now: Live, wanted: Wanted) -> Iterator[str]:
 
 
 def _secrets(now: Live, wanted: Wanted) -> Iterator[str]:
-    before, after = now.mark.secrets if now.mark else {}, wanted.mark.secrets
+    before, after = now.fingerprint.secrets if now.fingerprint else {}, wanted.fingerprint.secrets
     has_new_key = fingerprint.KEY in after and before.get(fingerprint.KEY) != after[fingerprint.KEY]
     for name in wanted.secrets:
         if name not in now.secrets:

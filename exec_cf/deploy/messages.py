@@ -1,6 +1,6 @@
-"""The document that describes a deployment, and the one that is printed of it.
+"""The document that describes a deployment, and the document that `--deploy` prints.
 
-`schemas/` is generated from these structs. What a struct cannot say stands in `exec_cf.deploy.rules`.
+`schemas/` is generated from these structs. The rules that a struct cannot express are in `exec_cf.deploy.rules`.
 """
 
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ _Text = Annotated[str, Meta(description="Text; a number is written in quotes.")]
 
 
 class SecretSource(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Where the value of a secret comes from: exactly one of the two."""
+    """Where the value of a secret comes from: exactly one of the two fields."""
 
     env: Annotated[str, Meta(description="Name of the environment variable that holds the value.")] | UnsetType = UNSET
     file: (
@@ -37,7 +37,7 @@ _Secret = (
 
 
 class Secrets(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The Worker's secrets. One that is not named here keeps its value."""
+    """The Worker's secrets. A secret that is not named keeps its value."""
 
     CONTROL_TOKEN: (
         Annotated[TokenSource, Meta(description="The bearer token of the Worker's routes; null removes it.")]
@@ -53,7 +53,7 @@ class Secrets(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
 
 
 class Vars(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """The Worker's vars. One that is not named here is removed."""
+    """The Worker's vars. A var that is not named is removed."""
 
     OPEN_AGENT_OWNER: _Text | UnsetType = UNSET
     OPEN_AGENT_PROVIDER: _Text | UnsetType = UNSET
@@ -68,41 +68,41 @@ class Vars(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
 
 
 class WorkerDocument(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """How the Worker is to be deployed. It names secrets and holds none."""
+    """How to deploy the Worker. The document names secrets but does not contain them."""
 
     worker: Annotated[str, Meta(description="Name of the Worker. Absent means orch-cf-agent.")] | UnsetType = UNSET
     env: (
-        Annotated[str, Meta(description="Environment, as of wrangler: the Worker's name is then <worker>-<env>.")]
+        Annotated[str, Meta(description="Environment, as in wrangler: the Worker's name becomes <worker>-<env>.")]
         | UnsetType
     ) = UNSET
     account: (
-        Annotated[str, Meta(description="Account id. Absent means the only account that the token opens.")] | UnsetType
+        Annotated[str, Meta(description="Account id. Absent means the only account that the token gives access to.")]
+        | UnsetType
     ) = UNSET
     subdomain: (
-        Annotated[str, Meta(description="The account's name on workers.dev, registered if it has none.")] | UnsetType
+        Annotated[str, Meta(description="The account's subdomain of workers.dev, registered if it has none.")]
+        | UnsetType
     ) = UNSET
     vars: Vars | UnsetType = UNSET
     secrets: Secrets | UnsetType = UNSET
     open: (
-        Annotated[bool, Meta(description="The routes need no token: anybody may start and stop agents.")] | UnsetType
+        Annotated[bool, Meta(description="The routes need no token: anyone may start and stop agents.")] | UnsetType
     ) = UNSET
-    rotate: (
-        Annotated[bool, Meta(description="The Worker's control token is to be replaced by another.")] | UnsetType
-    ) = UNSET
+    rotate: Annotated[bool, Meta(description="Replace the Worker's control token.")] | UnsetType = UNSET
     replace: (
-        Annotated[bool, Meta(description="A Worker of that name that is somebody else's is to be replaced.")]
+        Annotated[bool, Meta(description="Replace a Worker of that name even if it belongs to someone else.")]
         | UnsetType
     ) = UNSET
 
 
 class Options(Struct, kw_only=True, frozen=True):
-    """How a document is carried out. *folder* is where it lies, empty for the current one."""
+    """The options of a deployment. *folder* is that of the document, empty for the current one."""
 
     folder: str = ""
     wait_s: float = 0.0
-    """How long the Worker may take to answer."""
+    """How many seconds to wait for the Worker to be up."""
     dry_run: bool = False
-    """Whether only to say what would be done."""
+    """Whether to only report what would be done."""
 
 
 class Deployed(Struct, kw_only=True, frozen=True):
@@ -113,5 +113,5 @@ class Deployed(Struct, kw_only=True, frozen=True):
     url: str
     version: str
     changed: list[str]
-    """What was, or with `--dry-run` would be changed; empty when nothing was."""
+    """What was changed, or with `--dry-run` would be; empty if nothing."""
     status: Literal["ready", "pending", "planned"]

@@ -1,4 +1,4 @@
-"""A document, the environment and the files that it names, to what is wanted: all that is known before any call."""
+"""Turns a worker document, the environment and the files of secrets into a plan, before any call."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ TOKEN = "CONTROL_TOKEN"  # noqa: S105  the name of the secret
 
 
 class Surroundings(Protocol):
-    """What a plan needs of the world."""
+    """The part of `World` that a plan needs."""
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -29,25 +29,25 @@ class Surroundings(Protocol):
         ...
 
     def read_secret(self, file: str, limit: int) -> bytes:
-        """Return *file*, a regular one, or one byte more than *limit*; raise `OSError`."""
+        """Return the content of the regular file *file*: at most *limit* + 1 bytes. Raises `OSError`."""
         ...
 
     def random_token(self) -> str:
-        """Return a token that nobody can guess."""
+        """Return a token that cannot be guessed."""
         ...
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """Which API, with which token, for which account."""
+    """The API's base URL, the token and the account."""
 
     base: str
     token: str
     account: str
-    """Empty when neither the environment nor the document names one."""
+    """Empty if neither the environment nor the document names one."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done."""
+    """Everything that a deployment needs to know."""
 
     name: str
     tags: tuple[str, ...]
@@ -55,16 +55,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Credentials
     wanted: Wanted
     new_token_file: str
-    """Where the control token is to be written; empty when it exists already, or none is created."""
+    """The file to create for a new control token; empty if none is created."""
     token_export: str
-    """How a shell gets the control token; empty when the document does not name it."""
+    """A shell expression for the control token; empty if the document does not name it."""
     open: bool
     rotate: bool
     replace: bool
 
 
 def credentials(document: Document, environ: Mapping[str, str]) -> Credentials:
-    """Return the credentials for the API. Raises `Refused` with everything that is wrong in *environ*."""
+    """Return the credentials for the API. Raises `Refused` with every problem of *environ*."""
     problems: list[Diagnostic] = []
     token = _api_token(environ, problems)
     account = environ.get("CLOUDFLARE_ACCOUNT_ID", "")
@@ -75,7 +75,7 @@ def credentials(document: Document, environ: Mapping[str, str]) -> Credentials:
     try:
         base = urls.base_url(base)
         if base.startswith("http:") and not urls.is_loopback(base):
-            raise InvalidValue("the token would cross the network in the clear", "use https")
+            raise InvalidValue("the token would be sent unencrypted", "use https")
     except InvalidValue as invalid:
         message = f"CLOUDFLARE_API_BASE_URL: {invalid.message}"
         problems.append(Diagnostic(Code.ENVIRONMENT, message, hint=invalid.hint))
@@ -85,9 +85,9 @@ def credentials(document: Document, environ: Mapping[str, str]) -> Credentials:
 
 
 def plan(document: Document, folder: str, world: Surroundings, bundle: Bundle, *, deploys: bool) -> Plan:
-    """Return what *document*, which lies in *folder*, asks for.
+    """Return the plan of *document*; the files of its secrets are relative to *folder*.
 
-    What is to be deleted needs no secrets: with *deploys* false the control token alone is read, where it is at hand.
+    Deleting needs no secrets: with *deploys* false, secrets that cannot be read are no problem.
     Raises `Refused` with every problem of the document, of the files that it names and of the environment.
     """
     problems = list(document.problems)
@@ -95,9 +95,9 @@ def plan(document: Document, folder: str, world: Surroundings, bundle: Bundle, *
     described, found = decode(document, WorkerDocument)
     problems += found
     problems += map(document.locate, rules.broken(fields, bundle.name))
-    opened = Credentials("", "", "")
+    api_credentials = Credentials("", "", "")
     try:
-        opened = credentials(document, world.environ)
+        api_credentials = credentials(document, world.environ)
     except Refused as refused:
         problems += refused.problems
     if described is None:
@@ -113,7 +113,7 @@ def plan(document: Document, folder: str, world: Surroundings, bundle: Bundle, *
         name=rules.worker_name(fields, bundle.name),
         tags=(f"cf:service={service}", f"cf:environment={env}") if env else (),
         subdomain=described.subdomain or "",
-        credentials=opened,
+        credentials=api_credentials,
         wanted=Wanted(bundle=bundle, vars=variables, secrets=secrets.values, removed=tuple(secrets.removed)),
         new_token_file=secrets.new_token_file,
         token_export=secrets.token_export,
@@ -149,7 +149,7 @@ def _named(struct: msgspec.Struct) -> dict[str, Any]:
 
 
 class _Secrets:
-    """The values of the secrets that a document names, each looked up for itself, so that all problems show at once."""
+    """Reads the secrets that a document names, each on its own, so that all problems are reported at once."""
 
     def __init__(self, described: WorkerDocument, folder: str, world: Surroundings) -> None:
         self._folder = folder

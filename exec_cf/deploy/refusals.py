@@ -1,4 +1,4 @@
-"""What Cloudflare's refusals mean, as sentences with a cure."""
+"""Turns Cloudflare's error codes into diagnostics with a hint."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from exec_cf.deploy.api import ApiError, NoAnswer, RateLimited
 from exec_cf.errors import Code, Diagnostic
 
 AUTHENTICATION = frozenset({10000, 10001, 9109, 9106, 10023})
-"""The token is not good, or not good enough for the call."""
+"""The token is invalid, or lacks a permission."""
 
 NO_WORKER = frozenset({10007, 10090})
 """There is no Worker of that name."""
@@ -20,7 +20,7 @@ PERMISSION = "Workers Scripts: Edit"
 
 
 class Meaning(NamedTuple):
-    """What a code says, and what to do."""
+    """What a code means, and what to do."""
 
     message: str
     hint: str
@@ -30,46 +30,48 @@ _REPORT = "please report this"
 _AGAIN = "run it again"
 
 MEANINGS: dict[int, Meaning] = {
-    7003: Meaning("Cloudflare knows no such account", "set CLOUDFLARE_ACCOUNT_ID to its 32 hexadecimal digits"),
+    7003: Meaning("Cloudflare does not know the account", "set CLOUDFLARE_ACCOUNT_ID to its 32 hexadecimal digits"),
     10016: Meaning("Cloudflare refuses the Worker's name", "choose another"),
     10021: Meaning("Cloudflare cannot load the Worker", _REPORT),
     10027: Meaning("the Worker is too large for this account", _REPORT),
     10031: Meaning("that subdomain is taken", "write another subdomain"),
     10036: Meaning("that subdomain is taken", "write another subdomain"),
     10034: Meaning("the e-mail address of the account is not verified", "verify it in the dashboard, and run it again"),
-    10035: Meaning("somebody else is deploying this Worker", _AGAIN),
-    10037: Meaning("the account has as many Workers as it may have", "delete one, or use another account"),
+    10035: Meaning("another deployment of this Worker is running", _AGAIN),
+    10037: Meaning("the account has reached its limit of Workers", "delete one, or use another account"),
     10054: Meaning("a var or secret is too large", "shorten it"),
     10055: Meaning("the Worker has too many vars and secrets", "remove some"),
-    10057: Meaning("a secret that was to be kept does not exist", "name it in the document"),
+    10057: Meaning("a secret to keep does not exist", "name it in the document"),
     10061: Meaning("a class of the Worker has no namespace", _REPORT),
     10063: Meaning(NO_SUBDOMAIN, SUBDOMAIN_CURE),
-    10064: Meaning("the Worker there is in use, or has objects of a class that this one lacks", "choose another name"),
-    10070: Meaning("the migrations do not fit the Worker that is there", "choose another name"),
-    10074: Meaning("the migrations do not fit the Worker that is there", "choose another name"),
-    10079: Meaning("somebody else is deploying this Worker", _AGAIN),
+    10064: Meaning(
+        "the existing Worker is in use, or has objects of a class that this one lacks", "choose another name"
+    ),
+    10070: Meaning("the migrations do not fit the existing Worker", "choose another name"),
+    10074: Meaning("the migrations do not fit the existing Worker", "choose another name"),
+    10079: Meaning("another deployment of this Worker is running", _AGAIN),
     10097: Meaning("the account's plan does not allow the Worker's Durable Objects", _REPORT),
-    10211: Meaning("Cloudflare takes no migration this way", _REPORT),
+    10211: Meaning("Cloudflare does not accept the migration", _REPORT),
     10214: Meaning("the Worker's latest version is not the live one", _AGAIN),
     10215: Meaning("the Worker's latest version is not the live one", _AGAIN),
     10353: Meaning("Cloudflare has blocked the account from deploying", "ask Cloudflare's support"),
 }
-"""Only codes are matched: texts and HTTP statuses change."""
+"""Only codes are matched, since texts and HTTP statuses change."""
 
 
 def diagnostic(error: ApiError | NoAnswer) -> Diagnostic:
-    """Return *error* as a sentence with its code and its cure."""
+    """Return the diagnostic for *error*, with its code and a hint."""
     if isinstance(error, NoAnswer):
         return Diagnostic(Code.API, f"Cloudflare's API does not answer: {error}", hint=_AGAIN)
     if isinstance(error, RateLimited):
         message = f"Cloudflare asks to wait {error.wait_s:.0f} s (code {error.code})"
         return Diagnostic(Code.API, message, hint="wait, and run it again")
     meaning = MEANINGS.get(error.code, Meaning("Cloudflare refuses", "see its message"))
-    said = f": {error.message}" if error.message else ""
-    return Diagnostic(Code.API, f"{meaning.message} (code {error.code}){said}", hint=meaning.hint)
+    details = f": {error.message}" if error.message else ""
+    return Diagnostic(Code.API, f"{meaning.message} (code {error.code}){details}", hint=meaning.hint)
 
 
 def is_about_the_token(error: ApiError) -> bool:
-    """Say whether *error* is one of the token rather than of what was asked for."""
+    """Return whether *error* is about the token rather than the request."""
     unknown = error.code not in MEANINGS and error.code not in NO_WORKER | NO_VERSION
     return error.code in AUTHENTICATION or (unknown and error.status in {401, 403})

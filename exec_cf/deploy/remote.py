@@ -1,4 +1,4 @@
-"""One Worker of one account, as Cloudflare's API shows and changes it."""
+"""Reads and changes one Worker of one account through Cloudflare's API."""
 
 from collections.abc import Sequence
 
@@ -42,19 +42,19 @@ class _References(msgspec.Struct, frozen=True):
 
 
 class Worker(msgspec.Struct, frozen=True):
-    """What is known of a Worker besides its versions."""
+    """A Worker's address and dependents."""
 
     subdomain: _Subdomain = _Subdomain()
     references: _References = _References()
 
     @property
     def url(self) -> str:
-        """Its address on workers.dev, whether it is served there or not; empty when the account has none."""
+        """Its URL on workers.dev, served or not; empty if the account has no subdomain."""
         return self.subdomain.url or ""
 
     @property
     def is_served(self) -> bool:
-        """Whether it is on workers.dev, and other versions of it are not."""
+        """Whether it is served on workers.dev, without previews of other versions."""
         return self.subdomain.enabled is True and self.subdomain.previews_enabled is False
 
     @property
@@ -86,8 +86,8 @@ def accounts(api: Api) -> tuple[Account, ...]:
 
 
 def token_status(api: Api, account: str) -> str:
-    """Return what the token is: `active`, `disabled`, `expired`, or nothing when Cloudflare does not know it."""
-    # The first knows the tokens of users, the second those of the account.
+    """Return the status of the token: `active`, `disabled`, `expired`, or an empty text if it is unknown."""
+    # The first verifies tokens of users, the second tokens of the account.
     paths = ["/user/tokens/verify"] + ([f"/accounts/{account}/tokens/verify"] if account else [])
     for path in paths:
         try:
@@ -98,7 +98,7 @@ def token_status(api: Api, account: str) -> str:
 
 
 class Remote:
-    """The calls about one Worker. Each raises `ApiError` and `NoAnswer`."""
+    """The calls for one Worker. Each raises `ApiError` and `NoAnswer`."""
 
     def __init__(self, api: Api, account: str, name: str) -> None:
         self._api = api
@@ -107,7 +107,7 @@ class Remote:
         self._name = name
 
     def live(self) -> Live | None:
-        """Return what runs, None when there is no Worker of that name."""
+        """Return the live Worker, or None if there is none of that name."""
         try:
             shares = self._api.get(f"{self._script}/deployments", Deployments).shares
             if not shares:
@@ -122,11 +122,11 @@ class Remote:
         return live.live(version, shares)
 
     def worker(self) -> Worker:
-        """Return its address, and who depends on it."""
+        """Return its address and dependents."""
         return self._api.get(f"{self._account}/workers/{self._name}", Worker)
 
     def subdomain(self) -> str:
-        """Return the account's name on workers.dev, empty when it has none."""
+        """Return the account's subdomain of workers.dev; empty if it has none."""
         try:
             return self._api.get(f"{self._account}/subdomain", _AccountSubdomain).subdomain or ""
         except ApiError as error:
@@ -135,16 +135,16 @@ class Remote:
             raise
 
     def register(self, subdomain: str) -> None:
-        """Give the account, which has none, a name on workers.dev."""
+        """Register a subdomain of workers.dev for the account, which has none."""
         try:
             self._api.send("PUT", f"{self._account}/subdomain", {"subdomain": subdomain})
         except ApiError:
-            # An earlier attempt, whose answer was lost, may have done it.
+            # An earlier attempt whose answer was lost may have registered it.
             if self.subdomain() != subdomain:
                 raise
 
     def upload(self, form: Form) -> None:
-        """Upload and put live, once. Without `excludeScript` the answer would repeat the code."""
+        """Upload a new version and make it live. Without `excludeScript` the answer would include the code."""
         path = query(self._script, excludeScript="true", bindings_inherit="strict")
         self._api.upload(path, form.content_type, form.body)
 
@@ -153,7 +153,7 @@ class Remote:
         self._api.send("POST", f"{self._script}/subdomain", {"enabled": True, "previews_enabled": False})
 
     def remove_secret(self, name: str) -> None:
-        """Remove one secret, which is there."""
+        """Remove one existing secret."""
         try:
             self._api.send("DELETE", query(f"{self._script}/secrets/{name}", url_encoded="true"))
         except ApiError:
@@ -170,7 +170,7 @@ class Remote:
         self._api.send("PUT", f"{self._script}/schedules", [{"cron": cron} for cron in crons])
 
     def delete(self) -> None:
-        """Delete it with its Durable Objects; one that is gone already is deleted."""
+        """Delete it with its Durable Objects. Does nothing if it does not exist."""
         try:
             self._api.send("DELETE", query(self._script, force="true"))
         except ApiError as error:

@@ -1,4 +1,4 @@
-"""The rules of a worker document that its types cannot say; they read its plain value, as `exec_cf.rules` does."""
+"""The rules of a worker document that its types cannot express, applied to its plain value as in `exec_cf.rules`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ ACCOUNT_ID = re.compile("[0-9a-f]{32}")
 
 
 def broken(fields: Mapping[str, Any], default_name: str) -> Iterator[Diagnostic]:
-    """Yield every rule that *fields*, the document's value, break."""
+    """Yield a diagnostic for every rule that *fields*, the document's value, breaks."""
     yield from _names(fields, default_name)
     account = text(fields, "account")
     if account and not ACCOUNT_ID.fullmatch(account):
@@ -33,7 +33,7 @@ def broken(fields: Mapping[str, Any], default_name: str) -> Iterator[Diagnostic]
 
 
 def worker_name(fields: Mapping[str, Any], default_name: str) -> str:
-    """Return the name that *fields* give the Worker."""
+    """Return the Worker's name according to *fields*."""
     name, env = text(fields, "worker") or default_name, text(fields, "env")
     return f"{name}-{env}" if env else name
 
@@ -62,7 +62,7 @@ def _vars(values: Any) -> Iterator[Diagnostic]:
 
 
 def broken_source(source: Any, path: Path) -> Iterator[Diagnostic]:
-    """Yield what is wrong with the source of a secret."""
+    """Yield a diagnostic for every problem with the source of a secret."""
     if not isinstance(source, dict):
         return
     named = [key for key in ("env", "file") if source.get(key) is not None]
@@ -71,14 +71,14 @@ def broken_source(source: Any, path: Path) -> Iterator[Diagnostic]:
         yield Diagnostic(Code.VALUE, what, path, "write {env: NAME} or {file: PATH}")
     variable = source.get("env")
     if isinstance(variable, str) and not ENV_KEY.fullmatch(variable):
-        # It may be the secret itself, and is not shown.
-        hint = "write a name of A-Z, 0-9 and _, and the secret into that variable"
+        # The value may be the secret itself, so it is not shown.
+        hint = "write a name of A-Z, 0-9 and _, and put the secret in that variable"
         yield Diagnostic(Code.VALUE, "is not the name of a variable", (*path, "env"), hint)
     file = source.get("file")
     if isinstance(file, str) and (not file or "\0" in file):
         yield Diagnostic(Code.VALUE, "is not a path", (*path, "file"), "write the path of a file")
     if source.get("create") is True and file is None:
-        yield Diagnostic(Code.VALUE, "creates a file, and none is named", (*path, "create"), "add file: PATH")
+        yield Diagnostic(Code.VALUE, "needs a file to create", (*path, "create"), "add file: PATH")
 
 
 def _token(fields: Mapping[str, Any]) -> Iterator[Diagnostic]:
@@ -88,7 +88,7 @@ def _token(fields: Mapping[str, Any]) -> Iterator[Diagnostic]:
     is_open = fields.get("open") is True
     if named and source is None and not is_open:
         hint = "name another token, or write open: true"
-        message = "without it anybody may start and stop agents"
+        message = "without it, anyone may start and stop agents"
         yield Diagnostic(Code.VALUE, message, ("secrets", "CONTROL_TOKEN"), hint)
     if source is not None and is_open:
         yield Diagnostic(Code.VALUE, "the document names a CONTROL_TOKEN", ("open",), "remove one of the two")

@@ -1,4 +1,4 @@
-"""The deployed Worker at its own address: is it up, does it accept our token, stop its agents."""
+"""Requests to the deployed Worker itself: whether it is up and accepts our token, and stopping its agents."""
 
 import msgspec
 
@@ -8,11 +8,11 @@ from exec_cf.world import World
 
 _TIMEOUT_MS = 5_000
 _PROBED_SESSION = "deployment-check"
-"""A session that nobody starts; asking for it shows whether a token is accepted."""
+"""A session that is never started; asking for its state shows whether the token is accepted."""
 
 
 class Site:
-    """The Worker at *url*. A redirect may lead to a login page, and is not followed."""
+    """The Worker at *url*. Redirects are not followed, since they may lead to a login page."""
 
     def __init__(self, url: str, token: str, world: World) -> None:
         self.url = url
@@ -20,15 +20,15 @@ class Site:
         self._world = world
 
     def reports(self, version: str, auth: str) -> bool:
-        """Say whether `/health` reports that version and that kind of authentication."""
+        """Return whether `/health` reports *version* and *auth*."""
         try:
-            said = answers.health(self._ask("GET", "/health", with_token=False))
+            health = answers.health(self._ask("GET", "/health", with_token=False))
         except RequestError:
             return False
-        return said is not None and (said.version, said.auth) == (version, auth)
+        return health is not None and (health.version, health.auth) == (version, auth)
 
     def accepts_token(self) -> bool | None:
-        """Say whether the routes accept the token; None when that cannot be found out."""
+        """Return whether the routes accept the token, or None if that cannot be determined."""
         try:
             response = self._ask("GET", f"/agent/{_PROBED_SESSION}")
         except RequestError:
@@ -36,7 +36,7 @@ class Site:
         return {200: True, 404: _is_json(response) or None, 401: False, 403: False}.get(response.status)
 
     def stop_agents(self) -> str:
-        """Let all agents leave the bus, and return why that failed, empty when it did not."""
+        """Stop all agents so that they leave the bus. Return the cause of a failure, or an empty text."""
         try:
             status = self._ask("POST", "/control/abort").status
         except RequestError as failed:

@@ -1,4 +1,4 @@
-"""A deployment as the multipart form that Cloudflare takes."""
+"""Builds the multipart form of an upload."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -20,9 +20,9 @@ class Form(msgspec.Struct, frozen=True):
 
 
 def metadata(wanted: Wanted, migrations: Mapping[str, Any] | None = None, tags: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the metadata of an upload. Secrets that it does not bring keep their values; vars do not."""
+    """Return the metadata of an upload. Secrets that it omits keep their values; vars that it omits are removed."""
     bundle = wanted.bundle
-    texts = {**wanted.vars, fingerprint.VAR: str(wanted.mark)}
+    texts = {**wanted.vars, fingerprint.VAR: str(wanted.fingerprint)}
     made: dict[str, Any] = {
         "main_module": MAIN_MODULE,
         "compatibility_date": bundle.compatibility_date,
@@ -48,10 +48,10 @@ def metadata(wanted: Wanted, migrations: Mapping[str, Any] | None = None, tags: 
 
 
 def migrations(known: Sequence[Migration], tag: str | None, *, foreign: bool = False) -> dict[str, Any] | None:
-    """Return the migrations that a Worker at *tag* lacks, None when it lacks none.
+    """Return the migrations that a Worker at *tag* still needs, or None.
 
-    A *foreign* Worker may be at a tag of its own, from which all of ours follow. Raises `ValueError` when another one
-    is at a tag that is not among *known*.
+    A *foreign* Worker may be at an unknown tag, and needs all of *known*. Raises `ValueError` if any other Worker is at
+    a tag that is not in *known*.
     """
     tags = [migration.tag for migration in known]
     if tag is not None and tag not in tags and not foreign:
@@ -83,14 +83,14 @@ def form(described: Mapping[str, Any], code: bytes) -> Form:
 
 
 def _observability(setting: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *setting* with what wrangler leaves out and the API's schema requires."""
+    """Return *setting* with the field that wrangler omits but the API's schema requires."""
     if "logs" not in setting:
         return dict(setting)
     return {**setting, "logs": {"enabled": setting["enabled"], **setting["logs"]}}
 
 
 def _boundary(content: bytes) -> bytes:
-    """Return a text that *content* does not hold."""
+    """Return a boundary that does not occur in *content*."""
     boundary = sha256(content).hexdigest().encode()
     while boundary in content:
         boundary = sha256(boundary).hexdigest().encode()

@@ -1,7 +1,7 @@
-"""Bytes to a document: YAML as its 1.2 core schema types it, with the position of every value.
+"""Reads YAML 1.2 (core schema) into a document: its value, and the position of every part.
 
-`text` decodes the bytes, `scanner` reads the syntax with PyYAML, `composer` builds the value by the types of `schema`,
-and `reader` puts what is refused into words.
+`text` decodes the bytes, `scanner` parses the syntax with PyYAML, `composer` builds the value with the types of
+`schema`, and `reader` puts it together and words the syntax errors.
 """
 
 from exec_cf.document.model import LIMITS, Document, Limits, Position, Value

@@ -1,4 +1,4 @@
-"""Events to a document: the value, its positions, and what is wrong with it."""
+"""Composes a document from PyYAML's events: its value, positions and problems."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ from exec_cf.errors import Code, Diagnostic, Path, Refused, is_secret
 
 
 class Composer:
-    """Builds the document of a text, once."""
+    """Composes the document of one text; not reusable."""
 
     def __init__(self, text: str, limits: Limits) -> None:
         self._events = Events(text, limits.tokens, limits.depth)
@@ -35,15 +35,17 @@ class Composer:
         self._aliases = 0
 
     def document(self) -> Document:
-        """Return the document; a second one is refused."""
+        """Return the document. Raises `Refused` if there is not exactly one, or it exceeds a limit."""
         self._events.take()
         if isinstance(self._events.ahead(), StreamEndEvent):
-            raise Refused([Diagnostic(Code.DOCUMENTS, "the input holds no document", hint="pipe one in, see --help")])
+            raise Refused(
+                [Diagnostic(Code.DOCUMENTS, "the input contains no document", hint="pipe one in, see --help")]
+            )
         self._events.take()
         value = self._node((), 0)
         second = self._events.second_document(self._events.take())
         if second:
-            hint = "send one document a call"
+            hint = "send one document per call"
             raise Refused([_at(second, Diagnostic(Code.DOCUMENTS, "a second document begins here", hint=hint))])
         return Document(value, self._positions, self._keys, tuple(self.problems))
 
@@ -63,13 +65,13 @@ class Composer:
 
     def _count(self, event: Any, depth: int) -> None:
         self._aliases += isinstance(event, AliasEvent)
-        self._hold(event.start_mark, 1)
+        self._count_values(event.start_mark, 1)
         if depth > self._limits.depth:
             raise Refused([excess(f"{self._limits.depth} levels", event.start_mark)])
         if self._aliases > self._limits.aliases:
             raise Refused([excess(f"{self._limits.aliases} aliases", event.start_mark)])
 
-    def _hold(self, mark: Mark, values: int) -> None:
+    def _count_values(self, mark: Mark, values: int) -> None:
         self._nodes += values
         if self._nodes > self._limits.nodes:
             raise Refused([excess(f"{self._limits.nodes} values", mark)])
@@ -82,9 +84,9 @@ class Composer:
             ("the alias", "the anchor") if is_secret(path) else (f"*{truncated(name)}", f"&{truncated(name)}")
         )
         if name in self._open:
-            message, hint = f"{alias} is inside the value that it names", "name another value"
+            message, hint = f"{alias} refers to a value that contains it", "refer to another value"
         else:
-            message, hint = f"{alias} names no anchor", f"define {anchor} further up, or quote the value"
+            message, hint = f"{alias} refers to no anchor", f"define {anchor} further up, or quote the value"
         raise Refused([_at(event.start_mark, Diagnostic(Code.SYNTAX, message, path, hint))])
 
     def _scalar(self, event: Any, path: Path) -> Value:
@@ -101,7 +103,7 @@ class Composer:
         return value
 
     def _text(self, event: Any, path: Path) -> str:
-        """Return the scalar's text, with the surrogate pairs that JSON escapes in joined."""
+        """Return the scalar's text, joining surrogate pairs that were escaped as in JSON."""
         text: str = event.value
         if text.isascii():
             return text
@@ -149,7 +151,7 @@ class Composer:
         return {**merged, **result}
 
     def _key(self, path: Path, depth: int) -> tuple[Mark, str | None, bool]:
-        """Return the mark of the next key, its text (None where it is no text) and whether it merges."""
+        """Return the mark of the next key, its text (None if it is not text) and whether it is a merge key."""
         event = self._events.ahead()
         mark = event.start_mark
         if isinstance(event, ScalarEvent) and event.value == "<<" and event.tag in {None, schema.PREFIX + "merge"}:
@@ -168,23 +170,23 @@ class Composer:
                 Code.TYPE,
                 f"expected text as a key, got {schema.describe(key, secret=is_secret(path))}",
                 path,
-                "write a plain name",
+                "use plain text",
             ),
         )
         return mark, None, False
 
     def _sources(self, mark: Mark, value: Value, path: Path) -> Iterator[dict[str, Value]]:
         for source in value if isinstance(value, list) else [value]:
-            self._hold(mark, 1)
+            self._count_values(mark, 1)
             if isinstance(source, dict):
-                self._hold(mark, len(source))
+                self._count_values(mark, len(source))
                 yield source
             else:
                 message = f"expected a mapping to merge, got {schema.describe(source, secret=is_secret(path))}"
-                self._note(mark, Diagnostic(Code.TYPE, message, path, "name a mapping, or remove the key"))
+                self._note(mark, Diagnostic(Code.TYPE, message, path, "refer to a mapping, or remove the key"))
 
     def _core_tag(self, event: Any, path: Path) -> str | None:
-        """Return the core kind that the event's tag names, None for no tag; a foreign tag is refused."""
+        """Return the kind that the event's core tag names, or None; another tag is reported as a problem."""
         tag: str | None = event.tag
         if tag is None:
             return None
@@ -194,8 +196,8 @@ class Composer:
         if tag.startswith(schema.PREFIX) and kind in schema.KINDS:
             return kind
         name = "" if is_secret(path) else " " + quoted(f"!!{kind}" if tag.startswith(schema.PREFIX) else tag)
-        message = f"the tag{name} is not of YAML's core schema"
-        self._note(event.start_mark, Diagnostic(Code.TAG, message, path, "remove it; text is text without a tag"))
+        message = f"the tag{name} is not in YAML's core schema"
+        self._note(event.start_mark, Diagnostic(Code.TAG, message, path, "remove it; text needs no tag"))
         return None
 
     def _note(self, mark: Mark, problem: Diagnostic) -> None:
@@ -203,7 +205,7 @@ class Composer:
 
 
 def excess(what: str, mark: Mark) -> Diagnostic:
-    """Return the diagnostic of a document that exceeds the limit *what* at *mark*."""
+    """Return the diagnostic for a document that exceeds the limit *what* at *mark*."""
     return _at(mark, Diagnostic(Code.LIMIT, f"the document has more than {what}", hint="make it smaller"))
 
 

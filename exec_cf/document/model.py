@@ -1,4 +1,4 @@
-"""What a document is: a value, the position of each of its parts, and the limits within which it is read."""
+"""A document: a value, the position of each of its parts, and the limits for reading it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,25 +11,25 @@ Value = str | int | float | bool | list[Any] | dict[str, Any] | None
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How much is read; the bounds keep the worst input under about a second and 100 MiB."""
+    """The limits on input; they keep the worst case under about a second and 100 MiB."""
 
     size: int = 256 * 1024
     """Bytes of input."""
     depth: int = 32
     """Collections within collections."""
     nodes: int = 10_000
-    """Scalars, collections, aliases, and for each merge key its sources and the pairs that they hold."""
+    """Scalars, collections and aliases, and for each merge key its sources and their pairs."""
     aliases: int = 1_000
     """Aliases alone."""
     tokens: int = 50_000
-    """Tokens of the syntax, which bounds what yields no node, like directives."""
+    """Tokens of the syntax; this also limits what yields no node, such as directives."""
 
 
 LIMITS = Limits()
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Where a value begins, counted from 1, and how a scalar is written there; for a collection *spelling* is None."""
+    """Where a value begins, counted from 1. *spelling* is a scalar as written, and None for a collection."""
 
     line: int
     column: int
@@ -37,16 +37,16 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A document's value, the position of each of its parts, and the diagnostics that left it readable."""
+    """A document's value, the position of each of its parts, and the problems that did not prevent reading it."""
 
     value: Value
     positions: Mapping[Path, Position]
     keys: Mapping[Path, Position] = {}
-    """Where the key of each field is."""
+    """The position of each field's key."""
     problems: tuple[Diagnostic, ...] = ()
 
     def position(self, path: Path) -> Position:
-        """Return the position of *path*, or of the nearest part above it that has one."""
+        """Return the position of *path*, or of its nearest ancestor that has one."""
         for length in range(len(path), -1, -1):
             found = self.positions.get(path[:length])
             if found is not None:
@@ -54,7 +54,7 @@ class Document(msgspec.Struct, frozen=True):
         return Position(1, 1)
 
     def locate(self, diagnostic: Diagnostic) -> Diagnostic:
-        """Return *diagnostic* with the line and column of its path, or of the key where the key is what is wrong."""
+        """Return *diagnostic* with the line and column of its path, or of the key if the key is at fault."""
         key = self.keys.get(diagnostic.path) if diagnostic.code in _OF_KEYS else None
         position = key or self.position(diagnostic.path)
         return msgspec.structs.replace(diagnostic, line=position.line, column=position.column)

@@ -1,4 +1,4 @@
-"""Reading a document, and the words for what cannot be read."""
+"""Reads a document, and turns PyYAML's errors into diagnostics."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ from exec_cf.errors import Code, Diagnostic, Refused
 
 
 def read(data: bytes, limits: Limits = LIMITS) -> Document:
-    """Read the one YAML document that *data* holds.
+    """Read the single YAML document in *data*.
 
-    Raises `Refused` when *data* is empty, exceeds a limit, is not UTF-8 or is not one YAML document. A duplicate key,
-    a foreign tag and the like leave the rest readable: they are the document's `problems`.
+    Raises `Refused` if *data* is empty, exceeds a limit, is not UTF-8 or is not exactly one YAML document. Problems
+    that leave the rest readable, such as a duplicate key or a foreign tag, become the document's `problems`.
     """
     if not data.strip():
         raise Refused([Diagnostic(Code.EMPTY, "the input is empty", hint="pipe the document in, see --help")])
     if len(data) > limits.size:
-        hint = "it should name things, not carry them"
+        hint = "move large content elsewhere"
         raise Refused([Diagnostic(Code.LIMIT, f"the input is larger than {limits.size // 1024} KiB", hint=hint)])
     text = decode(data)
     composer = Composer(text, limits)
@@ -50,29 +50,29 @@ def _syntax_error(error: MarkedYAMLError) -> Diagnostic:
 
 
 _UNDEFINED_HANDLE = "found undefined tag handle"
-"""What follows is the handle; it may be a secret of `env` that should have been quoted."""
+"""The handle follows, but is not shown: it may be an unquoted secret of `env`."""
 
 _CURES = (
     ("mapping values are not allowed", 'quote text that holds ": "'),
-    ("entries are not allowed", "begin the list in a line of its own, or quote the text"),
-    ("mapping keys are not allowed", "begin the mapping in a line of its own, or quote the text"),
-    ("tab in the indentation", "indent with blanks, never with tabs"),
-    ("found character '#'", "write a blank before the comment, or quote the text"),
+    ("entries are not allowed", "begin the list on a line of its own, or quote the text"),
+    ("mapping keys are not allowed", "begin the mapping on a line of its own, or quote the text"),
+    ("tab in the indentation", "indent with spaces, not tabs"),
+    ("found character '#'", "put a space before the comment, or quote the text"),
     ("cannot start any token", "quote the text"),
-    ("expected <block end>", "line the keys up, or quote the text"),
-    ("expected ',' or", "close the bracket of line %d, or quote the text"),
+    ("expected <block end>", "align the keys, or quote the text"),
+    ("expected ',' or", "close the bracket opened on line %d, or quote the text"),
     ("without its opening bracket", "remove it, or quote the text"),
-    ("unexpected end of stream", "close the quotes of line %d"),
-    ("unexpected document separator", "close the quotes of line %d"),
-    ("could not find expected ':'", "write a colon and a blank after the key"),
+    ("unexpected end of stream", "close the quotes opened on line %d"),
+    ("unexpected document separator", "close the quotes opened on line %d"),
+    ("could not find expected ':'", "write a colon and a space after the key"),
     ("expected the node content", "write a value there, or quote the text"),
     ("expected a name, and", "quote the text, * and & name anchors"),
     ("expected a tag, and", "quote the text, ! begins a tag"),
     (_UNDEFINED_HANDLE, "quote the text, ! begins a tag"),
     ("escape", "double the backslash, or use single quotes"),
-    ("chomping or indentation", "begin the text in the next line, or quote it"),
+    ("chomping or indentation", "begin the text on the next line, or quote it"),
     ("blank line indented deeper", "indent the blank lines no deeper than the text"),
-    ("expected '<document start>'", "line the keys up, or quote the text"),
+    ("expected '<document start>'", "align the keys, or quote the text"),
     ("expected a name and its parameters", "remove the line, or quote the text"),
     ("expected a version", "write %YAML 1.2, or remove the line"),
     ("version 1.* is required", "write %YAML 1.2, or remove the line"),
@@ -80,4 +80,4 @@ _CURES = (
     ("tag handle", "keep one of them"),
     ("expected a handle", "remove the line"),
 )
-"""Words of a complaint about the syntax, and what helps; the first that fits is taken."""
+"""A part of an error message about the syntax, and the hint for it; the first match is used."""

@@ -2,13 +2,13 @@
 
 PyYAML reads YAML 1.1 and leaves out parts of it: it refuses tabs between tokens and keys of flow mappings that span
 lines (so it cannot read all JSON), names of anchors other than ASCII words, empty keys, and block scalars at the left
-margin; it reads `[?x]` as a key, ends lines at NEL, and accepts comments that touch a token. It also walks scalars one
-character at a time. This module is the one place where that is corrected: whatever scans characters is written here
-after YAML 1.2.2, while the grammar of tokens and the events stay PyYAML's. Names in brackets are those
-of the specification's productions.
+margin; it reads `[?x]` as a key, ends lines at NEL, and accepts comments that touch a token. It also scans scalars one
+character at a time. This module corrects all of that: everything that scans characters is rewritten here following
+YAML 1.2.2, while the grammar of tokens and the events remain PyYAML's. Names in brackets are productions of the
+specification.
 
-One leniency of PyYAML stays, because the rest of the world has it too and the value is never in doubt: the lines of
-a flow collection and of quoted text may be indented less than their parent, as in a `]` at the left margin.
+One leniency of PyYAML remains, since other parsers share it and the value is never in doubt: the lines of a flow
+collection or of quoted text may be indented less than their parent, as in a `]` at the left margin.
 """
 
 import re
@@ -39,14 +39,14 @@ from yaml.tokens import (
 
 
 class Mark(msgspec.Struct, frozen=True, gc=False):
-    """A place in the text; lines and columns count from 0. It takes the place of `yaml.Mark`, which keeps the text."""
+    """A position in the text; lines and columns count from 0. It replaces `yaml.Mark`, which also stores the text."""
 
     line: int
     column: int
 
 
 class LimitExceeded(Exception):  # noqa: N818  reads as a sentence at every raise
-    """The text has more tokens, or deeper flow collections, than are read."""
+    """The text has too many tokens, or too deeply nested flow collections."""
 
     def __init__(self, what: str, mark: Mark) -> None:
         super().__init__(what)
@@ -55,7 +55,7 @@ class LimitExceeded(Exception):  # noqa: N818  reads as a sentence at every rais
 
 
 class ForbiddenCharacter(Exception):  # noqa: N818  reads as a sentence at every raise
-    """A character outside quotes that is allowed only inside them; *index* is its place in the text."""
+    """A character that is allowed only inside quotes is outside them, at *index* in the text."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
@@ -63,9 +63,9 @@ class ForbiddenCharacter(Exception):  # noqa: N818  reads as a sentence at every
 
 
 class Events(Reader, Scanner, Parser):
-    """The events of a YAML text, one after the other.
+    """The events of a YAML text, in order.
 
-    The text must not hold NUL, which PyYAML uses for its end. Raises `yaml.MarkedYAMLError` for what is not YAML,
+    The text must not contain NUL, which marks the end in PyYAML. Raises `yaml.MarkedYAMLError` for what is not YAML,
     `LimitExceeded` and `ForbiddenCharacter`.
     """
 
@@ -91,7 +91,7 @@ class Events(Reader, Scanner, Parser):
         return self.peek_event()  # type: ignore[no-untyped-call]
 
     def second_document(self, end: DocumentEndEvent) -> Mark | None:
-        """Return where another document begins after *end*, the end of the first, or None at the end of the text.
+        """Return where a second document begins after *end*, the end of the first, or None if there is none.
 
         PyYAML expects `---` there; after `...` a document may also begin without it.
         """
@@ -109,30 +109,30 @@ class Events(Reader, Scanner, Parser):
     # Characters.
 
     def check_printable(self, data: str) -> None:
-        """Accept *data*: what YAML forbids was looked for before."""
+        """Do nothing: the characters were checked before."""
 
     def forward(self, length: int = 1) -> None:
-        """Move past characters that are no line breaks."""
+        """Move past *length* characters, none of which is a line break."""
         self.pointer += length
         self.index += length
         self.column += length
 
     def get_mark(self) -> Mark:  # type: ignore[override]
-        """Return where the scanner is."""
+        """Return the current position."""
         return Mark(self.line, self.column)
 
     def _match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         return pattern.match(self.buffer, self.pointer)
 
     def _take(self, pattern: re.Pattern[str]) -> str:
-        """Return the text that *pattern*, which matches anywhere and never a line break, matches here; move past it."""
+        """Return the text that *pattern* matches here, and move past it. It always matches, and no line break."""
         found: Any = self._match(pattern)
         text: str = found.group()
         self.forward(len(text))
         return text
 
     def _move_lines(self, found: re.Match[str], breaks: int, column: int) -> None:
-        """Move past *found*, which holds *breaks* line breaks and *column* characters after the last of them."""
+        """Move past *found*, which has *breaks* line breaks and then *column* characters."""
         self.pointer = self.index = found.end()
         self.line += breaks
         self.column = column
@@ -143,7 +143,7 @@ class Events(Reader, Scanner, Parser):
     # Tokens.
 
     def get_token(self) -> Any:
-        """Return the next token and move past it; PyYAML's takes time in proportion to the tokens that wait."""
+        """Return the next token and move past it, in constant time, unlike PyYAML's own method."""
         while self.need_more_tokens():
             self.fetch_more_tokens()
         if not self.tokens:
@@ -152,7 +152,7 @@ class Events(Reader, Scanner, Parser):
         return self.tokens.popleft()
 
     def fetch_more_tokens(self) -> None:
-        """Read one token more."""
+        """Read one more token."""
         self._tokens_left -= 1
         if self._tokens_left < 0:
             raise LimitExceeded(f"{self._max_tokens} tokens", self.get_mark())
@@ -168,8 +168,8 @@ class Events(Reader, Scanner, Parser):
     def scan_to_next_token(self) -> None:
         """Skip white space, comments and line breaks [s-separate].
 
-        A tab may separate tokens, but not indent them, nor stand between a `-`, `?` or `:` and a block collection in
-        the same line [s-indent].
+        A tab may separate tokens, but not indent them, and not precede a block collection that begins after a `-`, `?`
+        or `:` on the same line [s-indent].
         """
         char = self.buffer[self.pointer]
         if self.column and (char not in _SEPARATORS or (char == "#" and not self._follows_white())):
@@ -195,14 +195,14 @@ class Events(Reader, Scanner, Parser):
         return self.buffer[self.pointer - 1] in _WHITE
 
     def _refuse_tab(self) -> None:
-        """Refuse the tab, if there is one, that keeps a block collection from beginning here."""
+        """Fail if a tab precedes a block collection that would begin here."""
         if self._tab and not self.flow_level and not self.allow_simple_key:
             self._fail(None, None, "found a tab in the indentation", self._tab)
 
-    # Keys without a question mark.
+    # Implicit keys.
 
     def need_more_tokens(self) -> bool:
-        """Return whether the next token is not known yet, because it may still turn out to be a key."""
+        """Return whether the next token may still turn out to be a key, so that more must be read first."""
         if self.done or not self.tokens:
             return not self.done
         return bool(self.possible_simple_keys) and self.next_possible_simple_key() == self.tokens_taken
@@ -216,9 +216,9 @@ class Events(Reader, Scanner, Parser):
         return None
 
     def stale_possible_simple_keys(self) -> None:
-        """Forget the earliest tokens that can no longer be keys.
+        """Forget the tokens that can no longer be keys.
 
-        The keys are held from the outermost collection to the innermost, which is also the order of their tokens.
+        The keys are ordered from the outermost collection to the innermost, which is also the order of their tokens.
         """
         while self.possible_simple_keys:
             level, key = next(iter(self.possible_simple_keys.items()))
@@ -229,9 +229,9 @@ class Events(Reader, Scanner, Parser):
             del self.possible_simple_keys[level]
 
     def _is_stale(self, level: int, key: SimpleKey) -> bool:
-        """Return whether *key* is over: it takes one line and 1024 characters [c-s-implicit-json-key].
+        """Return whether *key* exceeds one line or 1024 characters [c-s-implicit-json-key].
 
-        In a flow mapping it takes what it needs [ns-flow-map-yaml-key-entry].
+        In a flow mapping there is no such limit [ns-flow-map-yaml-key-entry].
         """
         if level and self._flow_mappings[level - 1]:
             return False
@@ -275,7 +275,7 @@ class Events(Reader, Scanner, Parser):
         super().fetch_flow_collection_end(TokenClass)
         self._flow_mappings.pop()
 
-    # Which token begins here.
+    # Recognizing tokens.
 
     def check_document_start(self) -> bool:
         """Return whether the `-` here begins a marker."""
@@ -316,7 +316,7 @@ class Events(Reader, Scanner, Parser):
     # Directives, anchors and tags.
 
     def scan_directive(self) -> DirectiveToken:
-        """Read a directive and the rest of its line [l-directive]; one with an unknown name says nothing."""
+        """Read a directive and the rest of its line [l-directive]; an unknown one has no effect."""
         start = self.get_mark()
         found = self._match(_rare("directive"))
         if not found:
@@ -390,7 +390,7 @@ class Events(Reader, Scanner, Parser):
         return ScalarToken("".join(chunks), True, start, end)
 
     def _continuation(self, line: re.Pattern[str]) -> tuple[str, str] | None:
-        """Move past the next line if it continues a plain scalar, and return the fold before it and its text."""
+        """Return the line folding and the text of the next line if it continues a plain scalar, and move past it."""
         fold = self._match(_FOLD)
         if not fold or (not self.flow_level and len(fold.group(2)) <= self.indent):
             return None
@@ -434,7 +434,7 @@ class Events(Reader, Scanner, Parser):
         return ScalarToken("".join(chunks), False, start, self.get_mark(), style)
 
     def _quoted_fold(self, start: Mark) -> str:
-        """Move past line breaks in quotes, and return them as they are folded."""
+        """Move past line breaks in quotes, and return what they are folded into."""
         fold: Any = self._match(_FOLD)
         self._skip_fold(fold)
         if not self.column and self._at_marker(self.pointer):
@@ -478,7 +478,7 @@ class Events(Reader, Scanner, Parser):
     def _block_lines(self, start: Mark, indent: int | None) -> tuple[list[str], bool]:
         """Return the lines of a block without their indentation, and whether a break ends the last.
 
-        Without an *indent* the first line that is not blank sets it.
+        If *indent* is None, the first line that is not blank determines it.
         """
         lines: list[str] = []
         longest_blank = 0
@@ -503,7 +503,7 @@ class Events(Reader, Scanner, Parser):
                 return lines, not content
 
     def _ends_block(self, start: Mark, spaces: int, indent: int | None) -> bool:
-        """Return whether a line that is indented by *spaces* follows a block that is indented by *indent*."""
+        """Return whether a line indented by *spaces* ends a block indented by *indent*."""
         if indent is not None and spaces >= indent:
             return not spaces and self._at_marker(self.pointer)
         if self.peek(spaces) == "\t":
@@ -514,7 +514,7 @@ class Events(Reader, Scanner, Parser):
     # The grammar of tokens.
 
     def parse_implicit_document_start(self) -> Any:
-        """Return the start of the first document; ends of documents may stand before it [l-yaml-stream]."""
+        """Return the start of the first document, skipping document end markers before it [l-yaml-stream]."""
         while self.check_token(DocumentEndToken):
             self.get_token()
         return super().parse_implicit_document_start()  # type: ignore[no-untyped-call]
@@ -538,12 +538,12 @@ def _count_breaks(text: str) -> int:
 
 
 def _folded(fold: re.Match[str]) -> str:
-    """Return the line breaks of *fold* as they are read: one is a blank, and of more the first is dropped."""
+    """Return what the line breaks of *fold* are folded into: one becomes a space, of several the first is dropped."""
     return "\n" * _count_breaks(fold.group(1)) or " "
 
 
 def _block_text(lines: list[str], is_folded: bool, chomping: str, ended: bool) -> str:
-    """Return the text of a block: its lines joined, and its end by *chomping*, which is `-`, `+` or empty."""
+    """Return the text of a block from its lines; *chomping* is `-`, `+` or empty."""
     count = len(lines)
     while count and not lines[count - 1]:
         count -= 1
@@ -555,7 +555,7 @@ def _block_text(lines: list[str], is_folded: bool, chomping: str, ended: bool) -
 
 
 def _fold_block(lines: list[str]) -> str:
-    """Return *lines* folded: a break between two lines that begin with a word is a blank [b-l-folded]."""
+    """Return *lines* folded: a break between two lines that are not indented becomes a space [b-l-folded]."""
     chunks: list[str] = []
     blanks = 0
     previous = ""
@@ -592,7 +592,7 @@ _FOLD = re.compile(rf"[ \t]*+{_BREAK}((?:[ \t]*+{_BREAK})*+)( *+)[ \t]*+")
 
 
 def _plain_line(end: str) -> re.Pattern[str]:
-    """Return the pattern of a line of a plain scalar [ns-plain-one-line], which white space and *end* end."""
+    """Return the pattern of a line of a plain scalar [ns-plain-one-line]; the characters of *end* end it."""
     return re.compile(rf"(?:[^{end}: \t]++|:(?=[^{end} \t])|[ \t]++(?=[^{end}: \t#]|:[^{end} \t]))*+")
 
 
@@ -620,12 +620,12 @@ _RARE = {
 
 @cache
 def _rare(name: str) -> re.Pattern[str]:
-    """Return a pattern that few documents need; compiling them all would take as long as reading an ordinary one."""
+    """Return a pattern that few documents need; compiling all of them takes as long as reading a typical document."""
     return re.compile(_RARE[name], re.ASCII)
 
 
 def _quoted_only(text: str) -> list[int]:
-    """Return the places, the last one first, of what may be in quotes [nb-json] and nowhere else [c-printable]."""
+    """Return the indexes, last first, of characters allowed only in quotes: in [nb-json] but not [c-printable]."""
     if text.isascii() and "\x7f" not in text:
         return []
     return [found.start() for found in _rare("only in quotes").finditer(text)][::-1]

@@ -8,15 +8,15 @@ from exec_cf.display import quoted, truncated
 from exec_cf.document.model import Value
 
 PREFIX = "tag:yaml.org,2002:"
-"""What the tags of the schema begin with, and `!!` stands for."""
+"""The prefix of the schema's tags, which `!!` abbreviates."""
 
 _TYPES: dict[str, type | tuple[type, ...]] = {"null": NoneType, "bool": bool, "int": int, "float": (int, float)}
 SCALAR_KINDS = frozenset(_TYPES)
 KINDS = SCALAR_KINDS | {"str", "seq", "map"}
-"""The tags of the schema, without their prefix."""
+"""The tags of the schema, without the prefix."""
 
 MAX_INTEGER_CHARS = 3500
-"""An integer that is written longer is an infinite float: Python turns no longer ones into text again."""
+"""A longer integer becomes an infinite float, since Python cannot convert such integers back to text."""
 
 _NUMBER = re.compile(r"([-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Value] = {
@@ -44,12 +44,12 @@ def typed(text: str) -> Value:
 
 
 def fits(kind: str, value: Value) -> bool:
-    """Return whether *value*, which a plain scalar has, is of *kind*, the name of a scalar's tag."""
+    """Return whether *value*, from a plain scalar, matches *kind*, one of `SCALAR_KINDS`."""
     return isinstance(value, _TYPES[kind]) and not (isinstance(value, bool) and kind != "bool")
 
 
 def describe(value: Value, spelling: str | None = None, *, secret: bool = False) -> str:
-    """Return what *value* is, in the words of an error message: `the number 8080`, `a mapping`.
+    """Return a description of *value* for an error message: `the number 8080`, `a mapping`.
 
     A *secret* is not quoted.
     """

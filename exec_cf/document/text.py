@@ -1,4 +1,4 @@
-"""Bytes to text, as YAML takes it."""
+"""Decodes bytes into text that YAML allows."""
 
 import re
 
@@ -6,9 +6,9 @@ from exec_cf.errors import Code, Diagnostic, Refused
 
 
 def decode(data: bytes) -> str:
-    """Return the text of *data*, without the byte order mark that begins the document.
+    """Return the text of *data*, without a byte order mark at the start of the document.
 
-    Raises `Refused` for what is not UTF-8, and for characters that YAML allows nowhere (YAML 1.2.2, §5.1).
+    Raises `Refused` if *data* is not UTF-8, or has a character that YAML never allows (YAML 1.2.2, §5.1).
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Refused([Diagnostic(Code.ENCODING, "the input is UTF-16", hint="save it as UTF-8", line=1, column=1)])
@@ -25,7 +25,7 @@ def decode(data: bytes) -> str:
 
 
 def _without_mark(text: str) -> str:
-    """Return *text* without its byte order mark; comments may stand before it (YAML 1.2.2, §9.1.1)."""
+    """Return *text* without its byte order mark, which may follow comments (YAML 1.2.2, §9.1.1)."""
     if _BYTE_ORDER_MARK not in text:
         return text
     prefix = re.match(r"(?:[ \t]*+(?:#[^\r\n]*+)?(?:\r\n?|\n))*+", text)
@@ -34,7 +34,7 @@ def _without_mark(text: str) -> str:
 
 
 def forbidden(text: str, index: int) -> Diagnostic:
-    """Return the diagnostic of the character at *index*, which is not allowed there."""
+    """Return the diagnostic for the character at *index*, which is not allowed there."""
     message = f"the character U+{ord(text[index]):04X} is not allowed in YAML"
     return _at_end_of(text[:index], message, "remove it, or escape it in double quotes")
 

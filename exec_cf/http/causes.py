@@ -69,7 +69,7 @@ def _refusal(error: httpcore.ProxyError, proxy: httpx.URL | None) -> str:
     status = str(error)[:3]
     at = f"the proxy {_endpoint(proxy)} of the environment" if proxy else "the proxy"
     if status == "407":
-        return f"{at} wants other credentials (HTTP 407); write user:password@ before its host"
+        return f"{at} requires other credentials (HTTP 407); write user:password@ before its host"
     return f"{at} refuses a connection to the Worker (HTTP {status})"
 
 

@@ -44,9 +44,11 @@ class Exchanger:
         self._transport.close()
 
     def _followed(self, request: Request) -> Response:
-        outgoing = httpx.Request(
-            request.method, request.url, headers={**self._headers, **request.headers}, content=request.body or None
-        )
+        headers = {**self._headers, **request.headers}
+        try:
+            outgoing = httpx.Request(request.method, request.url, headers=headers, content=request.body or None)
+        except (httpx.InvalidURL, ValueError):
+            raise RequestError("the URL has no usable host") from None
         for _ in range(MAX_REDIRECTS + 1):
             response = self._hop(outgoing, request)
             target = None if request.read_body else _redirected(outgoing, response)

@@ -51,7 +51,7 @@ def providers(provider: OpenRouter, gateway: Gateway) -> tuple[OpenRouter, Gatew
 
 @pytest.fixture(scope="module")
 def web() -> Iterator[Web]:
-    """Return a server that stands for all public hosts."""
+    """Return a server in the place of all public hosts."""
     with fake_web.web() as server:
         yield server
 
@@ -60,7 +60,7 @@ def web() -> Iterator[Web]:
 def worker(
     bus: NatsServer, provider: OpenRouter, gateway: Gateway, web: Web, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Workerd]:
-    """Return a running Worker with a key for each provider, and the web within its reach."""
+    """Return a running Worker with a key for each provider, which reaches the web server."""
     home = tmp_path_factory.mktemp("worker")
     keys = {"AI_GATEWAY_BASE_URL": gateway.base_url, "AI_GATEWAY_API_KEY": fake_gateway.KEY}
     with Workerd(home, variables(bus, provider) | keys, web=web.port) as server:
@@ -68,7 +68,7 @@ def worker(
 
 
 def variables(bus: NatsServer, provider: OpenRouter) -> dict[str, str]:
-    """Return vars and secrets of a Worker that lacks nothing."""
+    """Return the vars and secrets of a complete Worker."""
     return {
         "NATS_WS_URL": bus.ws_url,
         "OPENROUTER_BASE_URL": provider.base_url,
@@ -178,7 +178,7 @@ def error_of(frames: list[Frame]) -> tuple[str | None, dict[str, Any]]:
 
 
 class TestText:
-    """Text goes to the caller while the model still speaks."""
+    """Text is streamed to the caller."""
 
     async def test_is_passed_on_as_it_comes(self, scene: Scene) -> None:
         """The first words arrive while the provider still holds back the last."""
@@ -221,7 +221,7 @@ class TestTools:
         assert scene.request().texts(ToolResult) == [result]
 
     async def test_a_question_is_a_query_to_the_caller(self, scene: Scene) -> None:
-        """The stream stays open, asks, and goes on with the answer."""
+        """The stream stays open, asks the question, and continues with the answer."""
         asked = {"question": "Which colour?", "options": ["red", "blue"]}
         scene.will(fake.call("ask_user_question", asked), fake.say("Blue it is."))
         stream = await scene.caller.send(scene.start()["subjects"]["prompt"], b"paint it")
@@ -237,7 +237,7 @@ class TestTools:
         assert scene.request().texts(ToolResult) == ["blue"]
 
     async def test_the_model_learns_that_a_question_was_not_answered(self, scene: Scene) -> None:
-        """A caller that stays silent costs the answer, not the turn."""
+        """If the caller stays silent, the turn continues without the answer."""
         scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("Then without."))
         frames = await scene.answer(scene.start(AGENT_QUERY_LIMIT_S="1"))
         [result] = [data for kind, data in events(frames) if kind == "tool_result"]
@@ -261,7 +261,7 @@ class TestTools:
             pytest.param(fake.call("web_fetch", '{"url'), id="half an input"),
         ],
     )
-    async def test_a_call_that_fits_no_tool_is_told_to_the_model(self, play: Play, scene: Scene) -> None:
+    async def test_a_call_that_fits_no_tool_is_reported_to_the_model(self, play: Play, scene: Scene) -> None:
         """The model may correct itself."""
         scene.will(play, fake.say("Sorry."))
         frames = await scene.answer(scene.start())
@@ -270,8 +270,8 @@ class TestTools:
         assert result == {"tool_use_id": "call_1", "output": output, "is_error": True}
         assert text_of(frames) == "Sorry."
 
-    async def test_the_last_step_has_to_answer(self, scene: Scene) -> None:
-        """At the step limit the model is told to use no tool."""
+    async def test_the_last_step_must_answer(self, scene: Scene) -> None:
+        """In the last call that the step limit allows, the model may not use tools."""
         scene.will(fake.call("todo_write", {"todos": []}), fake.say("All I know."))
         frames = await scene.answer(scene.start(AGENT_STEP_LIMIT="2"))
         assert text_of(frames) == "All I know."
@@ -286,7 +286,7 @@ class TestTools:
         assert "AGENT_STEP_LIMIT" in body["message"]
 
     async def test_a_time_limit_of_0_is_none(self, scene: Scene) -> None:
-        """A turn and a question then take as long as they take."""
+        """Neither a turn nor a question is ended by the clock."""
         released = threading.Event()
         scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say_when(released, "well ", "done"))
         agent = scene.start(AGENT_TURN_LIMIT_S="0", AGENT_QUERY_LIMIT_S="0")
@@ -299,7 +299,7 @@ class TestTools:
         assert text_of(await stream.rest()) == "well done"
 
     async def test_half_a_character_does_not_reach_the_provider(self, scene: Scene) -> None:
-        """JSON can hold one in a prompt and in an answer; providers refuse it."""
+        """A JSON prompt or answer may contain one; providers refuse it."""
         scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("fine"), fake.say("again"))
         agent = scene.start()
         half = b'{"prompt": "a \\ud83d"}'
@@ -311,7 +311,7 @@ class TestTools:
         assert text_of(await scene.answer(agent, "again")) == "again"
 
     async def test_a_large_call_fits_a_narrow_bus(self, scene: Scene, tmp_path: Path) -> None:
-        """What a status shows is cut to what one message carries, in bytes; the turn goes on."""
+        """A status chunk is cut to what fits into one message, in bytes, and the turn continues."""
         todos = {"todos": [{"content": "\N{GRINNING FACE}\x01" * 125, "status": "pending"}] * 12}
         scene.will(fake.call("todo_write", todos), fake.say("Done."))
         with (
@@ -327,7 +327,7 @@ class TestTools:
 
     @pytest.mark.parametrize("limit", [2048, 4096])
     async def test_a_long_error_fits_a_narrow_bus(self, scene: Scene, tmp_path: Path, limit: int) -> None:
-        """A message may name a model; the stream ends, and the next prompt is answered."""
+        """Even with a very long model name in the message the stream ends, and the next prompt is answered."""
         scene.will(fake.fail(404), fake.say("still here"))
         env = {"OPEN_AGENT_MODEL_ID": "\N{SNOWMAN}" * 5000}
         with (
@@ -342,7 +342,7 @@ class TestTools:
                 assert text_of(await caller.prompt(agent["subjects"]["prompt"], "again")) == "still here"
 
     async def test_a_bus_without_inboxes_costs_the_question_alone(self, scene: Scene, tmp_path: Path) -> None:
-        """A user who may not listen there cannot be answered; the agent stays."""
+        """A user that may not subscribe to inboxes gets no answer; the agent stays up."""
         denied = {"user": "agent", "password": "a", "permissions": {"subscribe": {"deny": ["_INBOX.>"]}}}
         users = [denied, {"user": "caller", "password": "c"}]
         scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("Then without."), fake.say("on"))
@@ -362,7 +362,7 @@ class TestTools:
 
 
 class TestWebFetch:
-    """Pages through the real Worker; more of them, and more refusals, are tested at unit level."""
+    """Pages fetched by the real Worker. The unit tests have more of them, and more refusals."""
 
     async def test_gives_the_model_the_text_of_a_page(self, scene: Scene, web: Web) -> None:
         """HTML arrives as text, behind a redirect to another public host, marked as untrusted."""
@@ -375,7 +375,7 @@ class TestWebFetch:
         assert inside == f"Address: http://www.example.com/new\n\nNews\nCaf\u00e9 opens\n</{marker}>"
 
     async def test_leaves_the_rest_of_a_large_page(self, scene: Scene, web: Web) -> None:
-        """A page costs the model a bounded number of tokens."""
+        """The model is given a bounded number of characters."""
         web.pages["www.example.com/large"] = Page(b"x" * 5_000_000, type="text/plain")
         output = await self.fetch(scene, "http://www.example.com/large")
         assert "[cut: the first 50000 of 524288 characters]" in output
@@ -385,7 +385,7 @@ class TestWebFetch:
         "page", [Page(b"\x89PNG", type="image/png"), fake_web.redirect("http://old.example.com/x")]
     )
     async def test_says_why_there_is_no_text(self, page: Page, scene: Scene, web: Web) -> None:
-        """An image and a circle are told to the model."""
+        """The model learns that a page is an image, or a circle of redirects."""
         web.pages["old.example.com/x"] = page
         output = await self.fetch(scene, "http://old.example.com/x", fails=True)
         assert "not text" in output or "redirects" in output
@@ -407,7 +407,7 @@ class TestWebFetch:
         ],
     )
     async def test_refuses_what_is_not_public(self, url: str, scene: Scene, web: Web) -> None:
-        """A loopback page is not even connected to, neither at once nor behind a redirect."""
+        """Not even a connection is made, neither directly nor after a redirect."""
         with closing(socket.create_server(("127.0.0.1", 0))) as listener:
             listener.setblocking(False)
             address = url.format(port=listener.getsockname()[1])
@@ -420,7 +420,7 @@ class TestWebFetch:
                 listener.accept()
 
     async def fetch(self, scene: Scene, url: str, *, fails: bool = False) -> str:
-        """Let the model call web_fetch and return what it was answered."""
+        """Let the model call web_fetch and return the result that it is given."""
         scene.will(fake.call("web_fetch", {"url": url}), fake.say("Read."))
         agent = scene.start()
         frames = await scene.answer(agent)
@@ -438,7 +438,7 @@ class TestSignals:
     """What ends a turn also ends the provider's stream."""
 
     async def test_interrupt(self, scene: Scene) -> None:
-        """The stream ends with `aborted`, the provider loses its client, and the next prompt is answered."""
+        """The stream ends with `aborted`, the request to the provider is dropped, and the next prompt is answered."""
         scene.will(fake.hang("par"), fake.say("next"))
         agent = scene.start()
         stream = await scene.caller.send(agent["subjects"]["prompt"], b"long")
@@ -451,7 +451,7 @@ class TestSignals:
         assert scene.request().texts(User) == ["hello"]
 
     async def test_interrupt_before_the_first_byte(self, scene: Scene) -> None:
-        """A provider that has not even answered is left at once too."""
+        """The request is dropped at once, even if the provider has sent nothing yet."""
         scene.will(fake.silence())
         agent = scene.start()
         stream = await scene.caller.send(agent["subjects"]["prompt"], b"long")
@@ -472,7 +472,7 @@ class TestSignals:
         assert [frame.json for frame in (await stream.rest())[:-1]] == [ABORTED]
 
     async def test_redirect(self, scene: Scene) -> None:
-        """The old stream ends, and the new prompt is answered where it says."""
+        """The old stream ends, and the new prompt is answered on its reply subject."""
         scene.will(fake.hang("par"), fake.say("new"))
         agent = scene.start()
         old = await scene.caller.send(agent["subjects"]["prompt"], b"long")
@@ -486,7 +486,7 @@ class TestSignals:
         assert scene.request().texts(User) == ["instead"]
 
     async def test_abort(self, scene: Scene) -> None:
-        """An abort leaves no request behind that somebody pays for."""
+        """An abort drops the request, so that nobody pays for the rest."""
         scene.will(fake.hang("par"))
         agent = scene.start()
         stream = await scene.caller.send(agent["subjects"]["prompt"], b"long")
@@ -530,11 +530,11 @@ FAILURES = [
 
 
 class TestFailures:
-    """Every failure is an error frame that helps, and the agent stays up."""
+    """Every failure is an error frame that says what to do, and the agent stays up."""
 
     @pytest.mark.parametrize(("play", "code", "error", "words"), FAILURES)
     async def test_of_the_provider(self, play: Play, code: str, error: str, words: str, scene: Scene) -> None:
-        """The frame has our code and our words, none of the provider's, and the next prompt is answered."""
+        """The frame has our code and words, none of the provider's text, and the next prompt is answered."""
         scene.will(play, fake.say("still here"))
         agent = scene.start()
         frames = await scene.answer(agent)
@@ -548,13 +548,13 @@ class TestFailures:
         assert text_of(await scene.answer(agent, "again")) == "still here"
 
     async def test_a_rate_limit_says_when_to_return(self, scene: Scene) -> None:
-        """`Retry-After` is carried to the scene.caller."""
+        """`Retry-After` is passed on to the caller."""
         scene.will(fake.fail(429, retry_after=7))
         _, body = error_of(await scene.answer(scene.start()))
         assert body["retry_after_s"] == 7
 
     async def test_a_failing_provider_is_tried_once_more(self, scene: Scene) -> None:
-        """One 502 costs a pause, not the turn."""
+        """After a 502 the call is made again, and the turn succeeds."""
         scene.will(fake.fail(502), fake.say("recovered"))
         assert text_of(await scene.answer(scene.start())) == "recovered"
 
@@ -586,7 +586,7 @@ class TestFailures:
     async def test_of_a_key_that_is_not_there(
         self, variables: dict[str, str], env: dict[str, str], name: str, scene: Scene
     ) -> None:
-        """The agent starts and stays up, and each prompt is told which secret to set."""
+        """The agent starts and stays up, and answers each prompt with the name of the missing secret."""
         agent = scene.start(env=env, **variables)
         for _ in range(2):
             code, body = error_of(await scene.answer(agent))
@@ -605,7 +605,7 @@ class TestFailures:
     async def test_of_the_settings(
         self, variables: dict[str, str], env: dict[str, str], refusal: tuple[int, str], words: str, scene: Scene
     ) -> None:
-        """An agent that could answer no prompt does not start, and what is set wrong is named."""
+        """An agent that could not answer any prompt does not start, and the wrong setting is named."""
         worker = scene.vary(variables)
         with worker.client() as http:
             answer = http.post(f"/agent/{scene.session}", json={"agent": "pi", "env": env})
@@ -626,7 +626,7 @@ class TestChoice:
         assert scene.request().body.model == "acme/one"
 
     async def test_the_worker_names_a_model(self, scene: Scene) -> None:
-        """A session that names none gets the var's."""
+        """The var applies to a session that names no model."""
         scene.will(fake.say("ok"))
         await scene.answer(scene.start(OPEN_AGENT_MODEL_ID="acme/two"))
         assert scene.request().body.model == "acme/two"
@@ -641,7 +641,7 @@ class TestChoice:
         ],
     )
     async def test_a_harness_has_a_family(self, agent: str, model: str, scene: Scene) -> None:
-        """Without any choice the harness decides."""
+        """If nobody names a model, the harness selects one."""
         scene.will(fake.say("ok"))
         await scene.answer(scene.start(agent))
         assert scene.request().body.model == model
@@ -812,7 +812,7 @@ class TestEndings:
         assert said(servers[name].request()) == []
 
     async def test_a_blank_text_before_a_call_is_not_sent_back(self, scene: Scene) -> None:
-        """Models say a line feed before they call a tool, and some providers refuse to be sent it."""
+        """Models often begin a tool call with a line feed, which some providers refuse to be sent."""
         scene.will(fake.call(*TODO, text="\n\n"), fake.say("Done."))
         assert text_of(await scene.answer(scene.start())).strip() == "Done."
         scene.gateway.will(fake_gateway.call(*TODO, *fake_gateway.text("\n\n")), fake_gateway.say("Done."))
@@ -927,7 +927,7 @@ class TestRefusals:
         assert [request.texts(User) for request in requests] == [["1"], ["1", "2"], ["1", "2"], ["2"], ["2"]]
 
     async def test_a_long_history_is_halved_by_its_size(self, scene: Scene) -> None:
-        """Four long answers and as many short ones do not count alike."""
+        """A long answer counts for more than a short one."""
         long = "\N{CJK UNIFIED IDEOGRAPH-6F22}" * 49_000
         answers = [long, "short", long, "short"]
         scene.will(*(fake.say(answer) for answer in answers), fake.fail(400), fake.say("done"))

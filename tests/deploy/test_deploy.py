@@ -477,7 +477,7 @@ def test_an_answer_of_an_unknown_form_is_said_to_be_one(api: Cloudflare) -> None
     api.treat("list-deployments", answered(200, b'{"success": true, "result": 7}'))
     desk = Desk(api)
     assert desk.deploy() == 70
-    assert "in an unknown form: Expected `object`, got `int`; use a newer release" in desk.errors[-1]
+    assert "deployments: Expected `object`, got `int`; use a newer release" in desk.errors[-1]
 
 
 def test_a_subdomain_that_was_registered_without_an_answer_is_seen(api: Cloudflare) -> None:

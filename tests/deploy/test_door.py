@@ -42,7 +42,7 @@ def test_a_build_without_the_worker_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "exec_cf._bundle", None)
     with pytest.raises(Refused) as refused:
         bundle.load()
-    assert "this build carries no Worker; run `make worker`" in str(refused.value)
+    assert "this build contains no Worker; run `make worker`" in str(refused.value)
 
 
 def test_a_damaged_worker_is_not_uploaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,13 @@ def test_what_is_no_answer_is_told_in_words(manner: Manner, words: str) -> None:
                 get(f"{server.url}/health")
 
 
+@pytest.mark.parametrize("host", ["010.0.0.1", "256.1.1.1", "a..b\u3002", "\u00ad"])
+def test_a_host_that_cannot_be_asked_is_a_failed_request(host: str) -> None:
+    """A handle of an earlier release may hold one."""
+    with pytest.raises(RequestError, match=r"^the URL has no usable host$"):
+        get(f"http://{host}/", SOON_MS)
+
+
 @pytest.mark.parametrize("manner", STALLED.values(), ids=STALLED)
 def test_an_attempt_ends_at_its_limit_whatever_the_peer_does(manner: Manner) -> None:
     with Server(manner) as server, pytest.raises(RequestError, match=f"timed out after {SOON_MS} ms"):
@@ -239,7 +246,10 @@ class TestProxy:
         assert proxy.heads == []
 
     def test_a_tunnel_that_is_refused_is_told_without_its_words(self) -> None:
-        for code, words in ((403, "refuses a connection to the Worker (HTTP 403)"), (407, "wants other credentials")):
+        for code, words in (
+            (403, "refuses a connection to the Worker (HTTP 403)"),
+            (407, "requires other credentials"),
+        ):
             refusal = manners.raw(f"HTTP/1.1 {code} hush hush\r\ncontent-length: 0\r\n\r\n".encode())
             with Server(refusal) as proxy, pytest.raises(RequestError) as failed:
                 get("https://worker.example/", https_proxy=proxy.url)

@@ -273,7 +273,7 @@ def test_at_a_terminal_a_deletion_is_asked_about(
     ours, theirs = os.openpty()
     try:
         with program.start("--undeploy", "worker.yaml", env=environ(api), stdin=theirs) as process:
-            process.wait_for("Type yes to go on:")
+            process.wait_for("Type yes to continue:")
             os.write(ours, typed)
             ended = process.end()
     finally:

@@ -37,7 +37,7 @@ def test_an_input_of_1_mib_is_refused_unread(program: Program, shape: str) -> No
 def test_an_endless_input_is_given_up(program: Program) -> None:
     ended = program.run(b"", env=OFFLINE, within='exec "$@" < /dev/zero')
     assert (ended.code, ended.out) == (65, b"")
-    assert ended.lines == ["the input is larger than 256 KiB; it should name things, not carry them"]
+    assert ended.lines == ["the input is larger than 256 KiB; move large content elsewhere"]
 
 
 def test_what_a_terminal_would_obey_is_not_passed_on(program: Program) -> None:

@@ -109,11 +109,11 @@ FRONTS: dict[str, Front] = {
     ),
     "a captive portal that says so": Front(
         Reply(511, _page("Login required", ""), HTML),
-        "HTTP 511 from the network, not from the Worker: it wants a login",
+        "HTTP 511 from the network, not from the Worker: it requires a login",
     ),
     "a proxy in the path": Front(
         Reply(407, b"", {"proxy-authenticate": f"Basic realm={SECRET}"}),
-        "HTTP 407 from the proxy, not from the Worker: it wants other credentials",
+        "HTTP 407 from the proxy, not from the Worker: it requires other credentials",
     ),
     "a page of some server": Front(
         Reply(502, b"<html><head><title>502 Bad Gateway</title></head><hr>nginx</html>", {"content-type": "text/html"}),

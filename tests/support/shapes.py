@@ -7,6 +7,7 @@ when it is as large as an input may be.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Protocol
 
 import msgspec
@@ -237,6 +238,20 @@ def _lines(line: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
     )
 
 
+def combinations() -> Iterator[Shape]:
+    """Yield what a random search may miss: every line repeated, and every value long, repeated, and used again."""
+    yield from (Many("", "", Word(line), "", "", 0.0) for line in PAIRS + ODD_LINES)
+    for (begin, end), char in product(_QUOTES, CHARS):
+        yield Long("k: " + begin, char, end)
+    for (begin, prefix, separator, end), word in product(_CONTEXTS, WORDS):
+        values = Many(begin, prefix, Word(word), separator, end, 0.0)
+        yield Parts([Word("k: "), values])
+        for use in _USES:
+            yield Parts([Word("k: [&a "), values, Word(", "), Many("", "", Word(use), ", ", "", 0.0), Word("]")])
+    for char, word in product(CHARS, WORDS[::4]):
+        yield Parts([Long('? "', char, '"\n: '), Many("[", "", Word(word), ", ", "]", 0.0)])
+
+
 _EMPTY = st.just("")
 _NEWLINE = st.just(Word("\n"))
 _SHARES = st.sampled_from([0.0, 0.25, 0.5, 0.75, 0.9])
@@ -246,6 +261,18 @@ _CONTEXTS = [
     ("{", "<<: ", ", ", "}"),
     ("{", "", ", ", "}"),
     ("{", "a: ", ", ", "}"),
+]
+_USES = ["*a", "[*a]", "{<<: *a}", "{<<: [*a, *a]}", "{*a : v}", "{k%d: *a}", "{a: b, <<: *a, c: d}", "? *a", "!x *a"]
+_QUOTES = [
+    ("", ""),
+    ('"', '"'),
+    ("'", "'"),
+    ("&a ", ""),
+    ('&a "', '"'),
+    ("!", " x"),
+    ("*", ""),
+    ("https://", ""),
+    ('"', ""),
 ]
 _BRACKETS = [
     ("[", "]"),
@@ -268,19 +295,7 @@ def _keys() -> st.SearchStrategy[Shape]:
 
 
 def _leaves(words: list[str]) -> st.SearchStrategy[Shape]:
-    quotes = st.sampled_from(
-        [
-            ("", ""),
-            ('"', '"'),
-            ("'", "'"),
-            ("&a ", ""),
-            ('&a "', '"'),
-            ("!", " x"),
-            ("*", ""),
-            ("https://", ""),
-            ('"', ""),
-        ]
-    )
+    quotes = st.sampled_from(_QUOTES)
     long = st.builds(lambda quote, char: Long(quote[0], char, quote[1]), quotes, st.sampled_from(CHARS))
     return st.one_of(st.sampled_from(words).map(Word), st.sampled_from(words).map(Word), long)
 
@@ -308,17 +323,6 @@ def _collections(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
 
 def _used_again(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
     """Return a strategy of something large, and of as many uses of it as fit beside it."""
-    uses = [
-        "*a",
-        "[*a]",
-        "{<<: *a}",
-        "{<<: [*a, *a]}",
-        "{*a : v}",
-        "{k%d: *a}",
-        "{a: b, <<: *a, c: d}",
-        "? *a",
-        "!x *a",
-    ]
     return st.builds(
         lambda context, shape, use: Parts(
             [
@@ -331,5 +335,5 @@ def _used_again(inner: st.SearchStrategy[Shape]) -> st.SearchStrategy[Shape]:
         ),
         st.sampled_from(_CONTEXTS[:3]),
         inner,
-        st.sampled_from(uses),
+        st.sampled_from(_USES),
     )

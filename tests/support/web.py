@@ -1,4 +1,4 @@
-"""A web server that stands for every public host, and notes what it was asked."""
+"""A web server in the place of every public host, which records the requests."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

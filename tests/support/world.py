@@ -100,7 +100,7 @@ class FakeWorld:
     def random_token(self) -> str:
         return "0123456789abcdef" * 4
 
-    def answer(self) -> str:
+    def read_line(self) -> str:
         return self.answers.pop(0)
 
     def check_writable(self) -> None:

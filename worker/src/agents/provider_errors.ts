@@ -140,7 +140,7 @@ const STATUSES: Readonly<Record<number, Row>> = {
   404: [
     "model_error",
     ({ title, urlVar, model }) =>
-      `${title} has no model ${model} that takes tools (404); set OPEN_AGENT_MODEL_ID, and check ${urlVar} if it is set`,
+      `${title} has no model ${model} that supports tools (404); set OPEN_AGENT_MODEL_ID, and check ${urlVar} if it is set`,
   ],
   408: GAVE_UP,
   413: [

@@ -36,7 +36,7 @@ test("shows the beginning of what is long", () => {
   assert.equal(output, `${"x".repeat(MAX_SHOWN_CHARS)}… [cut]`);
 });
 
-test("survives an input that is no JSON", () => {
+test("shows an input that is not JSON as missing", () => {
   assert.equal(
     toolUse({ toolCallId: "c1", toolName: "t", input: undefined }, MAX_SHOWN_CHARS),
     'tool_use:{"id":"c1","name":"t"}',

@@ -73,7 +73,7 @@ const PRIVATE = [
   "http://[64:ff9b:1::1]/",
   "http://[2002:7f00:1::]/",
   "http://[2001:0:53aa:64c:0:fbff:80ff:fffe]/",
-  // Names of inner networks.
+  // Names of private networks.
   "http://intranet/",
   "http://printer.local/",
   "http://metadata.google.internal/",
@@ -121,7 +121,7 @@ const PRIVATE = [
 ];
 
 for (const url of PUBLIC) {
-  test(`takes ${url}`, () => {
+  test(`accepts ${url}`, () => {
     assert.ok(publicUrl(url));
   });
 }

@@ -64,7 +64,7 @@ test("reads the charset that the type names", async () => {
   assert.match(page, /\ngrüß\n/);
 });
 
-test("tells of a page that is missing", async () => {
+test("returns the text of an error page with its status", async () => {
   const page = () => new Response("no such page", { status: 404, headers: { "Content-Type": "text/plain" } });
   const { text: answer } = await fetched("https://example.com/x", page);
   assert.match(answer, /status 404[\s\S]*no such page/);
@@ -95,7 +95,7 @@ for (const inner of [
   });
 }
 
-test("gives up on a circle of redirects", async () => {
+test("gives up after too many redirects", async () => {
   let asked = 0;
   const page: Page = () => {
     asked += 1;

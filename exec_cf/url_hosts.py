@@ -1,6 +1,6 @@
-"""Hosts of URLs: IPv6 literals, names beyond ASCII, and what is loopback.
+"""The hosts of URLs: IPv6 literals, internationalized names, and loopback addresses.
 
-A host that two programs could read as two places is refused, never repaired.
+A host that two programs could interpret differently is refused, never normalized.
 """
 
 import ipaddress
@@ -12,11 +12,11 @@ from exec_cf.display import quoted_url
 from exec_cf.errors import InvalidValue
 
 _IDEOGRAPHIC_STOP = "\u3002"
-"""IDNA takes it for a dot."""
+"""IDNA treats it as a dot."""
 
 
 def is_loopback_address(host: str) -> bool:
-    """Say whether *host*, an address without brackets, is one of this machine."""
+    """Return whether *host* is a loopback address, written without brackets."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -26,7 +26,7 @@ def is_loopback_address(host: str) -> bool:
 
 
 def check(host: str) -> None:
-    """Raise `InvalidValue` unless *host*, as it is written in a URL, is an IPv6 address or a name that IDNA encodes."""
+    """Raise `InvalidValue` unless *host*, as written in a URL, is an IPv6 address or a name that IDNA can encode."""
     if host.startswith("["):
         _check_ipv6(host)
     else:
@@ -45,7 +45,9 @@ def _check_idn(host: str) -> None:
         idna.encode(host.lower())
     except UnicodeError as error:
         raise InvalidValue(
-            f"{quoted_url(host)} is not a valid host name: {error}", "write it as DNS knows it"
+            f"{quoted_url(host)} is not a valid host name: {error}", "write it in its ASCII form (xn--…)"
         ) from None
     if _IDEOGRAPHIC_STOP in host or unicodedata.normalize("NFKC", host) != host:
-        raise InvalidValue(f"{quoted_url(host)} is another host to other programs", "write it as DNS knows it")
+        raise InvalidValue(
+            f"{quoted_url(host)} means another host to other programs", "write it in its ASCII form (xn--…)"
+        )
