@@ -79,7 +79,7 @@ def test_what_fails_on_the_way_to_a_proxy_is_told_as_the_proxys() -> None:
     [
         ("403 hush", "refuses a connection to the Worker (HTTP 403)"),
         ("503 ", "refuses a connection to the Worker (HTTP 503)"),
-        ("407 Basic hush", "wants other credentials (HTTP 407); write user:password@ before its host"),
+        ("407 Basic hush", "requires other credentials (HTTP 407); write user:password@ before its host"),
     ],
 )
 def test_the_refusal_of_a_proxy_is_told_by_its_number(said: str, words: str) -> None:
