@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.serving import serving
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "build/release"))
+BUILD = Path(__file__).resolve().parents[2] / "build"
+sys.path[:0] = [str(BUILD / "release"), str(BUILD / "binary/snapshot")]
 
 SPEC = """\
 spec_version: v1

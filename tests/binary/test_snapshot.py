@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+import elf
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,6 +69,12 @@ class TestTrace:
         assert data.count(b"created_at: ") == 0
         assert b"content-length: 2\r\n" not in data
         assert re.findall(rb"http://127\.0\.0\.1:\d+/base", data) == []
+
+
+def test_what_a_verb_carries_is_read_only_and_not_in_the_memory(program: Path) -> None:
+    carried = pytest.importorskip("exec_cf._bundle").COMPRESSED
+    segments = [segment for segment in elf.read_program(program.read_bytes()).segments if segment.kind == elf.LOAD]
+    assert [segment.flags for segment in segments if carried in segment.data] == [elf.READABLE]
 
 
 def _client_random(command: list[str | Path]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import elf
@@ -71,6 +72,16 @@ def test_what_is_relocated_is_read_only_and_the_rest_as_it_was() -> None:
     assert there[0x408000] == (ord("D"), 6)
     assert there[CODE.address][1] == 5
     assert not any(segment.flags & 3 == 3 for segment in program.segments)
+
+
+def test_a_linker_may_keep_what_is_relocated_in_a_segment_of_its_own() -> None:
+    relocated = Segment(LOAD, 6, 0x403F00, b"r" * 0x80, 0x80)
+    written = Segment(LOAD, 6, 0x407F00, b"d" * 0x200, 0x200)
+    rows = [CODE, relocated, written, Segment(RELRO, 4, 0x403F00, b"r" * 0x80, 0x100)]
+    memory = [replace(relocated, data=b"R" * 0x80), replace(written, data=b"D" * 0x200), MEMORY[1]]
+    there = loaded(made(Program(X86_64, 0x401000, rows), memory)[1])
+    assert there[0x403F00] == (ord("R"), 4)
+    assert there[0x407F00] == (ord("D"), 6)
 
 
 def test_runs_of_zero_pages_are_not_in_the_file() -> None:

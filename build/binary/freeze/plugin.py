@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import CodeType
 
 from nuitka.plugins.PluginBase import NuitkaPluginBase
 from nuitka.utils.ModuleNames import ModuleName
@@ -46,6 +47,12 @@ CHANGES = {
     # with: there too, the variables alone count.
     "urllib.request": ("if sys.platform == 'darwin':\n    from _scproxy", "if False:\n    from _scproxy"),
 }
+
+
+def without_lines(code: CodeType) -> CodeType:
+    """Return *code* without the lines of its instructions, which only a traceback shows: 1 MB of a snapshot."""
+    inner = tuple(without_lines(each) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_consts=inner, co_linetable=b"")
 
 
 class NuitkaPluginExecutor(NuitkaPluginBase):
@@ -95,6 +102,10 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
         if old and source_code.count(old) != 1:
             self.sysexit(f"{module_name} holds {source_code.count(old)} times, instead of once: {old!r}")
         return source_code.replace(old, new) if old else source_code
+
+    def onFrozenModuleBytecode(self, module_name: ModuleName, is_package: bool, bytecode: CodeType) -> CodeType:  # noqa: ARG002
+        """Leave out what the program never prints."""
+        return without_lines(bytecode)
 
     def onFinalResult(self, filename: str) -> None:  # noqa: ARG002
         """Stop the build when a module that was to be changed was not frozen at all."""

@@ -18,6 +18,12 @@
 /* What the C library checks the stack with; each process draws its own. */
 extern uintptr_t __stack_chk_guard;
 
+/* The beginning of what the C library keeps of the process. An emulator has threads of its own, which the kernel counts. */
+extern struct {
+    char flags[4];
+    int threads_besides_first;
+} __libc;
+
 _Noreturn void snapshot_fail(const char *sentence, uintptr_t detail) {
     dprintf(2, "no snapshot can be taken: %s %#lx\n", sentence, (unsigned long)detail);
     _exit(1);
@@ -25,10 +31,11 @@ _Noreturn void snapshot_fail(const char *sentence, uintptr_t detail) {
 
 /* What is known of this process's memory; on the stack, which is not written. */
 struct memory {
-    /* The executable's writable segment. */
-    struct snapshot_region image;
-    /* The stack, and what the kernel shares with the process. Any other memory is a mistake, since it is not written and
-       pointers to it would lead nowhere. */
+    /* The executable's writable segments: one, or two where the linker keeps what becomes read-only apart. */
+    struct snapshot_region images[4];
+    int images_count;
+    /* The stack, and what the kernel or an emulator shares with the process. Any other memory is a mistake, since it is not
+       written and pointers to it would lead nowhere. */
     struct snapshot_region foreign[MOST_MAPPINGS];
     int foreign_count;
     /* What the allocator has reserved in the two regions, and has no access to before it needs it: it reads as zeros. */
@@ -36,11 +43,16 @@ struct memory {
     int reserved_count;
 };
 
-static int find_image(struct dl_phdr_info *file, size_t size, void *memory) {
+static int find_images(struct dl_phdr_info *file, size_t size, void *memory) {
+    struct memory *found = memory;
     (void)size;
     for (const ElfW(Phdr) *part = file->dlpi_phdr; part < file->dlpi_phdr + file->dlpi_phnum; part++) {
         if (part->p_type == PT_LOAD && (part->p_flags & PF_W)) {
-            ((struct memory *)memory)->image = (struct snapshot_region){part->p_vaddr, part->p_vaddr + part->p_memsz};
+            if (found->images_count == sizeof found->images / sizeof *found->images) {
+                snapshot_fail("there are too many writable segments, up to", part->p_vaddr);
+            }
+            found->images[found->images_count++] =
+                (struct snapshot_region){part->p_vaddr, part->p_vaddr + part->p_memsz};
         }
     }
     return 1;
@@ -81,9 +93,9 @@ static void sort_out(struct memory *memory, struct snapshot_region mapping, cons
         if (access[0] != 'r') {
             memory->reserved[memory->reserved_count++] = mapping;
         }
-    } else if (name[0] == '[' && strcmp(name, "[heap]")) {
+    } else if ((name[0] == '[' && strcmp(name, "[heap]")) || (!name[0] && access[1] != 'w')) {
         memory->foreign[memory->foreign_count++] = mapping;
-    } else if (mapping.start >= memory->image.end) {
+    } else if (mapping.start >= memory->images[memory->images_count - 1].end) {
         snapshot_fail("there is memory outside of it, at", mapping.start);
     }
 }
@@ -102,10 +114,8 @@ static void sort_out_mappings(struct memory *memory) {
 }
 
 static void check_threads_and_files(int descriptor) {
-    char text[1 << 13];
-    read_text("/proc/self/status", text, sizeof text);
-    if (!strstr(text, "\nThreads:\t1\n")) {
-        snapshot_fail("there is more than one thread", 0);
+    if (__libc.threads_besides_first != 0) {
+        snapshot_fail("there is more than one thread:", 1 + (uintptr_t)__libc.threads_besides_first);
     }
     for (int other = 3; other < 1024; other++) {
         if (other != descriptor && fcntl(other, F_GETFD) >= 0) {
@@ -158,13 +168,15 @@ static void write_region(int descriptor, const struct memory *memory, struct sna
 
 void snapshot_write(int descriptor) {
     struct memory memory = {0};
-    dl_iterate_phdr(find_image, &memory);
+    dl_iterate_phdr(find_images, &memory);
     check_threads_and_files(descriptor);
     sort_out_mappings(&memory);
     *thread_number() = 0;
     errno = 0;
     snapshot_taken = 1;
-    write_region(descriptor, &memory, memory.image);
+    for (int i = 0; i < memory.images_count; i++) {
+        write_region(descriptor, &memory, memory.images[i]);
+    }
     write_region(descriptor, &memory, snapshot_small);
     write_region(descriptor, &memory, snapshot_large);
 }

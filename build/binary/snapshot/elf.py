@@ -3,7 +3,7 @@
 usage: elf.py PROGRAM MEMORY OUTPUT UNUSED...
 
 PROGRAM is the static executable that ran, at fixed addresses. MEMORY is what it wrote: records of an address, a size (8
-bytes each) and as many bytes; the first is its writable segment. The content of each file UNUSED is inside PROGRAM, and
+bytes each) and as many bytes; its writable segments first. The content of each file UNUSED is inside PROGRAM, and
 not needed any more. The new executable has the program's code and constants, and in the place of its writable segment
 that memory, so that it continues where the snapshot was taken.
 """
@@ -105,15 +105,19 @@ def without(segments: list[Segment], unused: bytes, page: int) -> list[Segment]:
     return segments
 
 
-def protected(memory: Segment, relro: Segment | None, page: int) -> Iterator[Segment]:
-    """Yield the writable segment in two: what is never written again becomes read-only. Raises `SnapshotError`."""
+def protected(memory: list[Segment], relro: Segment | None, page: int) -> list[Segment]:
+    """Return the writable segments with what is never written again apart, and read-only. Raises `SnapshotError`.
+
+    A linker puts that into a segment of its own, or at the beginning of the only one.
+    """
     if relro is None:
-        yield memory
-        return
-    if relro.address != memory.address or relro.end % page:
+        return memory
+    first, *others = memory
+    if relro.address != first.address or relro.end % page:
         raise SnapshotError("what is read-only after the start does not begin with the segment, or ends within a page")
-    yield replace(_part(memory, memory.address, relro.end), flags=READABLE)
-    yield _part(memory, relro.end, memory.end)
+    end = min(first.end, relro.end)
+    parts = [replace(_part(first, first.address, end), flags=READABLE), _part(first, end, first.end)]
+    return [*(part for part in parts if part.size), *others]
 
 
 def without_zeros(segments: Iterable[Segment], page: int, room: int) -> Iterator[Segment]:
@@ -152,12 +156,15 @@ def executable(program: Program, memory: list[Segment], unused: Iterable[bytes] 
     fixed = [segment for segment in loaded if not segment.flags & WRITABLE]
     for piece in unused:
         fixed = without(fixed, piece, page)
-    (writable,) = (segment for segment in loaded if segment.flags & WRITABLE)
-    if not memory or (memory[0].address, memory[0].size) != (writable.address, writable.size):
-        raise SnapshotError("the memory does not begin with the program's writable segment")
-    image = list(protected(memory[0], _only(program, RELRO), page))
-    written = list(without_zeros([*image[-1:], *memory[1:]], page, MOST_SEGMENTS - len(fixed) - len(image)))
-    return _written(program, sorted([*fixed, *image[:-1], *written], key=lambda segment: segment.address))
+    writable = [segment for segment in loaded if segment.flags & WRITABLE]
+    own, others = memory[: len(writable)], memory[len(writable) :]
+    if [(s.address, s.size) for s in own] != [(s.address, s.size) for s in writable]:
+        raise SnapshotError("the memory does not begin with the program's writable segments")
+    own = protected(own, _only(program, RELRO), page)
+    fixed += [segment for segment in own if not segment.flags & WRITABLE]
+    changing = [segment for segment in [*own, *others] if segment.flags & WRITABLE]
+    written = without_zeros(changing, page, MOST_SEGMENTS - len(fixed))
+    return _written(program, sorted([*fixed, *written], key=lambda segment: segment.address))
 
 
 def _written(program: Program, segments: list[Segment]) -> bytes:

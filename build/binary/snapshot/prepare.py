@@ -5,6 +5,7 @@ first in every process that starts from it.
 """
 
 # mypy: ignore-errors
+
 import functools
 import gc
 import importlib
@@ -86,7 +87,10 @@ def _rehearse() -> None:
     port = server.getsockname()[1]
     # A process and no thread: two threads take turns in another way each time.
     if not (child := os.fork()):
-        _serve(server)
+        try:
+            _serve(server)
+        finally:
+            os._exit(1)
     server.close()
     code, handle = _run_once(SPEC.format(port=port).encode())
     os.kill(child, 9)

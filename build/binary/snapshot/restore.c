@@ -74,14 +74,7 @@ static void visit_class(PyTypeObject *class) {
     make_immortal(class->tp_bases, NULL);
 }
 
-/* Where each instruction is in the source would only be shown in a traceback, which the program never prints: 0.9 MB. */
-static void forget_lines(PyCodeObject *code) {
-    PyObject *none = PyBytes_FromStringAndSize(NULL, 0);
-    Py_SETREF(code->co_linetable, none);
-}
-
 static void visit_code(PyCodeObject *code) {
-    forget_lines(code);
     PyObject *parts[] = {code->co_consts,   code->co_names,          code->co_exceptiontable, code->co_localsplusnames,
                          code->co_filename, code->co_localspluskinds, code->co_name,           code->co_qualname,
                          code->co_linetable};
