@@ -76,6 +76,8 @@ def status(target: Target, client: Client, world: World, wait_s: float) -> Worke
     if update.status != "ready":
         client.note(Diagnostic(Code.NOT_READY, f"{target.plan.name} {update.status}: {update.message}"))
     handle = msgspec.structs.replace(target.handle, status=update.status, message=update.message or msgspec.UNSET)
+    if update.is_conflict:
+        return msgspec.structs.replace(handle, abort=msgspec.UNSET)
     if handle.abort and update.abort and target.plan.abort_is_default:
         handle = msgspec.structs.replace(handle, abort=msgspec.structs.replace(handle.abort, target=update.abort))
     return handle
@@ -141,13 +143,16 @@ class _StatusUpdate(msgspec.Struct, frozen=True):
     status: str
     message: str = ""
     abort: str = ""
+    is_conflict: bool = False
+    """Whether somebody else's agent has the session, which is not for this handle to stop."""
 
 
 def _update(target: Target, client: Client, time: Callable[[], float]) -> _StatusUpdate:
     try:
         return _current(target, client, time)
     except WorkerError as error:
-        return _StatusUpdate("failed", str(error))
+        message = f"{handles.CONFLICT}{error}" if error.conflict else str(error)
+        return _StatusUpdate("failed", message, is_conflict=error.conflict)
 
 
 def _current(target: Target, client: Client, time: Callable[[], float]) -> _StatusUpdate:

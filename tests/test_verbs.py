@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import yaml
 
-from exec_cf import verbs
+from exec_cf import output, verbs
 from exec_cf.client import Client
 from exec_cf.errors import Code, Diagnostic, Exit, Refused
 from exec_cf.handles import CONFLICT
@@ -191,6 +191,15 @@ class TestStatus:
     def test_an_agent_that_is_gone_names_no_other_abort(self) -> None:
         asked = Asked(seen("stopped", abort=ABORT))
         assert asked.status().abort == asked.target.handle.abort
+
+    def test_a_start_that_was_put_off_and_finds_somebody_elses_agent_is_a_conflict(self) -> None:
+        asked = Asked(UNKNOWN, Response(409, b'{"error":"conflict","message":"as pi"}'), handle=PENDING)
+        handle = asked.status()
+        assert (handle.status, handle.abort) == ("failed", msgspec.UNSET)
+        assert handle.message == f"{CONFLICT}start: the session already runs with other settings (HTTP 409): as pi"
+        later = Asked(handle=output.rendered(handle, as_json=False))
+        assert later.status() == handle
+        assert later.calls == []
 
     @pytest.mark.parametrize(
         "message", [f"{CONFLICT}start: HTTP 409", "start: the session runs already with other settings (HTTP 409): x"]

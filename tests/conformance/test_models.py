@@ -980,6 +980,19 @@ class TestGateway:
             pytest.param(fake_gateway.fail(429, retry_after=5), ("429", "rate_limited", "in 5 s"), id="429"),
             pytest.param(fake_gateway.fail(404), ("500", "model_error", "OPEN_AGENT_MODEL_ID"), id="404"),
             pytest.param(fake_gateway.fail(402), ("500", "refused_key", "AI_GATEWAY_API_KEY"), id="402"),
+            pytest.param(
+                fake_gateway.fail(200, "rate_limit_exceeded", 5), ("429", "rate_limited", "in 5 s"), id="429 in a body"
+            ),
+            pytest.param(
+                fake_gateway.parts({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}),
+                ("500", "model_error", "(503)"),
+                id="503 by name in the stream",
+            ),
+            pytest.param(
+                fake_gateway.parts(*SAID, {"type": "error", "error": {"statusCode": 429, "message": "x"}}),
+                ("429", "rate_limited", "later"),
+                id="429 in the stream",
+            ),
         ],
     )
     async def test_fails_in_our_words(self, play: Any, expected: tuple[str, str, str], scene: Scene) -> None:
