@@ -52,6 +52,7 @@ format-worker: $(WORKER_READY) ## format the Worker's sources
 .PHONY: test-worker
 test-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's conformance and fault tests on workerd and nats-server
 	$(BIN)/pytest tests/conformance -n 3 --dist worksteal -q
+	AGENTS_PER_HUB=250 $(BIN)/pytest tests/conformance -n 3 --dist worksteal -q
 
 .PHONY: test-worker-slow
 test-worker-slow: $(READY) $(WORKER_BUNDLE) ## the tests of the Worker that wait for timers of half a minute

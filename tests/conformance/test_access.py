@@ -12,7 +12,7 @@ import trustme
 from tests.support.caller import Caller, text_of
 from tests.support.nats import NatsServer
 from tests.support.operator import Operator, new_key, public, seed_of
-from tests.support.workerd import WORKER, Workerd
+from tests.support.workerd import WORKER, Workerd, own_connections
 
 PASSWORD = "s3cr3t-p@ss/w:rd%"
 USER = {"authorization": {"user": "agent", "password": PASSWORD}}
@@ -95,6 +95,7 @@ def test_refused_credentials_are_a_cause(
     assert "wr0ng" not in response.text + log
 
 
+@own_connections
 def test_a_bus_that_is_full_is_a_cause(tmp_path: Path) -> None:
     """The message points at connections, not at a wrong password."""
     with (

@@ -8,7 +8,9 @@ import pytest
 from tests.conformance.test_faults import revived, start
 from tests.support.caller import Caller
 from tests.support.nats import NatsServer
-from tests.support.workerd import Workerd
+from tests.support.workerd import Workerd, own_connections
+
+pytestmark = own_connections
 
 # A release whose agents cannot set their alarm, from which the platform then turns away.
 BROKEN = """\

@@ -1,6 +1,7 @@
 """The Worker's bundle on workerd, configured from the same wrangler.toml that a deployment uses."""
 
 import json
+import os
 import shutil
 import sqlite3
 import tomllib
@@ -10,11 +11,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import pytest
 
 from tests.support.process import Process, Server, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "worker"
+# The suite runs in both modes: with AGENTS_PER_HUB in the environment, agents share connections.
+MODE = {name: os.environ[name] for name in ["AGENTS_PER_HUB"] if name in os.environ}
+own_connections = pytest.mark.skipif(bool(MODE), reason="about agents with connections of their own")
 BUNDLE = WORKER / "dist" / "index.js"
 
 _CONFIG = """\
@@ -106,7 +111,7 @@ class Workerd(Server):
         """
         (home / "state").mkdir(parents=True, exist_ok=True)
         self._home = home
-        self.variables = dict(variables)
+        self.variables = {**MODE, **variables}
         """What the next start is given: assigning is half of a deployment."""
         self.patch = ""
         """A module around the bundle, which it imports as `bundle.js`, for the next start."""

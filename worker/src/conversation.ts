@@ -12,9 +12,20 @@ import { unwrap } from "./outcome.ts";
 import { Pipe } from "./pipe.ts";
 import type { Vars } from "./vars.ts";
 
+/** How long a turn whose listener was lost goes on without one, in milliseconds. */
+const REJOIN_MS = 60_000;
+
+interface Running {
+  readonly abort: AbortController;
+  readonly pipe: Pipe;
+  readonly end: Promise<TurnEnd>;
+}
+
 /** Answers the prompts of one session with its agent, one at a time, and remembers them. */
 export class Conversation {
-  readonly #running = new Map<string, AbortController>();
+  readonly #turns = new Map<string, Running>();
+  /** The last turn that ended, for a listener who was lost before it heard of that. */
+  #last: { readonly id: string; readonly end: Promise<TurnEnd> } | undefined;
   /** The last turn is remembered after it was answered, and before the next one begins. */
   #remembering: Promise<void> = Promise.resolve();
 
@@ -24,29 +35,52 @@ export class Conversation {
   ) {}
 
   /** Answers a prompt. Never rejects: what went wrong is in the result. */
-  async turn(stored: StoredAgent, order: Order, sink: Sink): Promise<TurnEnd> {
+  turn(stored: StoredAgent, order: Order, sink: Sink): Promise<TurnEnd> {
     const abort = new AbortController();
-    this.#running.set(order.id, abort);
-    const pipe = new Pipe(sink, abort.signal);
-    try {
-      await this.#remembering;
-      const maxMessages = limit(this.vars, "AGENT_HISTORY_LIMIT");
-      const agent = agentOf(stored, this.vars);
-      const answer = await agent.answer(this.#turnOf(order, abort.signal, pipe, maxMessages));
-      if (answer !== "" && !abort.signal.aborted) this.#remember(order.prompt, answer, maxMessages);
-      return { rest: await pipe.finish() };
-    } catch (thrown) {
-      if (!abort.signal.aborted) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
-      return { rest: await pipe.rest(), fault: faultOf(thrown) };
-    } finally {
-      this.#running.delete(order.id);
-    }
+    const pipe = new Pipe(sink, abort.signal, () => this.#giveUpLater(order.id));
+    const end = this.#answer(stored, order, abort.signal, pipe).finally(() => {
+      this.#turns.delete(order.id);
+      this.#last = { id: order.id, end };
+    });
+    this.#turns.set(order.id, { abort, pipe, end });
+    return end;
+  }
+
+  /** Listens again to a turn whose listener was lost; undefined if it is not known. */
+  rejoin(id: string, sink: Sink): Promise<TurnEnd> | undefined {
+    const turn = this.#turns.get(id);
+    turn?.pipe.join(sink);
+    return turn?.end ?? (this.#last?.id === id ? this.#last.end : undefined);
   }
 
   /** Ends a turn, if it is running. */
   cancel(id: string): void {
     const reason = new WorkerError({ code: "conflict", message: "the turn was interrupted" });
-    this.#running.get(id)?.abort(reason);
+    this.#turns.get(id)?.abort.abort(reason);
+  }
+
+  cancelAll(): void {
+    for (const id of this.#turns.keys()) this.cancel(id);
+  }
+
+  async #answer(stored: StoredAgent, order: Order, signal: AbortSignal, pipe: Pipe): Promise<TurnEnd> {
+    try {
+      await this.#remembering;
+      const maxMessages = limit(this.vars, "AGENT_HISTORY_LIMIT");
+      const agent = agentOf(stored, this.vars);
+      const answer = await agent.answer(this.#turnOf(order, signal, pipe, maxMessages));
+      if (answer !== "" && !signal.aborted) this.#remember(order.prompt, answer, maxMessages);
+      return { rest: await pipe.rest() };
+    } catch (thrown) {
+      if (!signal.aborted) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
+      return { rest: await pipe.rest(), fault: faultOf(thrown) };
+    }
+  }
+
+  #giveUpLater(id: string): void {
+    setTimeout(() => {
+      if (this.#turns.get(id)?.pipe.isHeard === false) this.cancel(id);
+    }, REJOIN_MS);
   }
 
   /** Once the signal is aborted, everything in a turn throws. */

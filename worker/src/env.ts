@@ -1,10 +1,11 @@
-import type { RegistryCalls, SessionCalls } from "./calls.ts";
+import type { HubCalls, RegistryCalls, SessionCalls } from "./calls.ts";
 import type { Vars } from "./vars.ts";
 
-/** What the deployment hands to the Worker: vars, secrets, and the namespaces of the two Durable Objects. */
+/** What the deployment hands to the Worker: vars, secrets, and the namespaces of the Durable Objects. */
 export interface Env extends Vars {
   readonly SESSIONS: DurableObjectNamespace<SessionCalls>;
   readonly REGISTRY: DurableObjectNamespace<RegistryCalls>;
+  readonly HUBS: DurableObjectNamespace<HubCalls>;
 }
 
 /** The one Registry of this Worker. */

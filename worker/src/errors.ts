@@ -40,6 +40,12 @@ export interface Fault {
   readonly allow?: string;
 }
 
+/** The end of a stream whose turn was lost. */
+export const CUT_OFF: Fault = {
+  code: "internal",
+  message: "the agent was restarted while it was answering; send the prompt again",
+};
+
 /** The only error that is thrown on purpose. Anything else is a defect; see `faultOf`. */
 export class WorkerError extends Error {
   override readonly name = "WorkerError";

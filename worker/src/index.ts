@@ -10,6 +10,7 @@ import { stopAll } from "./stop_all.ts";
 import { AGENT } from "./subjects.ts";
 import { VERSION } from "./version.ts";
 
+export { Hub } from "./hub.ts";
 export { Registry } from "./registry.ts";
 export { AgentSession } from "./session.ts";
 

@@ -13,9 +13,23 @@ export const LIMITS = {
   AGENT_HISTORY_LIMIT: 40,
 } as const satisfies Partial<Record<keyof Vars, number>>;
 
+/** Most agents that one hub may serve. */
+const MAX_AGENTS_PER_HUB = 500;
+
+/** Agents on one connection to the bus; 1, the default, for a connection of its own. Throws WorkerError if out of range. */
+export function agentsPerHub({ AGENTS_PER_HUB: text }: Vars): number {
+  const number = isWhole(text || "1") ? Number(text || "1") : 0;
+  if (number >= 1 && number <= MAX_AGENTS_PER_HUB) return number;
+  throw new WorkerError({
+    code: "internal",
+    message: `the Worker's var AGENTS_PER_HUB is not a number between 1 and ${MAX_AGENTS_PER_HUB}`,
+  });
+}
+
 /** Throws WorkerError naming the first numeric var that is not a whole number. */
 export function checkLimits(vars: Vars): void {
   for (const name of Object.keys(LIMITS)) limit(vars, name as keyof typeof LIMITS);
+  agentsPerHub(vars);
 }
 
 /** The delay of a timer in milliseconds. 0 seconds mean never: the longest possible delay, 24 days. */

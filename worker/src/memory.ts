@@ -7,6 +7,14 @@ export interface StoredAgent {
   readonly settings: Settings;
 }
 
+/**
+ * Where an agent has its place on the bus: in a hub, or, for a while, on a connection of its own because a hub could not
+ * serve it. Without a record it has a connection of its own. The generation tells a place from an earlier one.
+ */
+export type Place =
+  | { readonly hub: string; readonly generation: number }
+  | { readonly hub?: never; readonly cause: string; readonly until: number };
+
 /** What is needed after a restart. */
 export interface Activity {
   /** When a prompt last arrived or a turn last ended, in milliseconds since 1970. */
@@ -45,6 +53,15 @@ export class Memory {
 
   get agent(): StoredAgent | undefined {
     return this.#agent;
+  }
+
+  get place(): Place | undefined {
+    return this.storage.kv.get<Place>("place");
+  }
+
+  set place(place: Place | undefined) {
+    if (place) this.storage.kv.put("place", place);
+    else this.storage.kv.delete("place");
   }
 
   get ended(): StoppedAgent | undefined {

@@ -3,9 +3,9 @@ import type { RegistryCalls } from "./calls.ts";
 import type { Env } from "./env.ts";
 import { errorDetail, warn } from "./log.ts";
 
-/** How long an agent may be silent before it is woken, in milliseconds. */
+/** How long an agent or a hub may be silent before it is woken, in milliseconds. */
 const SILENT_MS = 60_000;
-/** How many agents one call wakes: calls to other objects are limited, to 50 on the free plan. */
+/** How many of them one call wakes: calls to other objects are limited, to 50 on the free plan. */
 const WAKE_LIMIT = 40;
 
 /** A sign of life. Replaced by each new one, so that a later one is noticed. */
@@ -13,58 +13,99 @@ interface Sign {
   readonly at: number;
 }
 
+/** Hubs are named `hub.<n>`, which no session is: a token has no dot. */
+const HUB = "hub.";
+
 /**
- * Remembers which sessions have an agent, because a namespace cannot list its objects. There is one.
+ * Remembers which sessions have an agent, and in which hub, because a namespace cannot list its objects. There is one.
  *
  * Which of them were silent is kept in memory only: after a restart all of them are.
  */
 export class Registry extends DurableObject<Env> implements RegistryCalls {
+  /** The hub of each session, or `true` for a connection of its own, as on disk. */
+  readonly #places = new Map(this.ctx.storage.kv.list<string | true>());
   readonly #signs = new Map<string, Sign>();
 
   async add(session: string): Promise<void> {
-    this.ctx.storage.kv.put(session, true);
+    this.#put(session, true);
     this.#sign(session);
   }
 
   async remove(session: string): Promise<void> {
     this.ctx.storage.kv.delete(session);
+    this.#places.delete(session);
     this.#signs.delete(session);
   }
 
   async list(): Promise<string[]> {
-    return [...this.ctx.storage.kv.list()].map(([session]) => session);
+    return [...this.#places.keys()];
   }
 
-  async seen(session: string): Promise<void> {
-    this.#sign(session);
+  async place(session: string, agentsPerHub: number): Promise<string> {
+    const taken = new Map<string, number>();
+    for (const [other, place] of this.#places) {
+      if (place !== true && other !== session) taken.set(place, (taken.get(place) ?? 0) + 1);
+    }
+    const hasRoom = (hub: string) => (taken.get(hub) ?? 0) < agentsPerHub;
+    let hub = this.#places.get(session);
+    if (hub === undefined || hub === true || !hasRoom(hub)) hub = firstHub(hasRoom);
+    this.#put(session, hub);
+    return hub;
+  }
+
+  async placed(hub: string): Promise<string[]> {
+    return [...this.#places].filter(([, place]) => place === hub).map(([session]) => session);
+  }
+
+  async seen(name: string): Promise<void> {
+    this.#sign(name);
   }
 
   async wake(): Promise<number> {
-    const silent = (await this.list()).filter((session) => this.#silentFor(session) > SILENT_MS);
-    await Promise.all(silent.slice(0, WAKE_LIMIT).map((session) => this.#wake(session)));
+    const names = new Set([...this.#places].map(([session, place]) => (place === true ? session : place)));
+    const silent = [...names].filter((name) => this.#silentFor(name) > SILENT_MS);
+    await Promise.all(silent.slice(0, WAKE_LIMIT).map((name) => this.#wake(name)));
     return Math.max(0, silent.length - WAKE_LIMIT);
   }
 
-  /** Whoever touches an agent's object wakes it. */
-  async #wake(session: string): Promise<void> {
-    const sign = this.#sign(session);
+  /** Whoever touches an object wakes it. */
+  async #wake(name: string): Promise<void> {
+    const sign = this.#sign(name);
     try {
-      const view = await this.env.SESSIONS.getByName(session).look();
-      const isGone = view === null || view.state === "stopped";
-      if (isGone && this.#signs.get(session) === sign) await this.remove(session);
+      if (name.startsWith(HUB)) await this.env.HUBS.getByName(name).wake();
+      else await this.#wakeSession(name, sign);
     } catch (thrown) {
-      this.#signs.delete(session);
-      warn("agent not woken", { session, ...errorDetail(thrown) });
+      this.#signs.delete(name);
+      warn("not woken", { name, ...errorDetail(thrown) });
     }
   }
 
-  #sign(session: string): Sign {
+  async #wakeSession(session: string, sign: Sign): Promise<void> {
+    const view = await this.env.SESSIONS.getByName(session).look();
+    const isGone = view === null || view.state === "stopped";
+    if (isGone && this.#signs.get(session) === sign) await this.remove(session);
+  }
+
+  #put(session: string, place: string | true): void {
+    if (this.#places.get(session) === place) return;
+    this.ctx.storage.kv.put(session, place);
+    this.#places.set(session, place);
+  }
+
+  #sign(name: string): Sign {
     const sign = { at: Date.now() };
-    this.#signs.set(session, sign);
+    this.#signs.set(name, sign);
     return sign;
   }
 
-  #silentFor(session: string): number {
-    return Date.now() - (this.#signs.get(session)?.at ?? 0);
+  #silentFor(name: string): number {
+    return Date.now() - (this.#signs.get(name)?.at ?? 0);
   }
+}
+
+/** The lowest one with room, so that few agents need one hub. */
+function firstHub(hasRoom: (hub: string) => boolean): string {
+  let number = 0;
+  while (!hasRoom(`${HUB}${number}`)) number += 1;
+  return `${HUB}${number}`;
 }

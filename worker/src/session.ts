@@ -1,15 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
-import { Seats } from "./bus/seats.ts";
-import type { Order, Sink, TurnEnd, TurnRunner } from "./bus/turns.ts";
-import type { SessionCalls, Started, State, StopRecord, View } from "./calls.ts";
+import type { Order, Sink, TurnEnd } from "./bus/turns.ts";
+import type { SeatView, SessionCalls, Started, State, StopRecord, View } from "./calls.ts";
 import { agentOf, Conversation } from "./conversation.ts";
 import { type Env, registryOf } from "./env.ts";
-import { type Fault, faultOf, WorkerError } from "./errors.ts";
+import { CUT_OFF, faultOf, WorkerError } from "./errors.ts";
+import { Home } from "./home.ts";
 import { checkLimits, limitOrDefault } from "./limits.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { Memory, type StoppedAgent, type StoredAgent } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
-import { presenceOf } from "./presence.ts";
 import { type Settings, sameSettings } from "./settings.ts";
 import { subjectsOf } from "./subjects.ts";
 
@@ -39,18 +38,31 @@ const SIGN_MS = 35_000;
 /** How long changes are collected before they are written to disk, in milliseconds: a prompt answer goes out first. */
 const NOTE_MS = 100;
 
-const CUT_OFF: Fault = {
-  code: "internal",
-  message: "the agent was restarted while it was answering; send the prompt again",
+/** How long a turn may be silent until its hub learns that it has begun, in milliseconds. */
+const BEGIN_MS = 5_000;
+
+const GONE: TurnEnd = {
+  rest: [],
+  fault: { code: "conflict", message: "this agent was stopped" },
+  isGone: true,
 };
 
-/** One agent: settings and conversation on disk, a connection to the bus in memory, an alarm that revives it. */
+/** One agent: settings and conversation on disk, its place on the bus, an alarm that revives it unless a hub does. */
 export class AgentSession extends DurableObject<Env> implements SessionCalls {
   readonly #memory = new Memory(this.ctx.storage);
   readonly #conversation = new Conversation(this.#memory, this.env);
   /** Reply subjects of streams that were open when this object was last restarted. */
   #orphans: readonly string[] = this.#memory.agent ? this.#memory.activity.streams : [];
-  #seats: Seats | undefined;
+  readonly #home: Home = new Home(
+    this.#memory,
+    this.env,
+    {
+      turn: (_session, order, sink) => this.#turn(order, sink),
+      rejoin: async () => ({ rest: [], fault: CUT_OFF }),
+      cancel: (_session, id) => this.#conversation.cancel(id),
+    },
+    () => this.#noteActivity(),
+  );
   #starting: { readonly stored: StoredAgent; readonly work: Promise<void> } | undefined;
   #entering: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -74,16 +86,51 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     if (stored === undefined) {
       const ended = this.#memory.ended;
       if (ended === undefined) return this.#stopRecord();
-      return { ...this.#view("stopped", ended, ended.cause), stopped_at: new Date(ended.at).toISOString() };
+      const stopped = this.#view("stopped", ended, { cause: ended.cause });
+      return { ...stopped, stopped_at: new Date(ended.at).toISOString() };
     }
     this.ctx.waitUntil(this.#arm());
-    if (this.#isPresent(stored)) return this.#view(this.#isBusy(stored) ? "busy" : "ready", stored);
+    const seat = await this.#seatOf(stored);
+    if (seat.isPresent) return this.#view(seat.isBusy ? "busy" : "ready", stored, { seat });
     this.ctx.waitUntil(this.#revive(stored));
-    return this.#view(
-      "starting",
-      stored,
-      this.#seats?.cause ?? "it was restarted and is connecting to the bus",
-    );
+    const cause = seat.cause ?? "it was restarted and is connecting to the bus";
+    return this.#view("starting", stored, { seat, cause });
+  }
+
+  async turn(order: Order, sink: Sink): Promise<TurnEnd> {
+    if (this.#home.hub === undefined) return GONE;
+    const timer = setTimeout(() => {
+      sink.parts([]).catch(() => undefined);
+    }, BEGIN_MS);
+    try {
+      return await this.#turn(order, sink);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async rejoin(id: string, sink: Sink): Promise<TurnEnd | null> {
+    return (await this.#conversation.rejoin(id, sink)) ?? null;
+  }
+
+  async cancel(id: string): Promise<void> {
+    this.#conversation.cancel(id);
+  }
+
+  async unseat(generation: number, cause?: string): Promise<void> {
+    const stored = this.#memory.agent;
+    if (stored === undefined || this.#home.hub?.generation !== generation) return;
+    this.#home.unseated(cause);
+    await registryOf(this.env).add(stored.session);
+    await this.#arm();
+    await this.#revive(stored);
+  }
+
+  async expire(generation: number, cause: string): Promise<void> {
+    const stored = this.#memory.agent;
+    if (stored === undefined || this.#home.hub?.generation !== generation) return;
+    await this.#forget(stored, cause);
+    info("stopped", { session: stored.session, cause });
   }
 
   stop(session: string, cause: string): Promise<Outcome<boolean>> {
@@ -97,7 +144,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       if (this.#starting === undefined) await this.#memory.erase();
       return;
     }
-    const left = this.#idleLimit() - this.#idleFor(stored);
+    const left = this.#idleLimit() - (await this.#idleFor(stored));
     await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, left > 0 ? left : PERIOD_MS));
     try {
       if (left <= 0) await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
@@ -108,7 +155,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   }
 
   async #start(wanted: StoredAgent): Promise<Started> {
-    await this.#stopping;
+    while (this.#stopping) await this.#stopping.catch(() => undefined);
     const known = this.#memory.agent ?? this.#starting?.stored;
     if (known !== undefined) return this.#join(known, wanted);
     const work = this.#create(wanted);
@@ -118,7 +165,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     } finally {
       this.#starting = undefined;
     }
-    return { created: true, view: this.#view("ready", wanted) };
+    return { created: true, view: this.#view("ready", wanted, { seat: await this.#seatOf(wanted) }) };
   }
 
   async #join(known: StoredAgent, wanted: StoredAgent): Promise<Started> {
@@ -130,49 +177,65 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       });
     }
     await (this.#starting?.work ?? this.#enter(known, false));
-    return { created: false, view: this.#view("ready", known) };
+    return { created: false, view: this.#view("ready", known, { seat: await this.#seatOf(known) }) };
   }
 
   async #create(stored: StoredAgent): Promise<void> {
     checkLimits(this.env);
     agentOf(stored, this.env).check();
-    await registryOf(this.env).add(stored.session);
     try {
       await this.#enter(stored, true);
     } catch (thrown) {
+      this.#home.unseated(undefined);
       await registryOf(this.env).remove(stored.session);
       throw thrown;
     }
     this.#memory.begin(stored);
     this.#activeAt = Date.now();
-    await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, this.#idleLimit()));
+    await this.#schedule();
     info("started", { session: stored.session, agent: stored.settings.agent });
   }
 
   async #stop(session: string, cause: string): Promise<boolean> {
-    await Promise.allSettled([this.#starting?.work, this.#stopping]);
-    const stored = this.#memory.agent;
-    if (stored === undefined) {
-      // A crash in the middle of a start may have left its entry.
-      await registryOf(this.env).remove(session);
-      await this.#memory.miss();
-      return false;
+    while (this.#starting || this.#stopping) {
+      await Promise.allSettled([this.#starting?.work, this.#stopping]);
     }
-    this.#stopping = this.#leave(stored, cause).finally(() => {
+    const stored = this.#memory.agent;
+    const work = stored === undefined ? this.#leaveNothing(session) : this.#leave(stored, cause);
+    this.#stopping = work.finally(() => {
       this.#stopping = undefined;
     });
     await this.#stopping;
-    info("stopped", { session, cause });
-    return true;
+    if (stored) info("stopped", { session, cause });
+    return stored !== undefined;
+  }
+
+  /** A crash in the middle of a start may have left a seat and an entry. */
+  async #leaveNothing(session: string): Promise<void> {
+    await this.#home.leave({ session });
+    this.#home.unseated(undefined);
+    await registryOf(this.env).remove(session);
+    await this.#memory.miss();
   }
 
   async #leave(stored: StoredAgent, cause: string): Promise<void> {
-    this.#seats?.get(stored.session)?.stop();
+    if (this.#home.hub) {
+      // Off the bus first: if the hub cannot be reached, nothing was stopped, and the next abort finds it all.
+      await this.#home.leave(stored);
+      return this.#forget(stored, cause);
+    }
+    this.#home.stop(stored);
     await this.#memory.end(stored, cause);
     // Callers of a turn that was cut off by a restart are still waiting; their streams can only end on the bus.
     const entering = this.#orphans.length > 0 ? this.#enter(stored, false) : this.#entering;
     await entering?.catch(() => undefined);
-    await this.#seats?.leave(stored.session);
+    await this.#home.leave(stored);
+    await registryOf(this.env).remove(stored.session);
+  }
+
+  async #forget(stored: StoredAgent, cause: string): Promise<void> {
+    this.#conversation.cancelAll();
+    await this.#memory.end(stored, cause);
     await registryOf(this.env).remove(stored.session);
   }
 
@@ -181,7 +244,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       await this.#enter(stored, false);
     } catch (thrown) {
       warn("bus unavailable", { session: stored.session, cause: faultOf(thrown).message });
-      if (this.#memory.agent) await this.ctx.storage.setAlarm(Date.now() + RETRY_MS);
+      if (this.#memory.agent && !this.#home.hub) await this.ctx.storage.setAlarm(Date.now() + RETRY_MS);
     }
   }
 
@@ -194,40 +257,34 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   }
 
   async #takeSeat(stored: StoredAgent, isNew: boolean): Promise<void> {
-    this.#seats ??= new Seats({
-      vars: this.env,
-      name: stored.session,
-      shared: false,
-      runner: this.#runner,
-      changed: () => this.#noteActivity(stored),
-    });
-    const seat = await this.#seats.join(presenceOf(stored), isNew);
     const orphans = this.#orphans;
+    await this.#home.enter(stored, isNew, orphans);
     this.#orphans = [];
-    for (const subject of orphans) seat.endOrphan(subject, this.#memory.agent ? CUT_OFF : undefined);
-    if (orphans.length > 0) this.#noteActivity(stored);
+    if (orphans.length > 0) this.#noteActivity();
     if (this.#memory.agent) await this.#arm();
   }
-
-  readonly #runner: TurnRunner = {
-    turn: (_session, order, sink) => this.#turn(order, sink),
-    cancel: (_session, id) => this.#conversation.cancel(id),
-  };
 
   async #turn(order: Order, sink: Sink): Promise<TurnEnd> {
     // A prompt may arrive between the registration and the end of the start.
     await this.#starting?.work;
     const stored = this.#memory.agent;
-    if (stored === undefined) throw new WorkerError({ code: "conflict", message: "this agent was stopped" });
+    if (stored === undefined) return GONE;
     return this.#conversation.turn(stored, order, sink);
   }
 
-  /** Sees to it that an alarm is set: without one, nothing revives the agent. */
+  /** Sees to it that an alarm is set: without one, nothing revives an agent with a connection of its own. */
   async #arm(): Promise<void> {
+    if (this.#memory.agent === undefined) return;
     const due = await this.ctx.storage.getAlarm();
     // One that is long due was given up by the platform.
     const isSet = due !== null && due > Date.now() - OVERDUE_MS;
-    if (!isSet && this.#memory.agent) await this.ctx.storage.setAlarm(Date.now() + PERIOD_MS);
+    if (isSet === (this.#home.hub !== undefined)) await this.#schedule();
+  }
+
+  /** The agents of a hub need no alarm: the hub has one for all. */
+  async #schedule(): Promise<void> {
+    if (this.#home.hub) await this.ctx.storage.deleteAlarm();
+    else await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, this.#idleLimit()));
   }
 
   /** Tells the Registry that this agent needs no waking. */
@@ -238,12 +295,12 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   }
 
   /** Saves what is needed after a restart. */
-  #noteActivity({ session }: StoredAgent): void {
+  #noteActivity(): void {
     this.#activeAt = Date.now();
     this.#noting ??= setTimeout(() => {
       this.#noting = null;
-      const streams = this.#seats?.get(session)?.openStreams ?? [];
-      if (this.#memory.agent) this.#memory.note({ at: this.#activeAt, streams });
+      const stored = this.#memory.agent;
+      if (stored) this.#memory.note({ at: this.#activeAt, streams: this.#home.openStreams(stored) });
     }, NOTE_MS);
   }
 
@@ -257,16 +314,20 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     };
   }
 
-  #isPresent({ session }: StoredAgent): boolean {
-    return this.#seats?.up === true && this.#seats.get(session) !== undefined;
+  /** What is known of the agent on the bus, even if its hub cannot be asked. */
+  async #seatOf(stored: StoredAgent): Promise<SeatView> {
+    try {
+      return await this.#home.view(stored);
+    } catch (thrown) {
+      warn("hub not reached", { session: stored.session, ...errorDetail(thrown) });
+      return { instanceId: "", isPresent: false, isBusy: false, cause: "its hub cannot be reached" };
+    }
   }
 
-  #isBusy({ session }: StoredAgent): boolean {
-    return this.#seats?.get(session)?.busy === true;
-  }
-
-  #idleFor(stored: StoredAgent): number {
-    return this.#isBusy(stored) ? 0 : Date.now() - this.#activeAt;
+  /** Milliseconds. The agents of a hub are not idle: the hub knows when they were prompted. */
+  async #idleFor(stored: StoredAgent): Promise<number> {
+    if (this.#home.hub) return 0;
+    return (await this.#home.view(stored)).isBusy ? 0 : Date.now() - this.#activeAt;
   }
 
   /** Milliseconds; Infinity for never. */
@@ -278,18 +339,19 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   #view(
     state: State,
     { session, settings }: Pick<StoppedAgent, "session" | "settings">,
-    cause?: string,
+    { seat, cause }: { readonly seat?: SeatView; readonly cause?: string } = {},
   ): View {
     const { owner, agent } = settings;
-    const instance = state === "stopped" ? undefined : this.#seats?.get(session)?.instanceId;
+    const { note } = this.#home;
     return {
       state,
       owner,
       session,
       agent,
-      ...(instance && { instance_id: instance }),
+      ...(seat?.instanceId && { instance_id: seat.instanceId }),
       subjects: subjectsOf({ owner, session }),
       ...(cause && { cause }),
+      ...(note && state !== "stopped" && { note }),
     };
   }
 }

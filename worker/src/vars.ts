@@ -24,6 +24,9 @@ export interface Vars {
   readonly OPENROUTER_BASE_URL?: string;
   readonly AI_GATEWAY_BASE_URL?: string;
 
+  /** Agents that share one connection to the bus, 2 to 500; 1 for a connection of its own. */
+  readonly AGENTS_PER_HUB?: string;
+
   /** Seconds without a prompt after which an agent stops itself; 0 for never. */
   readonly AGENT_IDLE_LIMIT_S?: string;
   /** Seconds that a caller has for the answer to a mid-stream query. */

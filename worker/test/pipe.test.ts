@@ -28,10 +28,10 @@ const all = (parts: readonly (readonly Part[])[]) => parts.flat().map(([, data])
 
 test("what is said in one go travels with the result", async () => {
   const sink = new Recorder();
-  const pipe = new Pipe(sink, never);
+  const pipe = new Pipe(sink, never, () => undefined);
   await pipe.write(text("a"));
   await pipe.write(text("b"));
-  assert.deepEqual(await pipe.finish(), [text("a"), text("b")]);
+  assert.deepEqual(await pipe.rest(), [text("a"), text("b")]);
   await scheduler.wait(5);
   assert.deepEqual(sink.calls, []);
 });
@@ -40,7 +40,7 @@ test("one call is in flight at a time, and takes all that was said meanwhile, in
   const sink = new Recorder();
   const open = Promise.withResolvers<void>();
   sink.gate = open.promise;
-  const pipe = new Pipe(sink, never);
+  const pipe = new Pipe(sink, never, () => undefined);
   await pipe.write(text("a"));
   await scheduler.wait(5);
   for (const data of ["b", "c", "d"]) await pipe.write(text(data));
@@ -49,12 +49,12 @@ test("one call is in flight at a time, and takes all that was said meanwhile, in
   await scheduler.wait(5);
   assert.equal(sink.calls.length, 2);
   await pipe.write(text("e"));
-  assert.deepEqual(all([...sink.calls, await pipe.finish()]), ["a", "b", "c", "d", "e"]);
+  assert.deepEqual(all([...sink.calls, await pipe.rest()]), ["a", "b", "c", "d", "e"]);
 });
 
 test("a question comes after what was said before", async () => {
   const sink = new Recorder();
-  const pipe = new Pipe(sink, never);
+  const pipe = new Pipe(sink, never, () => undefined);
   await pipe.write(text("before"));
   await pipe.ask("well?");
   assert.deepEqual(all(sink.calls), ["before"]);
@@ -64,7 +64,7 @@ test("whoever writes much waits for the sink", async () => {
   const sink = new Recorder();
   const open = Promise.withResolvers<void>();
   sink.gate = open.promise;
-  const pipe = new Pipe(sink, never);
+  const pipe = new Pipe(sink, never, () => undefined);
   let written = false;
   const writing = pipe.write(text("x".repeat(300_000))).then(() => {
     written = true;
@@ -75,18 +75,43 @@ test("whoever writes much waits for the sink", async () => {
   await writing;
 });
 
-test("what the sink throws ends the turn", async () => {
-  const pipe = new Pipe({ parts: () => Promise.reject(new Error("gone")), ask: new Recorder().ask }, never);
+test("a sink that is lost is replaced, and what was on its way is sent again", async () => {
+  let lost = 0;
+  const gone: Sink = {
+    parts: () => Promise.reject(new Error("gone")),
+    ask: () => Promise.reject(new Error("gone")),
+  };
+  const pipe = new Pipe(gone, never, () => {
+    lost += 1;
+  });
   await pipe.write(text("a"));
   await scheduler.wait(5);
-  await assert.rejects(pipe.write(text("b")), Error);
-  await assert.rejects(pipe.finish(), Error);
-  assert.deepEqual(await pipe.rest(), []);
+  await pipe.write(text("b"));
+  assert.equal(lost, 1);
+  assert.ok(!pipe.isHeard);
+  const sink = new Recorder();
+  const answered = pipe.ask("well?");
+  pipe.join(sink);
+  assert.deepEqual(await answered, { ok: true, value: "yes" });
+  assert.deepEqual(all(sink.calls), ["a", "b"]);
+  assert.ok(pipe.isHeard);
+});
+
+test("without a sink, what was said travels with the result", async () => {
+  const pipe = new Pipe(
+    { parts: () => Promise.reject(new Error("gone")), ask: new Recorder().ask },
+    never,
+    () => undefined,
+  );
+  await pipe.write(text("a"));
+  await scheduler.wait(5);
+  await pipe.write(text("b"));
+  assert.deepEqual(await pipe.rest(), [text("a"), text("b")]);
 });
 
 test("once the turn is interrupted, nothing is said", async () => {
   const abort = new AbortController();
-  const pipe = new Pipe(new Recorder(), abort.signal);
+  const pipe = new Pipe(new Recorder(), abort.signal, () => undefined);
   abort.abort(new Error("interrupted"));
   await assert.rejects(pipe.write(text("a")), Error);
   await assert.rejects(pipe.ask("well?"), Error);

@@ -14,7 +14,7 @@ const LOST = "the connection to the bus was lost";
 const SILENT = "the bus does not answer; check the network path to NATS_WS_URL";
 const DENIED =
   "the bus did not accept the registration; check that the Worker's NATS user may subscribe and publish to the subjects in the README";
-const TOO_FEW_SUBSCRIPTIONS =
+export const TOO_FEW_SUBSCRIPTIONS =
   "the bus allows this connection too few subscriptions; raise max_subscriptions of the server or the subscription limit of the account, or stop agents";
 const COMPLAINED = "the bus refused a part of the registration; its log says why";
 const NO_HEADERS =
@@ -177,9 +177,9 @@ export class Connection {
   async #watch(): Promise<void> {
     for await (const status of this.nats.status()) {
       if (status.type === "error") this.#onError(status.error);
-      if (status.type === "disconnect" || status.type === "close") this.#lose(fault(LOST));
+      if (status.type === "disconnect" || status.type === "close") this.#lose(lost());
     }
-    this.#lose(fault(LOST));
+    this.#lose(lost());
   }
 
   #onError(error: Error): void {
@@ -203,6 +203,10 @@ export class Connection {
     // A permission that was taken away ends a subscription silently.
     if (operation === "subscription") this.#lose(fault(DENIED));
   }
+}
+
+export function lost(): Fault {
+  return fault(LOST);
 }
 
 function isHeartbeat(subject: string): boolean {

@@ -1,5 +1,6 @@
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import type { Reply } from "./reply.ts";
+import type { OpenStream } from "./turns.ts";
 
 /** How many prompts may wait behind the one being answered. */
 export const QUEUE_LIMIT = 16;
@@ -10,7 +11,10 @@ const CROWDED: Fault = {
 };
 
 export interface Job {
-  readonly prompt: string;
+  /** The id of its turn. */
+  readonly id: string;
+  /** Undefined for a turn that is running already. */
+  readonly prompt: string | undefined;
   readonly reply: Reply;
 }
 
@@ -37,10 +41,16 @@ export class PromptQueue {
     return this.#running !== undefined;
   }
 
-  /** Reply subjects of the streams that are acknowledged and not ended. */
-  get openStreams(): string[] {
-    const jobs = [...(this.#running ? [this.#running.job] : []), ...this.#waiting];
-    return jobs.filter(({ reply }) => reply.isHeard).map(({ reply }) => reply.subject);
+  /** The streams that are acknowledged and not ended, and that somebody listens to. */
+  get openStreams(): OpenStream[] {
+    const running = this.#running?.job;
+    const open = [
+      ...(running ? [{ reply: running.reply, turn: running.id }] : []),
+      ...this.#waiting.map(({ reply }) => ({ reply })),
+    ];
+    return open
+      .filter(({ reply }) => reply.isHeard)
+      .map(({ reply, ...rest }) => ({ subject: reply.subject, ...rest }));
   }
 
   /** Acknowledges a job and runs it in its turn; refuses it if too many are waiting. */
@@ -51,6 +61,14 @@ export class PromptQueue {
     }
     job.reply.ack();
     this.#waiting.push(job);
+    this.#next();
+    this.changed();
+  }
+
+  /** Goes on with a job that was acknowledged in an earlier life. */
+  resume(job: Job): void {
+    job.reply.resume();
+    this.#waiting.unshift(job);
     this.#next();
     this.changed();
   }

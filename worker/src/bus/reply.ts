@@ -59,6 +59,11 @@ export class Reply implements Stream {
 
   ack(): void {
     this.status("ack");
+    this.resume();
+  }
+
+  /** Keeps a stream alive that was acknowledged. */
+  resume(): void {
     if (this.isHeard) this.#keepalive = setTimeout(() => this.#stayAlive(), KEEPALIVE_MS);
   }
 

@@ -12,7 +12,7 @@ import type { Outbox } from "./outbox.ts";
 import { type Job, PromptQueue } from "./queue.ts";
 import { redirectOf } from "./redirect.ts";
 import { Reply } from "./reply.ts";
-import type { Part, Sink, TurnRunner } from "./turns.ts";
+import type { OpenStream, Part, Sink, TurnRunner } from "./turns.ts";
 
 /** Seconds between two heartbeats. */
 export const HEARTBEAT_S = 30;
@@ -69,8 +69,6 @@ export class Seat {
   #redirects: string[] = [];
   /** The kinds of messages that were ignored so far. */
   readonly #ignored = new Set<string>();
-  /** A redirect whose digest is being made; what comes meanwhile waits behind it. */
-  #redirecting: Promise<void> | undefined;
   #subscriptions: (() => void)[] = [];
   #maxRequest = 0;
   readonly requests = { prompt: 0, status: 0 };
@@ -91,7 +89,7 @@ export class Seat {
     return this.#queue.busy;
   }
 
-  get openStreams(): string[] {
+  get openStreams(): OpenStream[] {
     return this.#queue.openStreams;
   }
 
@@ -132,8 +130,14 @@ export class Seat {
     else reply.abort();
   }
 
+  /** Goes on with a turn whose stream an earlier life of this side of the bus left open. */
+  resume(subject: string, id: string): void {
+    const reply = new Reply(this.around.outbox, subject, this.#share);
+    this.#queue.resume({ id, prompt: undefined, reply });
+  }
+
   heartbeat(): Uint8Array {
-    const { agent, owner, session, protocol_version } = this.presence.metadata;
+    const { agent, owner, session, protocol_version, pane_id } = this.presence.metadata;
     const [prompt] = this.endpoints;
     const beat = {
       agent,
@@ -143,6 +147,7 @@ export class Seat {
       ts: new Date().toISOString(),
       interval_s: HEARTBEAT_S,
       protocol_version,
+      pane_id,
       endpoints: { prompt: { subject: prompt.subject, metadata: prompt.metadata } },
     };
     return encoder.encode(JSON.stringify(beat));
@@ -168,19 +173,9 @@ export class Seat {
   }
 
   signal(verb: string, payload: Uint8Array): void {
-    if (verb === "redirect") this.#inOrder(() => this.#onRedirect(payload));
-    else if (verb === "interrupt") this.#inOrder(() => this.#queue.interrupt());
+    if (verb === "redirect") this.#onRedirect(payload);
+    else if (verb === "interrupt") this.#queue.interrupt();
     else this.#ignore("a signal", "its verb is unknown");
-  }
-
-  /** Handles signals and prompts in the order in which they came: at once, but for those behind a redirect. */
-  #inOrder(work: () => Promise<void> | void): void {
-    const working = this.#redirecting ? this.#redirecting.then(work) : work();
-    if (!working) return;
-    const redirecting = working.finally(() => {
-      if (this.#redirecting === redirecting) this.#redirecting = undefined;
-    });
-    this.#redirecting = redirecting;
   }
 
   #onStatus(connection: Connection, { reply }: Incoming): void {
@@ -198,7 +193,7 @@ export class Seat {
 
   #onPrompt({ data, reply: subject }: Incoming): void {
     this.requests.prompt += 1;
-    if (subject === "" || isReplySubject(subject)) this.#inOrder(() => this.#submit(data, subject));
+    if (subject === "" || isReplySubject(subject)) this.#submit(data, subject);
     else this.#ignore("a prompt", NOT_A_REPLY);
   }
 
@@ -207,13 +202,14 @@ export class Seat {
     try {
       const isFull = data.length <= this.#maxRequest && !reply.reserve(data.length);
       if (isFull) throw new WorkerError(FULL);
-      this.#queue.submit({ prompt: envelopeOf(data, this.#maxRequest).prompt, reply });
+      const { prompt } = envelopeOf(data, this.#maxRequest);
+      this.#queue.submit({ id: crypto.randomUUID(), prompt, reply });
     } catch (thrown) {
       reply.fail(faultOf(thrown));
     }
   }
 
-  async #onRedirect(payload: Uint8Array): Promise<void> {
+  #onRedirect(payload: Uint8Array): void {
     const redirect =
       payload.length <= this.#maxRequest ? redirectOf(payload) : "it is larger than max_payload";
     if (typeof redirect === "string") {
@@ -221,37 +217,41 @@ export class Seat {
       return;
     }
     const { prompt } = redirect.envelope;
-    const digest = await digestOf(`${redirect.reply}\n${prompt}`);
+    const digest = digestOf(`${redirect.reply}\n${prompt}`);
     if (this.#redirects.includes(digest)) return;
     this.#redirects = [...this.#redirects, digest].slice(-MAX_REDIRECTS);
     const reply = new Reply(this.around.outbox, redirect.reply, this.#share);
-    if (reply.reserve(payload.length)) this.#queue.redirect({ prompt, reply });
+    if (reply.reserve(payload.length)) this.#queue.redirect({ id: crypto.randomUUID(), prompt, reply });
     else reply.fail(FULL);
   }
 
-  async #answer({ prompt, reply }: Job, signal: AbortSignal): Promise<void> {
+  async #answer({ id, prompt, reply }: Job, signal: AbortSignal): Promise<void> {
     const { runner, outbox } = this.around;
-    const id = crypto.randomUUID();
     signal.addEventListener("abort", () => runner.cancel(this.session, id));
     await outbox.drained();
     signal.throwIfAborted();
     const sink: Sink = {
-      parts: (parts) => this.#say(parts, reply),
+      parts: async (parts) => {
+        this.#say(parts, reply);
+        await outbox.drained();
+      },
       ask: (question) => outcomeOf(() => this.#ask(question, reply, signal)),
     };
-    const { rest, fault } = await runner.turn(
-      this.session,
-      { id, prompt, maxPayload: outbox.maxPayload },
-      sink,
-    );
+    const { rest, fault } = await (prompt === undefined
+      ? runner.rejoin(this.session, id, sink)
+      : runner.turn(this.session, { id, prompt, maxPayload: outbox.maxPayload }, sink));
     if (signal.aborted) return;
-    say(rest, reply);
+    this.#say(rest, reply);
     if (fault) throw new WorkerError(fault);
   }
 
-  async #say(parts: readonly Part[], reply: Reply): Promise<void> {
-    say(parts, reply);
-    await this.around.outbox.drained();
+  /** What cannot be said ends its stream, and concerns whoever listens, not whoever speaks. */
+  #say(parts: readonly Part[], reply: Reply): void {
+    try {
+      say(parts, reply);
+    } catch (thrown) {
+      reply.fail(faultOf(thrown));
+    }
   }
 
   async #ask(question: string, reply: Reply, signal: AbortSignal): Promise<string> {
@@ -282,9 +282,18 @@ function say(parts: readonly Part[], reply: Reply): void {
   }
 }
 
-async function digestOf(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", encoder.encode(text));
-  return String.fromCharCode(...new Uint8Array(digest));
+/**
+ * Tells texts apart, at once: to wait for a digest would let a later message overtake this one. Whoever made two redirects
+ * collide would only lose their own.
+ */
+function digestOf(text: string): string {
+  let [a, b] = [0xdeadbeef, 0x41c6ce57];
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    a = Math.imul(a ^ unit, 2654435761);
+    b = Math.imul(b ^ unit, 1597334677);
+  }
+  return `${text.length}:${a >>> 0}:${b >>> 0}`;
 }
 
 function unanswered(limitS: number): WorkerError {

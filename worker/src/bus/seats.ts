@@ -1,13 +1,14 @@
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { limitOrDefault } from "../limits.ts";
 import { info, warn } from "../log.ts";
+import { SIGNALS } from "../subjects.ts";
 import type { Vars } from "../vars.ts";
 import { connectionOptions } from "./access.ts";
 import { Beats } from "./beats.ts";
-import { type Asked, Connection } from "./connection.ts";
+import { type Asked, Connection, type Incoming, lost, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
 import { Discovery, infoOf } from "./discovery.ts";
 import { Outbox } from "./outbox.ts";
-import { type Presence, Seat } from "./seat.ts";
+import { type Presence, Seat, type Surroundings } from "./seat.ts";
 import type { TurnRunner } from "./turns.ts";
 
 /** How long after a failed attempt the bus is tried again, in milliseconds, and at most so much more. */
@@ -36,12 +37,14 @@ const TOO_LONG: Fault = {
 export interface SeatsOptions {
   readonly vars: Vars;
   /** The name of the connection on the bus. */
-  readonly name: string;
+  readonly name: () => string;
   /** Whether one set of subscriptions serves the discovery of all seats. */
   readonly shared: boolean;
   readonly runner: TurnRunner;
   /** Called after a stream of the session was opened or ended. */
   readonly changed: (session: string) => void;
+  /** Called when the bus accepts fewer subscriptions than these agents need. */
+  readonly crowded?: () => void;
 }
 
 /**
@@ -57,11 +60,18 @@ export class Seats {
   #connection: Connection | undefined;
   #opening: Promise<Connection> | undefined;
   #reopening = false;
+  /** How many are about to take a seat. */
+  #joining = 0;
   #wasLost = false;
   #cause: string | undefined;
 
+  readonly #around: Surroundings;
+
   constructor(private readonly options: SeatsOptions) {
-    this.#discovery = new Discovery(this.#seats, options.shared);
+    const { runner, changed, vars, shared } = options;
+    this.#discovery = new Discovery(this.#seats, shared);
+    const queryLimitS = () => limitOrDefault(vars, "AGENT_QUERY_LIMIT_S");
+    this.#around = { outbox: this.#outbox, runner, changed, queryLimitS };
   }
 
   /** Whether the agents are on the bus, as far as is known. */
@@ -78,6 +88,14 @@ export class Seats {
     return this.#seats.get(session);
   }
 
+  /** Gives an agent its seat again that it had in an earlier life; `check` then puts it on the bus. */
+  restore(presence: Presence): Seat {
+    const seat = new Seat(presence, this.#around);
+    this.#seats.set(seat.session, seat);
+    this.#beats.start(seat);
+    return seat;
+  }
+
   /**
    * Puts an agent on the bus, and proves that it is there. Throws WorkerError `bus_unavailable`, `too_large`, or, for one
    * that is new to the bus, `conflict` when its name is taken.
@@ -88,25 +106,42 @@ export class Seats {
       await this.check();
       return known;
     }
+    this.#joining += 1;
     try {
       return await this.#join(presence, isNew);
     } catch (thrown) {
-      this.#cause = faultOf(thrown).message;
-      if (this.#seats.size === 0) this.#drop();
-      throw thrown;
+      const error = busError(thrown);
+      this.#cause = error.message;
+      throw error;
+    } finally {
+      this.#joining -= 1;
+      if (this.#isDeserted) this.#drop();
     }
   }
 
   /** Ends all streams of an agent and takes it off the bus. */
   async leave(session: string): Promise<void> {
     const seat = this.#seats.get(session);
+    seat?.stop();
     await this.#opening?.catch(() => undefined);
     if (seat) {
+      // What was said without a connection, or before its callers had time to come back.
       seat.stop();
       this.#remove(seat);
     }
-    if (this.#seats.size > 0) await this.#connection?.alive();
-    else await this.#close();
+    if (this.#isDeserted) await this.#close();
+    else await this.#connection?.alive();
+  }
+
+  /** Ends all streams of agents and takes them off the bus, without waiting for it. */
+  expel(sessions: readonly string[]): void {
+    for (const session of sessions) {
+      const seat = this.#seats.get(session);
+      if (seat === undefined) continue;
+      seat.stop();
+      this.#remove(seat);
+    }
+    if (this.#isDeserted) void this.#close();
   }
 
   /** Makes sure that the bus answers, and connects again if it does not. Throws WorkerError `bus_unavailable`. */
@@ -118,14 +153,8 @@ export class Seats {
   }
 
   async #join(presence: Presence, isNew: boolean): Promise<Seat> {
-    const { runner, changed, vars } = this.options;
     const connection = await this.#connected();
-    const seat = new Seat(presence, {
-      outbox: this.#outbox,
-      runner,
-      changed,
-      queryLimitS: () => limitOrDefault(vars, "AGENT_QUERY_LIMIT_S"),
-    });
+    const seat = new Seat(presence, this.#around);
     const mayAsk = isNew && (await this.#requireUnknown(connection, seat));
     const complaints = connection.complaints;
     this.#seats.set(seat.session, seat);
@@ -137,13 +166,14 @@ export class Seats {
       if (mayAsk) await requireDelivery(connection, seat);
     } catch (thrown) {
       this.#remove(seat);
-      throw thrown;
+      const isCrowded = this.#seats.size > 0 && faultOf(thrown).message === TOO_FEW_SUBSCRIPTIONS;
+      throw isCrowded ? new WorkerError({ code: "overloaded", message: TOO_FEW_SUBSCRIPTIONS }) : thrown;
     }
     return seat;
   }
 
   #attach(connection: Connection, seat: Seat): void {
-    seat.attach(connection, true);
+    seat.attach(connection, !this.options.shared);
     this.#ends.set(seat, this.#discovery.add(connection, seat));
     this.#beats.beat(seat, connection);
   }
@@ -181,7 +211,7 @@ export class Seats {
   async #open(): Promise<Connection> {
     try {
       const { vars, name } = this.options;
-      const connection = await Connection.open(connectionOptions(vars), name, (cause) =>
+      const connection = await Connection.open(connectionOptions(vars), name(), (cause) =>
         this.#lost(connection, cause),
       );
       await this.#register(connection);
@@ -191,8 +221,9 @@ export class Seats {
       this.#cause = undefined;
       return connection;
     } catch (thrown) {
-      this.#cause = faultOf(thrown).message;
-      throw thrown;
+      const error = busError(thrown);
+      this.#cause = error.message;
+      throw error;
     }
   }
 
@@ -201,12 +232,21 @@ export class Seats {
     const complaints = connection.complaints;
     try {
       this.#discovery.attach(connection);
+      if (this.options.shared) connection.subscribe(SIGNALS, (message) => this.#onSignal(message));
       for (const seat of this.#seats.values()) this.#attach(connection, seat);
       await connection.prove(complaints);
     } catch (thrown) {
       connection.drop();
+      if (this.#seats.size > 1 && faultOf(thrown).message === TOO_FEW_SUBSCRIPTIONS) this.options.crowded?.();
       throw thrown;
     }
+  }
+
+  /** A signal has no reply, so nobody misses an answer for an agent that is elsewhere. */
+  #onSignal({ subject, data }: Incoming): void {
+    const [, , verb = "", , owner, session = ""] = subject.split(".");
+    const seat = this.#seats.get(session);
+    if (seat?.presence.identity.owner === owner) seat?.signal(verb, data);
   }
 
   #lost(connection: Connection, cause: Fault): void {
@@ -228,7 +268,7 @@ export class Seats {
           (thrown) => faultOf(thrown).message,
         );
         if (cause === undefined) return;
-        if (cause !== logged) warn("bus unavailable", { connection: this.options.name, cause });
+        if (cause !== logged) warn("bus unavailable", { connection: this.options.name(), cause });
         logged = cause;
         await scheduler.wait(RETRY_MS + Math.random() * RETRY_SPREAD_MS);
       }
@@ -245,12 +285,25 @@ export class Seats {
     this.#outbox.detach();
   }
 
+  /** Nobody needs the connection. */
+  get #isDeserted(): boolean {
+    return this.#seats.size === 0 && this.#joining === 0;
+  }
+
+  /** Whoever joins meanwhile opens another connection. */
   async #close(): Promise<void> {
     this.#outbox.release();
-    await this.#connection?.close();
-    this.#drop();
+    const connection = this.#connection;
+    this.#connection = undefined;
     this.#wasLost = false;
+    this.#outbox.detach();
+    await connection?.close();
   }
+}
+
+/** What nats-core throws on a connection that was closed meanwhile says less. */
+function busError(thrown: unknown): WorkerError {
+  return thrown instanceof WorkerError ? thrown : new WorkerError(lost());
 }
 
 /** A message of its own must reach the agent. Whoever else answers to the name has come in between. */

@@ -30,12 +30,22 @@ export interface Sink {
 export interface TurnEnd {
   readonly rest: readonly Part[];
   readonly fault?: Fault;
+  /** There is no such agent any more. */
+  readonly isGone?: boolean;
+}
+
+/** A stream that is acknowledged and not ended, and the turn that answers it, if one does. */
+export interface OpenStream {
+  readonly subject: string;
+  readonly turn?: string;
 }
 
 /** Answers the prompts of a session. */
 export interface TurnRunner {
   /** Rejects only if the turn cannot be run at all. */
   turn(session: string, order: Order, sink: Sink): Promise<TurnEnd>;
+  /** Listens again to a turn that runs since before this side of the bus was restarted. */
+  rejoin(session: string, id: string, sink: Sink): Promise<TurnEnd>;
   /** Ends a turn that is running; nobody waits for its answer any more. */
   cancel(session: string, id: string): void;
 }

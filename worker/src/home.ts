@@ -1,0 +1,164 @@
+import { Seats } from "./bus/seats.ts";
+import type { TurnRunner } from "./bus/turns.ts";
+import type { HubCalls, SeatView } from "./calls.ts";
+import { type Env, registryOf } from "./env.ts";
+import { CUT_OFF, WorkerError } from "./errors.ts";
+import { agentsPerHub } from "./limits.ts";
+import { errorDetail, warn } from "./log.ts";
+import type { Memory, Place, StoredAgent } from "./memory.ts";
+import { unwrap } from "./outcome.ts";
+import { presenceOf } from "./presence.ts";
+
+/** How long an agent that a hub could not serve keeps a connection of its own, in milliseconds. */
+const APART_MS = 24 * 60 * 60 * 1000;
+
+type HubPlace = Extract<Place, { readonly generation: number }>;
+
+/**
+ * The place of a session's agent on the bus: a connection of its own, or a seat in a hub. AGENTS_PER_HUB decides, a
+ * change of it at the next deployment: the agent leaves the one before it joins the other.
+ */
+export class Home {
+  #own: Seats | undefined;
+  #seat: SeatView | undefined;
+
+  constructor(
+    private readonly memory: Memory,
+    private readonly env: Env,
+    private readonly runner: TurnRunner,
+    /** Called after a stream was opened or ended on the own connection. */
+    private readonly changed: () => void,
+  ) {}
+
+  /** The seat in a hub, if the agent has one. */
+  get hub(): HubPlace | undefined {
+    const { place } = this.memory;
+    return place?.hub === undefined ? undefined : place;
+  }
+
+  /** Reply subjects of the streams that are open on the own connection. */
+  openStreams({ session }: StoredAgent): readonly string[] {
+    return (this.#own?.get(session)?.openStreams ?? []).map(({ subject }) => subject);
+  }
+
+  /** What is not as AGENTS_PER_HUB asks for. */
+  get note(): string | undefined {
+    const { place } = this.memory;
+    return place?.hub === undefined && place ? `it has a connection of its own: ${place.cause}` : undefined;
+  }
+
+  /**
+   * Puts the agent on the bus, and ends the streams that an earlier life left open. Throws WorkerError
+   * `bus_unavailable`, `conflict`, `too_large`.
+   */
+  async enter(stored: StoredAgent, isNew: boolean, orphans: readonly string[]): Promise<void> {
+    const hub = await this.#settle(stored, isNew);
+    if (hub && (await this.#join(hub, stored, isNew, orphans))) return;
+    this.#own ??= new Seats({
+      vars: this.env,
+      name: () => stored.session,
+      shared: false,
+      runner: this.runner,
+      changed: this.changed,
+    });
+    const seat = await this.#own.join(presenceOf(stored), isNew);
+    for (const subject of orphans) seat.endOrphan(subject, this.memory.agent ? CUT_OFF : undefined);
+  }
+
+  /** Ends all streams, at once where the agent has a connection of its own. */
+  stop({ session }: StoredAgent): void {
+    this.#own?.get(session)?.stop();
+  }
+
+  /** Takes the agent off the bus. Rejects if its hub cannot be reached, and then it is still there. */
+  async leave({ session }: Pick<StoredAgent, "session">): Promise<void> {
+    const { hub } = this;
+    if (hub) unwrap(await this.#stub(hub).leave(session, hub.generation));
+    await this.#own?.leave(session);
+  }
+
+  /** The agent has lost its seat in a hub; a cause keeps it out of hubs for a while. */
+  unseated(cause: string | undefined): void {
+    this.memory.place = cause ? { cause, until: Date.now() + APART_MS } : undefined;
+  }
+
+  /** What is known of the agent on the bus. */
+  async view({ session }: StoredAgent): Promise<SeatView> {
+    const { hub } = this;
+    if (hub) this.#seat = (await this.#stub(hub).view(session)) ?? undefined;
+    else {
+      const seat = this.#own?.get(session);
+      this.#seat = {
+        instanceId: seat?.instanceId ?? "",
+        isPresent: this.#own?.up === true && seat !== undefined,
+        isBusy: seat?.busy === true,
+        ...(this.#own?.cause && { cause: this.#own.cause }),
+      };
+    }
+    return this.#seat ?? { instanceId: "", isPresent: false, isBusy: false };
+  }
+
+  /** Decides where the agent belongs; undefined for a connection of its own. */
+  async #settle({ session }: StoredAgent, isNew: boolean): Promise<HubPlace | undefined> {
+    const { place } = this.memory;
+    const room = isNew ? agentsPerHub(this.env) : roomOf(this.env);
+    if (place?.hub !== undefined) {
+      if (room !== 1) return place;
+      await this.#quit(session, place, undefined);
+      return undefined;
+    }
+    const isApart = place !== undefined && place.until > Date.now();
+    if (room === undefined || room === 1 || isApart || this.#own?.get(session)) {
+      if (isNew) await registryOf(this.env).add(session);
+      return undefined;
+    }
+    const hub = await registryOf(this.env).place(session, room);
+    const next = { hub, generation: Date.now() };
+    this.memory.place = next;
+    return next;
+  }
+
+  /** Whether the hub took the agent. If it cannot, the agent gets a connection of its own. */
+  async #join(
+    hub: HubPlace,
+    stored: StoredAgent,
+    isNew: boolean,
+    orphans: readonly string[],
+  ): Promise<boolean> {
+    const { generation } = hub;
+    const newcomer = { generation, isNew, orphans: orphans.map((subject) => ({ subject })) };
+    try {
+      this.#seat = unwrap(await this.#stub(hub).join(hub.hub, presenceOf(stored), newcomer));
+      return true;
+    } catch (thrown) {
+      const isOurs = thrown instanceof WorkerError;
+      if (isOurs && thrown.fault.code !== "overloaded") throw thrown;
+      warn("hub refused", { session: stored.session, hub: hub.hub, ...errorDetail(thrown) });
+      const cause = isOurs ? thrown.message : "the platform refused the call of the hub";
+      await this.#quit(stored.session, hub, cause);
+      return false;
+    }
+  }
+
+  /** Gives up a seat. A hub that cannot be reached finds out at the next prompt, or by itself. */
+  async #quit(session: string, hub: HubPlace, cause: string | undefined): Promise<void> {
+    await this.#stub(hub)
+      .leave(session, hub.generation)
+      .catch(() => undefined);
+    this.unseated(cause);
+    await registryOf(this.env).add(session);
+  }
+
+  #stub({ hub }: HubPlace): HubCalls {
+    return this.env.HUBS.getByName(hub) as unknown as HubCalls;
+  }
+}
+
+/** Agents on one connection; undefined if the var is out of range, and all keep their places. */
+function roomOf(env: Env): number | undefined {
+  try {
+    return agentsPerHub(env);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,371 @@
+import { DurableObject, RpcTarget } from "cloudflare:workers";
+import type { Presence } from "./bus/seat.ts";
+import { Seats } from "./bus/seats.ts";
+import type { Part, Sink, TurnEnd, TurnRunner } from "./bus/turns.ts";
+import type { HubCalls, Newcomer, SeatView, SessionCalls } from "./calls.ts";
+import { type Env, registryOf } from "./env.ts";
+import { CUT_OFF, type Fault, faultOf, WorkerError } from "./errors.ts";
+import { HubMemory, type LeaverRow } from "./hub_memory.ts";
+import { agentsPerHub, limitOrDefault } from "./limits.ts";
+import { errorDetail, info, warn } from "./log.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
+
+/*
+ * Who owns which truth:
+ *
+ * | what                                   | owner    | copies, and what finds a difference                           |
+ * |----------------------------------------|----------|---------------------------------------------------------------|
+ * | the agent, its settings, conversation  | session  | the hub's seat row has the settings; the session joins again  |
+ * | which sessions have an agent, and where| Registry | the session's place; the hub asks once a minute for its own   |
+ * | which agents are on this connection    | hub      | none: in memory                                               |
+ * | which streams are open                 | hub      | on disk a tenth of a second later; after a restart sessions   |
+ * |                                        |          | say which of them they still answer                           |
+ * | when an agent was last active          | hub      | on disk with its streams                                      |
+ *
+ * Calls go from the hub to sessions. A session calls the hub only in a request that began at the Worker, and the sink of
+ * the turn it answers: calls that go back and forth are limited in depth. What a session is to be told for other reasons
+ * is written down, and told in an alarm, where the chain of calls begins anew.
+ */
+
+/** How often the connection is checked, in milliseconds. */
+const PERIOD_MS = 5_000;
+/** The same when sessions are to be told something. */
+const SOON_MS = 500;
+/** How often the Registry gets a sign of life, and is asked who belongs here, in milliseconds. */
+const SIGN_MS = 35_000;
+/** How long changes are collected before they are written to disk, in milliseconds. */
+const NOTE_MS = 100;
+/** How long a session may take to begin a turn, in milliseconds. */
+const BEGIN_TIMEOUT_MS = 30_000;
+/** How many sessions one alarm calls: calls to other objects are limited, to 50 on the free plan. */
+const CALL_LIMIT = 40;
+
+/** What the platform says when it refuses a call between objects, rather than fails in it. */
+const REFUSAL = /subrequest|depth limit|too many|simultaneous/i;
+const NOT_BEGUN = "the session did not begin a turn in time";
+
+/** Holds one connection to the bus for many agents, and calls their sessions for turns. */
+export class Hub extends DurableObject<Env> implements HubCalls {
+  readonly #memory = new HubMemory(this.ctx.storage);
+  readonly #activeAt = new Map<string, number>();
+  readonly #changed = new Set<string>();
+  /** Streams that an earlier life left open, and that no turn answers any more. */
+  readonly #orphans = new Map<string, readonly string[]>();
+  #noting: number | null = null;
+  #signedAt = 0;
+  #isArmed = false;
+  readonly #seats: Seats;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#seats = new Seats({
+      vars: env,
+      name: () => this.#memory.name,
+      shared: true,
+      runner: this.#runner,
+      changed: (session) => this.#onChange(session),
+      crowded: () => this.#thinOut(),
+    });
+    if (this.#memory.isEmpty) return;
+    this.#restore();
+    ctx.waitUntil(Promise.all([this.#check(), this.#arm()]));
+  }
+
+  join(hub: string, presence: Presence, newcomer: Newcomer): Promise<Outcome<SeatView>> {
+    return outcomeOf(() => this.#join(hub, presence, newcomer));
+  }
+
+  leave(session: string, generation: number): Promise<Outcome<void>> {
+    return outcomeOf(async () => {
+      const row = this.#memory.seats.get(session);
+      if (row && row.generation > generation) return;
+      this.#memory.unseat(session, undefined);
+      this.#endOrphans(session, undefined);
+      await this.#seats.leave(session);
+      await this.#forgetAll();
+    });
+  }
+
+  async view(session: string): Promise<SeatView | null> {
+    return this.#memory.seats.has(session) ? this.#view(session) : null;
+  }
+
+  async wake(): Promise<void> {
+    // Whoever was silent has perhaps lost its alarm.
+    this.#isArmed = false;
+    if (!this.#memory.isEmpty) await this.#arm();
+    await this.#check();
+  }
+
+  /** Does what has to be done now and then. Re-arms itself first; if that fails, the platform tries again. */
+  override async alarm(): Promise<void> {
+    this.#isArmed = false;
+    if (this.#memory.isEmpty) return this.#forgetAll();
+    await this.#arm();
+    try {
+      await this.#check();
+      this.#expire();
+      this.#resize();
+      await this.#tellLeavers();
+      await this.#sign();
+    } catch (thrown) {
+      warn("alarm failed", { hub: this.#memory.name, ...errorDetail(thrown) });
+    }
+    if (this.#memory.leavers.size > 0) await this.ctx.storage.setAlarm(Date.now() + SOON_MS);
+  }
+
+  async #join(hub: string, presence: Presence, newcomer: Newcomer): Promise<SeatView> {
+    const { session } = presence.identity;
+    const { generation, isNew, orphans } = newcomer;
+    this.#memory.name = hub;
+    const known = this.#memory.seats.get(session);
+    const left = this.#memory.leavers.get(session);
+    if ((known?.generation ?? 0) > generation || left?.generation === generation) {
+      throw new WorkerError({ code: "overloaded", message: left?.cause ?? "the agent has moved since" });
+    }
+    if (this.#seats.get(session) === undefined) this.#activeAt.set(session, Date.now());
+    try {
+      // Who was on the bus before keeps its seat while the bus is away.
+      if (!isNew) this.#memory.seat(session, { presence, generation });
+      await this.#seats.join(presence, isNew);
+      if (isNew) this.#memory.seat(session, { presence, generation });
+    } catch (thrown) {
+      if (faultOf(thrown).code === "overloaded") this.#memory.unseat(session, undefined);
+      else if (!isNew && this.#seats.get(session) === undefined) this.#seats.restore(presence);
+      throw thrown;
+    } finally {
+      await this.#arm();
+    }
+    const seat = this.#seats.get(session);
+    for (const { subject } of orphans) seat?.endOrphan(subject, CUT_OFF);
+    return this.#view(session);
+  }
+
+  #view(session: string): SeatView {
+    const seat = this.#seats.get(session);
+    return {
+      instanceId: seat?.instanceId ?? "",
+      isPresent: this.#seats.up && seat !== undefined,
+      isBusy: seat?.busy === true,
+      ...(this.#seats.cause && { cause: this.#seats.cause }),
+    };
+  }
+
+  /** Goes on where an earlier life of this object stopped. */
+  #restore(): void {
+    for (const [session, { presence }] of this.#memory.seats) {
+      const seat = this.#seats.restore(presence);
+      const { at, streams } = this.#memory.activity.get(session) ?? { at: Date.now(), streams: [] };
+      this.#activeAt.set(session, at);
+      for (const { subject, turn } of streams) if (turn !== undefined) seat.resume(subject, turn);
+      const orphans = streams.filter(({ turn }) => turn === undefined);
+      this.#orphans.set(
+        session,
+        orphans.map(({ subject }) => subject),
+      );
+    }
+  }
+
+  #endOrphans(session: string, fault: Fault | undefined): void {
+    for (const subject of this.#orphans.get(session) ?? [])
+      this.#seats.get(session)?.endOrphan(subject, fault);
+    this.#orphans.delete(session);
+  }
+
+  /** Without an agent nothing is kept, and nothing costs anything. */
+  async #forgetAll(): Promise<void> {
+    if (!this.#memory.isEmpty) return;
+    this.#isArmed = false;
+    await this.#memory.erase();
+  }
+
+  async #check(): Promise<void> {
+    if (this.#memory.seats.size === 0) return;
+    try {
+      await this.#seats.check();
+      for (const session of this.#orphans.keys()) this.#endOrphans(session, CUT_OFF);
+    } catch (thrown) {
+      warn("bus unavailable", { hub: this.#memory.name, cause: faultOf(thrown).message });
+    }
+  }
+
+  readonly #runner: TurnRunner = {
+    turn: (session, order, sink) => this.#call(session, sink, (stub, target) => stub.turn(order, target)),
+    rejoin: (session, id, sink) => this.#call(session, sink, (stub, target) => stub.rejoin(id, target)),
+    cancel: (session, id) => {
+      this.#stub(session)
+        .cancel(id)
+        .catch(() => undefined);
+    },
+  };
+
+  /** Calls a session for a turn. No caller waits for ever: a call that the platform does not let begin is given up. */
+  async #call(
+    session: string,
+    sink: Sink,
+    call: (stub: SessionCalls, target: Sink) => Promise<TurnEnd | null>,
+  ): Promise<TurnEnd> {
+    const { promise: never, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new Error(NOT_BEGUN)), BEGIN_TIMEOUT_MS);
+    const target = new SinkTarget(sink, () => clearTimeout(timer));
+    try {
+      const end = await Promise.race([call(this.#stub(session), target), never]);
+      if (end?.isGone) this.#unseat([session], undefined);
+      return end ?? { rest: [], fault: CUT_OFF };
+    } catch (thrown) {
+      const refusal = refusalOf(thrown);
+      warn("turn lost", { session, hub: this.#memory.name, ...(refusal && { refusal }) });
+      if (refusal) this.#unseat([session], { cause: refusal });
+      throw new WorkerError(CUT_OFF);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #stub(session: string): SessionCalls {
+    return this.env.SESSIONS.getByName(session) as unknown as SessionCalls;
+  }
+
+  /** Takes agents off the bus; their sessions are told in the next alarm, unless nothing is to be told. */
+  #unseat(sessions: readonly string[], leaver: Omit<LeaverRow, "generation"> | undefined): void {
+    // What still runs is lost to its caller with the seat.
+    setTimeout(() => this.#seats.expel(sessions), 0);
+    for (const session of sessions) {
+      const row = this.#memory.seats.get(session);
+      if (row === undefined) continue;
+      this.#memory.unseat(session, leaver && { ...leaver, generation: row.generation });
+      this.#activeAt.delete(session);
+    }
+    if (leaver) void this.ctx.storage.setAlarm(Date.now() + SOON_MS, { allowUnconfirmed: true });
+  }
+
+  /** The bus accepts too few subscriptions for all: half of the agents get connections of their own. */
+  #thinOut(): void {
+    const sessions = [...this.#memory.seats.keys()];
+    const half = sessions.slice(0, Math.ceil(sessions.length / 2));
+    this.#seats.expel(half);
+    this.#unseat(half, {
+      cause: "the bus allows one connection too few subscriptions for all agents of the hub",
+    });
+  }
+
+  /** Stops agents that nobody has prompted for long. */
+  #expire(): void {
+    const limitS = limitOrDefault(this.env, "AGENT_IDLE_LIMIT_S");
+    if (limitS === 0) return;
+    const latest = Date.now() - limitS * 1000;
+    const idle = [...this.#memory.seats.keys()].filter(
+      (session) => !this.#seats.get(session)?.busy && (this.#activeAt.get(session) ?? latest) < latest,
+    );
+    if (idle.length > 0) this.#unseat(idle, { stopped: "no prompt came within AGENT_IDLE_LIMIT_S" });
+  }
+
+  /** After a deployment with another AGENTS_PER_HUB, the agents beyond it look for another place. */
+  #resize(): void {
+    const sessions = [...this.#memory.seats.keys()];
+    const room = roomOf(this.env) ?? sessions.length;
+    const free = sessions.slice(room).filter((session) => !this.#seats.get(session)?.busy);
+    if (free.length > 0) this.#unseat(free.slice(0, CALL_LIMIT), {});
+  }
+
+  async #tellLeavers(): Promise<void> {
+    const leavers = [...this.#memory.leavers].slice(0, CALL_LIMIT);
+    await Promise.all(leavers.map(([session, row]) => this.#tellLeaver(session, row)));
+  }
+
+  async #tellLeaver(session: string, { generation, cause, stopped }: LeaverRow): Promise<void> {
+    try {
+      if (stopped) await this.#stub(session).expire(generation, stopped);
+      else await this.#stub(session).unseat(generation, cause);
+      if (this.#memory.leavers.get(session)?.generation === generation)
+        this.#memory.unseat(session, undefined);
+      info("left the hub", { session, hub: this.#memory.name, cause: cause ?? stopped ?? "it moves" });
+    } catch (thrown) {
+      warn("session not reached", { session, hub: this.#memory.name, ...errorDetail(thrown) });
+      // As a session with a connection of its own it is woken by the cron trigger, and asks for its seat.
+      await registryOf(this.env)
+        .add(session)
+        .catch(() => undefined);
+    }
+  }
+
+  /** Tells the Registry that this hub needs no waking, and looks for agents whose row was lost. */
+  async #sign(): Promise<void> {
+    if (Date.now() - this.#signedAt < SIGN_MS) return;
+    this.#signedAt = Date.now();
+    const { name, seats, leavers } = this.#memory;
+    await registryOf(this.env).seen(name);
+    const missing = (await registryOf(this.env).placed(name)).filter(
+      (session) => !seats.has(session) && !leavers.has(session),
+    );
+    for (const session of missing.slice(0, CALL_LIMIT)) {
+      const view = await this.#stub(session).look();
+      if (view === null || view.state === "stopped") await registryOf(this.env).remove(session);
+    }
+  }
+
+  #onChange(session: string): void {
+    this.#activeAt.set(session, Date.now());
+    this.#changed.add(session);
+    this.#noting ??= setTimeout(() => this.#note(), NOTE_MS);
+  }
+
+  /** Saves what is needed after a restart. */
+  #note(): void {
+    this.#noting = null;
+    for (const session of this.#changed) {
+      const streams = this.#seats.get(session)?.openStreams ?? [];
+      this.#memory.note(session, { at: this.#activeAt.get(session) ?? Date.now(), streams });
+    }
+    this.#changed.clear();
+  }
+
+  /** Sees to it that an alarm is set. From memory: to wait for the disk would hold back all agents. */
+  async #arm(): Promise<void> {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    try {
+      await this.ctx.storage.setAlarm(Date.now() + PERIOD_MS, { allowUnconfirmed: true });
+    } catch (thrown) {
+      this.#isArmed = false;
+      throw thrown;
+    }
+  }
+}
+
+/** What a session calls while it answers. */
+class SinkTarget extends RpcTarget implements Sink {
+  constructor(
+    private readonly sink: Sink,
+    private readonly began: () => void,
+  ) {
+    super();
+  }
+
+  parts(parts: readonly Part[]): Promise<void> {
+    this.began();
+    return this.sink.parts(parts);
+  }
+
+  ask(question: string): Promise<Outcome<string>> {
+    this.began();
+    return this.sink.ask(question);
+  }
+}
+
+/** Why the platform does not let the hub call a session; undefined if the session failed. */
+function refusalOf(thrown: unknown): string | undefined {
+  const message = thrown instanceof Error ? thrown.message : "";
+  if (message === NOT_BEGUN) return message;
+  return REFUSAL.test(message) ? "the platform refused the hub's call of the session" : undefined;
+}
+
+/** How many agents the hub may serve; undefined if the var is out of range, and all stay. */
+function roomOf(env: Env): number | undefined {
+  try {
+    const number = agentsPerHub(env);
+    return number === 1 ? 0 : number;
+  } catch {
+    return undefined;
+  }
+}
