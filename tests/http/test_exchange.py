@@ -14,6 +14,7 @@ from tests.support import manners
 from tests.support.certificates import Authority
 from tests.support.http_proxy import Proxy
 from tests.support.manners import HEALTHY, STALLED, UNHEALTHY, Manner, Server
+from tests.support.process import free_port
 
 SOON_MS = 300
 LONG_MS = 30_000
@@ -29,11 +30,6 @@ def exchange(request: Request, environ: Mapping[str, str] | None = None) -> Resp
 
 def get(url: str, timeout_ms: int = LONG_MS, **environ: str) -> Response:
     return exchange(Request(method="GET", url=url, timeout_ms=timeout_ms), environ)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
 
 
 def post(url: str, body: bytes = b"{}", timeout_ms: int = LONG_MS, **headers: str) -> Response:
