@@ -169,8 +169,6 @@ class TestStart:
     def test_it_sends_what_the_plan_holds(self) -> None:
         more = ("session: s/1", "owner: ann", "labels: {a: b}", "description: d", "env: {OPEN_AGENT_PROVIDER: y}")
         planned = make_plan(*more)
-            "session: s/1", "owner: ann", "labels: {a: b}", "description: d", "env: {OPEN_AGENT_PROVIDER: y}"
-        )
         talk = Talk(started(planned.bus), environ=WITH_TOKEN)
         talk.client.start(planned)
         (request,) = talk.requests
