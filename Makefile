@@ -1,4 +1,4 @@
-# Every target sets up what it needs; nothing has to be prepared by hand.
+# Every target sets up what it needs; nothing must be prepared by hand.
 # `make help` lists the targets.
 
 SHELL := /bin/bash
@@ -9,7 +9,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A stamp is younger than everything that was installed from it.
+# A stamp file, newer than everything that was installed.
 READY := $(VENV)/.ready
 
 .PHONY: help

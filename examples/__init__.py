@@ -1,1 +1,1 @@
-"""Scenes that show the program at work, and the documents that they use."""
+"""Demos of the program, and the documents that they use."""

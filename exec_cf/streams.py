@@ -87,7 +87,7 @@ def write_stdout(data: bytes) -> None:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         begun = _begin(data, mask)
-        _write_all(STDOUT, data[begun:])
+        _finish(data[begun:])
     except OSError:
         try:
             if size_before is not None:
@@ -104,9 +104,20 @@ def _begin(data: bytes, mask: set[int]) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _wait([], [STDOUT])
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        _make_room(STDOUT, len(data))
         begun = _write_some(STDOUT, data)
     return begun
+
+
+def _finish(rest: bytes) -> None:
+    """Write *rest*. What is begun should not have to wait for a reader that does not come, so a pipe grows for it."""
+    while rest:
+        if not select.select([], [STDOUT], [], _READER_PATIENCE_S)[1]:
+            _make_room(STDOUT, len(rest))
+            _wait([], [STDOUT])
+        rest = rest[_write_some(STDOUT, rest) :]
+
+
+_READER_PATIENCE_S = 0.5
 
 
 class Stderr:
@@ -138,7 +149,7 @@ def _file_size(descriptor: int) -> int | None:
 
 
 def _make_room(descriptor: int, size: int) -> None:
-    """Let a pipe hold *size* bytes more, where the system can: what is begun should not have to wait for a reader."""
+    """Let a pipe hold *size* bytes more, where the system can."""
     try:
         capacity = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, capacity + size)
@@ -155,15 +166,6 @@ def _write_some(descriptor: int, data: bytes) -> int:
         return os.write(descriptor, data[: select.PIPE_BUF])
     except BlockingIOError:
         return 0
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        try:
-            rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:
-            _wait([], [descriptor])
 
 
 def _wait(readers: list[int], writers: list[int]) -> None:

@@ -65,7 +65,7 @@ def _check_new_host(url: str) -> None:
     host = host_of(url)
     if host.startswith(".") or ".." in host:
         raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write one dot between two labels")
-    if _NUMERIC.fullmatch(host) and not _IPV4.fullmatch(host):
+    if _NUMERIC.fullmatch(host) and not _IPV4.fullmatch(host.removesuffix(".")):
         raise InvalidValue(f"{quoted_url(host)} is not an IPv4 address", "write it like 192.0.2.1")
 
 

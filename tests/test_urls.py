@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exec_cf import urls
 from exec_cf.errors import InvalidValue
 
-NUMBERS = ["127.1", "2130706433", "010.0.0.1", "0x7f.0.0.1", "0X7F000001", "256.1.1.1", "1.2.3.4.", "1.2.3.4.5", "a.1"]
+NUMBERS = ["127.1", "2130706433", "010.0.0.1", "0x7f.0.0.1", "0X7F000001", "256.1.1.1", "1.2.3.4.5", "a.1"]
 """Hosts that some programs read as an address, and others as a name."""
 
 
@@ -25,6 +25,7 @@ NUMBERS = ["127.1", "2130706433", "010.0.0.1", "0x7f.0.0.1", "0X7F000001", "256.
         ("HTTP://H:8080/Base", "http://H:8080/Base"),
         ("HtTpS://h", "https://h"),
         ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+        ("http://127.0.0.1.", "http://127.0.0.1."),
         ("http://[::1]:65535/x", "http://[::1]:65535/x"),
         ("https://bücher.example", "https://bücher.example"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),

@@ -41,4 +41,4 @@ AGAINST ?= $(ORDINARY)
 .PHONY: bench
 bench: $(BINARY) ## measure the one-file program; AGAINST=FILE names an older one to measure it against
 	$(if $(filter $(ORDINARY),$(AGAINST)),$(MAKE) binary SNAPSHOT=0)
-	$(BIN)/python build/binary/bench.py $(BINARY) $(AGAINST)
+	PYTHONPATH=. $(BIN)/python build/binary/bench.py $(BINARY) $(AGAINST)

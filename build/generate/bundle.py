@@ -1,9 +1,9 @@
-"""Write the Worker's bundle, and what its `wrangler.toml` says, into the module that the program carries it in.
+"""Write the module that contains the Worker's bundle and its configuration from `wrangler.toml`.
 
 usage: bundle.py WORKER VERSION MODULE
 
-WORKER is the Worker's folder, built; VERSION is the one that the bundle tells, as the Worker writes it. The same bundle
-gives the same module.
+WORKER is the Worker's folder, after a build; VERSION is the version that the bundle reports, in its own notation. The
+output is reproducible.
 """
 
 import sys
@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-# What a deployment by this program understands; the rest could not be kept silently.
+# The settings that `--deploy` supports; any other would be lost silently.
 KNOWN = {
     "name",
     "main",
@@ -28,12 +28,12 @@ KNOWN = {
 
 
 def settings(config: dict[str, Any]) -> dict[str, Any]:
-    """Return what a deployment needs of *config*. Raises `SystemExit` for what it could not do."""
+    """Return the settings of *config* that a deployment needs. Raises `SystemExit` for unsupported ones."""
     if unknown := config.keys() - KNOWN:
-        raise SystemExit(f"wrangler.toml: {', '.join(sorted(unknown))}: --deploy does not know this; teach it first")
+        raise SystemExit(f"wrangler.toml: {', '.join(sorted(unknown))}: --deploy does not support this")
     migrations = config["migrations"]
     if unknown := {key for migration in migrations for key in migration} - {"tag", "new_sqlite_classes"}:
-        raise SystemExit(f"wrangler.toml: migrations: {', '.join(sorted(unknown))}: --deploy does not know this")
+        raise SystemExit(f"wrangler.toml: migrations: {', '.join(sorted(unknown))}: --deploy does not support this")
     return {
         "name": config["name"],
         "compatibility_date": config["compatibility_date"],
@@ -48,7 +48,7 @@ def settings(config: dict[str, Any]) -> dict[str, Any]:
 def module(code: bytes, version: str, config: dict[str, Any]) -> str:
     """Return the text of the module."""
     return (
-        f'"""The Worker that the program carries; written by build/generate/bundle.py."""\n\n'
+        f'"""The Worker bundle; written by build/generate/bundle.py."""\n\n'
         f"VERSION = {version!r}\n"
         f"SHA256 = {sha256(code).hexdigest()!r}\n"
         f"SETTINGS = {settings(config)!r}\n"
@@ -57,7 +57,7 @@ def module(code: bytes, version: str, config: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the module, unless it is there already."""
+    """Write the module if it changed."""
     if len(arguments) != 3:
         print(__doc__, file=sys.stderr)
         return 64

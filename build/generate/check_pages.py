@@ -1,4 +1,4 @@
-"""Check the pages that name tests: each promise names one, each test exists, and figures are the program's own.
+"""Check the pages that name tests: each promise names one, each test exists, and figures match the program.
 
 usage: check_pages.py
 """
@@ -39,12 +39,12 @@ def contract_faults(text: str, root: Path) -> Iterator[str]:
 def conformance_faults(text: str, root: Path) -> Iterator[str]:
     """Yield what is wrong with tests/conformance/README.md, whose paths are relative to its directory *root*.
 
-    Each row of its tables is a promise, and each module there has its place in one.
+    Each row of its tables is a promise, and each test module appears in one.
     """
     yield from promise_faults(text, root)
     named = {file for file, _ in _NAMED.findall(text)}
     for module in sorted(path.name for path in root.glob("test_*.py")):
-        # The README of the Worker is checked there against the sources: no promise to callers.
+        # It checks the Worker's README against the sources, which is no promise to callers.
         if module not in named and module != "test_readme.py":
             yield f"does not name any test of {module}"
 
@@ -70,7 +70,7 @@ def _reference_faults(place: str, text: str, root: Path) -> Iterator[str]:
 
 
 def _contract_facts() -> list[str]:
-    """Return what the contract has to say because the program does."""
+    """Return the facts of the program that the contract must state."""
     return [
         f"More than {LIMITS.size // 1024} KiB of input, {LIMITS.depth} levels, {LIMITS.nodes} values, "
         f"{LIMITS.aliases} aliases or {LIMITS.tokens} tokens",

@@ -1,8 +1,8 @@
-"""Generate the parts of the documentation that state facts of the code, or check that they are up to date.
+"""Generate the parts of the documentation that are derived from the code, or check that they are up to date.
 
 usage: docs.py [--check]
 
-`docs/errors.md` is generated whole. In `README.md` the text between `<!-- begin NAME -->` and `<!-- end NAME -->` is.
+All of `docs/errors.md` is generated, and in `README.md` the text between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 """
 
 import sys
@@ -19,7 +19,7 @@ ERRORS_INTRO = """\
 # Diagnostics
 
 Every diagnostic has a stable code. Plain text leaves it out; `--format json` prints each diagnostic as one JSON object
-per line, with `code`, `message`, `path` (the field), `line` and `column` (from 1; null when there is no place) and
+per line, with `code`, `message`, `path` (the field), `line` and `column` (from 1; null if there is no position) and
 `hint` (what to do). A release may add codes, but a code never changes its meaning or its exit code.
 """
 
@@ -68,7 +68,7 @@ PARTS: dict[str, Callable[[], str]] = {"exits": exits, "variables": variables, "
 
 
 def filled(text: str) -> str:
-    """Return *text* with every marked part generated anew."""
+    """Return *text* with every marked part regenerated."""
     for name, make in PARTS.items():
         begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
         before, found, rest = text.partition(begin)
@@ -78,7 +78,7 @@ def filled(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write what is generated, or with `--check` say what is stale."""
+    """Write the generated files, or with `--check` name the stale ones."""
     readme = ROOT / "README.md"
     wanted = {ROOT / "docs" / "errors.md": errors(), readme: filled(readme.read_text())}
     stale = [file for file, text in wanted.items() if not file.exists() or file.read_text() != text]

@@ -33,7 +33,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write every schema, or with `--check` say which are stale."""
+    """Write every schema, or with `--check` name the stale ones."""
     stale = []
     for name in PUBLISHED:
         text = json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def source_date() -> int:
-    """Return the time that everything is dated, in seconds since 1970: that of the commit, as `make` exports it."""
+    """Return the timestamp for all files, in seconds since 1970: that of the commit, as `make` exports it."""
     return int(os.environ.get("SOURCE_DATE_EPOCH") or 315532800)
 
 
 def write(output: Path, members: Mapping[str, Path], executable: str = "") -> None:
-    """Write a `.tar.gz` of one folder that is named after *output*, from *members*: name in the folder to file."""
+    """Write a `.tar.gz` of one folder named after *output*, with *members*: name in the folder to file."""
     folder = output.name.removesuffix(".tgz").removesuffix(".tar.gz")
     with (
         output.open("wb") as file,

@@ -19,7 +19,7 @@ RELEASED = (
 
 
 def main(arguments: list[str]) -> int:
-    """Write the file; two releases in one folder are a mistake."""
+    """Write the file. Fails if the folder has files of two releases."""
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 64

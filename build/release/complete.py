@@ -1,4 +1,4 @@
-"""Check that a folder holds one release for every platform: nothing missing, nothing besides, one Worker in all of it.
+"""Check that a folder contains a complete release: every file, no other, and the same Worker in every package.
 
 usage: complete.py VERSION FOLDER
 """
@@ -26,7 +26,7 @@ def expected(version: str) -> set[str]:
 
 
 def other_workers(folder: Path, version: str) -> Iterator[str]:
-    """Yield the packages that do not carry the Worker of the Worker's own archive, by its digest."""
+    """Yield the packages whose Worker differs from the one in the Worker's own archive."""
     package = f"{PROGRAM.replace('-', '_')}-{version}"
     with tarfile.open(folder / f"{WORKER}-{version}.tgz") as archive:
         digest = hashlib.sha256(_member(archive, "index.js")).hexdigest().encode()
@@ -44,7 +44,7 @@ def other_workers(folder: Path, version: str) -> Iterator[str]:
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    """Return the first file of that name, whatever its folder; empty without one."""
+    """Return the first file of that name in any folder; empty if there is none."""
     for member in archive:
         opened = archive.extractfile(member) if Path(member.name).name == name else None
         if opened:
@@ -58,7 +58,7 @@ def _in_wheel(wheel: Path, name: str, digest: bytes) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Name what is wrong, a line each."""
+    """Print each fault on a line, and return the exit code."""
     if len(arguments) != 2:
         print(__doc__, file=sys.stderr)
         return 64

@@ -1,4 +1,4 @@
-"""What an executable file says of itself, so that none is shipped under another platform's name."""
+"""Checks the headers of an executable, so that none is shipped for the wrong platform."""
 
 import struct
 from pathlib import Path
@@ -14,11 +14,11 @@ _SYSTEM_LIBRARIES = ("/usr/lib/libSystem.B.dylib",)
 
 
 class MisfitError(Exception):
-    """The file is not what the platform needs; the message says why."""
+    """The file does not fit the platform; the message says why."""
 
 
 def check(file: Path, platform: Platform) -> None:
-    """Check that *file* runs on *platform*, wherever it is run. Raises `MisfitError`."""
+    """Check that *file* is built for *platform*, without running it. Raises `MisfitError`."""
     data = file.read_bytes()
     machine = _macho(data, platform) if platform.system == "Darwin" else _static_elf(data)
     if machine != platform.machine:
@@ -26,7 +26,7 @@ def check(file: Path, platform: Platform) -> None:
 
 
 def _macho(data: bytes, platform: Platform) -> str:
-    """Return the machine of an executable for the macOS that the platform's wheel promises, and its library alone."""
+    """Return the machine of an executable, after checking its minimum macOS version and its only library."""
     try:
         program = macho.read(data)
     except macho.UnreadableError as error:
@@ -38,14 +38,14 @@ def _macho(data: bytes, platform: Platform) -> str:
         raise MisfitError(f"asks for {', '.join(program.libraries) or 'no library'}")
     if not program.position_independent or program.writable_code:
         raise MisfitError("is not hardened: it has a fixed place, or code that can be changed")
-    # Other machines run a program without one, and their linkers sign none.
+    # Other machines do not require a signature, and their linkers do not create one.
     if program.machine == "arm64" and not program.signed:
         raise MisfitError("is not signed, so that no arm64 would run it")
     return program.machine
 
 
 def _static_elf(data: bytes) -> str:
-    """Return the machine of an executable without a dynamic loader."""
+    """Return the machine of a static executable."""
     if data[:6] != b"\x7fELF\x02\x01" or len(data) < 64:
         raise MisfitError("is no 64-bit little-endian ELF file")
     (machine,) = struct.unpack_from("<H", data, 18)

@@ -1,4 +1,4 @@
-"""What a Mach-O executable says of itself: its headers, and whether its signature is that of its pages."""
+"""Reads a Mach-O executable: its headers, and whether its signature matches its pages."""
 
 import hashlib
 import struct
@@ -13,7 +13,7 @@ _SEGMENT = 0x19
 _BUILD_VERSION = 0x32
 _MACOS = 1
 _SIGNATURE = 0x1D
-# A library is needed, weakly, again for others, lazily, or upwards.
+# The load commands for libraries: normal, weak, re-exported, lazy and upward.
 _LIBRARIES = {0x0C, 0x80000018, 0x8000001F, 0x20, 0x80000023}
 _WRITE, _EXECUTABLE = 2, 4
 
@@ -23,7 +23,7 @@ _SHA256 = 2
 
 
 class UnreadableError(Exception):
-    """The bytes are no 64-bit Mach-O executable, or its parts contradict each other; the message says where."""
+    """The bytes are not a consistent 64-bit Mach-O executable; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _read(data: bytes) -> Executable:
 
 
 def _commands(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield each load command's kind and place."""
+    """Yield each load command's kind and offset."""
     (count,) = struct.unpack_from("<I", data, 16)
     at = 32
     for _ in range(count):
@@ -96,7 +96,7 @@ def _writable_code(data: bytes, at: int) -> bool:
 
 
 def _check_signature(data: bytes, start: int) -> None:
-    """Check that each page of the file has the hash that its signature says. Raises `UnreadableError`."""
+    """Check the hash of each page against the signature. Raises `UnreadableError`."""
     magic, _, count = struct.unpack_from(">3I", data, start)
     blobs = [struct.unpack_from(">II", data, start + 12 + 8 * row)[1] for row in range(count)]
     directories = [start + blob for blob in blobs if struct.unpack_from(">I", data, start + blob)[0] == _CODE_DIRECTORY]

@@ -1,4 +1,4 @@
-"""Package one platform's binary: an archive, a wheel that holds only the binary, and its SBOM, into a folder.
+"""Package one platform's binary into a folder: an archive, a wheel with only the binary, and its SBOM.
 
 usage: package_binary.py BINARY SBOM PLATFORM VERSION FOLDER
 """
@@ -20,17 +20,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class BinaryWheelBuilder(WheelBuilder):
-    """A wheel for one platform, whatever Python runs there."""
+    """A wheel for one platform and any version of Python."""
 
     tag: str
 
     def get_default_build_data(self) -> dict[str, Any]:
-        """Return the defaults with the platform's tag in place of an interpreter's."""
+        """Return the defaults with a tag for the platform instead of an interpreter."""
         return {**super().get_default_build_data(), "pure_python": False, "tag": self.tag}
 
 
 def wheel(binary: Path, sbom: Path, platform: Platform, version: str, folder: Path) -> Path:
-    """Build the wheel from the project's own metadata, less what a binary has no use for: dependencies, a Python."""
+    """Build the wheel from the project's metadata, without its dependencies and required Python version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for field in ("dependencies", "scripts", "requires-python", "dynamic"):
         project.pop(field, None)

@@ -17,7 +17,7 @@ from project_page import project_page
 ROOT = Path(__file__).resolve().parents[2]
 
 
-# Built from the Worker's sources, since who installs the source distribution has no Node.
+# Included, since users who install the source distribution may not have Node to build it.
 BUNDLE = "exec_cf/_bundle.py"
 
 

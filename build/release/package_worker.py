@@ -21,7 +21,7 @@ NAME = "orch-cf-agent-worker"
 
 
 def members(worker: Path) -> dict[str, Path]:
-    """Return what the archive holds. Raises `SystemExit` when it could not be deployed without a build."""
+    """Return the archive's contents. Raises `SystemExit` if deploying them would need a build."""
     config = tomllib.loads((worker / "wrangler.toml").read_text())
     bundle = config.get("main", "")
     if not (worker / bundle).is_file():
@@ -33,7 +33,7 @@ def members(worker: Path) -> dict[str, Path]:
 
 
 def sbom(worker: Path, version: str) -> dict[str, Any]:
-    """Return the CycloneDX document of what is locked for the bundle, dated and numbered by nothing but the release."""
+    """Return the CycloneDX document of the bundle's locked packages; reproducible for a release."""
     command = "npm sbom --package-lock-only --omit dev --omit optional --sbom-format cyclonedx --sbom-type application"
     made = subprocess.run(command.split(), cwd=worker, check=True, text=True, stdout=subprocess.PIPE).stdout
     own: dict[str, str] = json.loads(made)["metadata"]["component"]

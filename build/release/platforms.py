@@ -1,4 +1,4 @@
-"""The platforms that get a binary, one row each: every name that a release uses for them comes from this table.
+"""The platforms with a binary, one row each: the only place for the names that a release uses for them.
 
 usage: platforms.py             print the name of this machine's platform
        platforms.py --oci       print what the image format calls it
@@ -56,7 +56,7 @@ PLATFORMS = {
 
 
 def this_platform() -> Platform:
-    """Return the platform that this process runs on. Raises `SystemExit` where no binary is made for it."""
+    """Return the platform that this process runs on. Raises `SystemExit` if it has no binary."""
     for row in PLATFORMS.values():
         if (row.system, row.machine) == (platform.system(), platform.machine()):
             return row

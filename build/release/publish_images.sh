@@ -1,7 +1,7 @@
 #!/bin/sh
-# Pushes the images of a folder under one name, for a container engine to choose its platform's.
+# Pushes the images of a folder as one multi-platform image.
 # usage: publish_images.sh IMAGE VERSION FOLDER      IMAGE with its registry and path, without a tag
-# REGISTRY_USER and REGISTRY_TOKEN log in. Prints `digest=sha256:...`, the digest of what both tags name now.
+# REGISTRY_USER and REGISTRY_TOKEN log in. Prints `digest=sha256:...`, the digest that both tags now refer to.
 set -eu
 
 image=$1 version=$2 folder=$3

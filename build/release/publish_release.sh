@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the release of a tag with every file of a folder, in one step: nobody sees half of it. A draft that an earlier
-# run left is made anew; what is public already is never touched.
+# Publishes the release of a tag with every file of a folder, atomically. A draft of an earlier run is replaced; a public
+# release is never changed.
 # usage: publish_release.sh VERSION FOLDER      needs gh, and GH_TOKEN and GH_REPO for it
 set -eu
 
@@ -13,7 +13,7 @@ python3 "$(dirname "$0")/release_notes.py" "$version" >"$notes"
 case $(gh release view "$tag" --json isDraft --jq .isDraft 2>/dev/null || true) in
   true) gh release delete "$tag" --yes ;;
   false)
-    echo "$tag is public already, and stays as it is"
+    echo "$tag is public already; not changed"
     exit 0
     ;;
 esac

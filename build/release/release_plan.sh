@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints the version that a run of the release workflow builds. Fails for a TAG that is not the release of this tree, is
-# not on main, or has no notes. Without a TAG, as in a dry run, any tree will do. Whether anything is published is not
-# decided here: this script belongs to the tree that is judged.
+# not on main, or has no notes. Without a TAG, as in a dry run, any tree will do. It does not decide
+# whether anything is published, since it belongs to the tree that is being released.
 # usage: release_plan.sh [TAG] >> "$GITHUB_OUTPUT"
 set -eu
 

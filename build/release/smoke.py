@@ -25,14 +25,14 @@ cf-worker:
 
 
 class SmokeError(Exception):
-    """The program does not do what a user relies on; the message says what."""
+    """The program does not work; the message says how."""
 
 
 class _Worker(BaseHTTPRequestHandler):
-    """A healthy Worker, and no more: that an agent starts is another suite's to show."""
+    """A healthy Worker without agents; other suites test starts."""
 
     def do_GET(self) -> None:
-        """Answer the probe of `/health`; nothing else is asked."""
+        """Answer the probe of `/health`, the only request."""
         found = self.path == "/health"
         body = json.dumps({"ok": found, "agent": "open-agent"}).encode()
         self.send_response(200 if found else 404)
@@ -47,7 +47,7 @@ class _Worker(BaseHTTPRequestHandler):
 
 @contextmanager
 def healthy_worker() -> Iterator[str]:
-    """Serve on loopback while the context lasts, and yield the base URL."""
+    """Serve on loopback within the context, and yield the base URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Worker) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -59,7 +59,7 @@ def healthy_worker() -> Iterator[str]:
 
 
 def call(command: list[str], *arguments: str, stdin: str = "") -> str:
-    """Return what *command* prints. Raises `SmokeError` unless it ends well with nothing on stderr."""
+    """Return the stdout of *command*. Raises `SmokeError` if it fails or writes to stderr."""
     settings = {"CF_WORKER_BOOTSTRAP": "0", "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
         [*command, *arguments], input=stdin, env=settings, text=True, capture_output=True, check=False
@@ -70,7 +70,7 @@ def call(command: list[str], *arguments: str, stdin: str = "") -> str:
 
 
 def smoke(version: str, command: list[str]) -> None:
-    """Run *command* through all three. Raises `SmokeError`."""
+    """Run *command* in all three ways. Raises `SmokeError`."""
     if (said := call(command, "--version")) != f"{PROGRAM} {version}\n":
         raise SmokeError(f"--version prints {said!r}")
     if PROGRAM not in call(command, "--help"):
@@ -88,7 +88,7 @@ def smoke(version: str, command: list[str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Say in one line how it went."""
+    """Print the result in one line, and return the exit code."""
     if len(arguments) < 2:
         print(__doc__, file=sys.stderr)
         return 64

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what was published, from outside and each way that the README names, runs it, and verifies who signed it.
+# Installs the published release in each way that the README names, runs it, and verifies its signatures.
 # usage: verify_published.sh VERSION REPOSITORY [IMAGE]      REPOSITORY is its URL
 set -eu
 
@@ -9,7 +9,7 @@ program=orch-executor-cf-worker
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# An index takes its time to show what it was given.
+# A package index may take a while to show a new release.
 patiently() {
   for wait in 10 20 40 80 160 0; do
     if "$@"; then return 0; fi
@@ -19,7 +19,7 @@ patiently() {
   return 1
 }
 
-# As docs/installing.md says: by this workflow, and for this tag.
+# As in docs/installing.md: signed by this workflow, for this tag.
 signed_by_release() {
   patiently gh attestation verify "$1" --repo "${repository#*://*/}" \
     --cert-identity "$repository/.github/workflows/release.yml@refs/tags/v$version"

@@ -1,4 +1,4 @@
-"""Print the version of this tree. It comes from the tag and is never committed: one place asks for it, this one.
+"""Print the version of this tree, which comes from its tag and is never committed.
 
 usage: version.py            as Python writes it: 1.2.3, or 1.2.3.dev4+g0123abc between tags
        version.py --semver   as the Worker and the agent protocol write it: 1.2.3-dev.4+g0123abc
@@ -27,7 +27,7 @@ def current() -> str:
 
 
 def semver(version: str) -> str:
-    """Return *version* as SemVer orders it."""
+    """Return *version* in SemVer notation."""
     parsed = Version(version)
     release = ".".join(map(str, (*parsed.release, 0, 0)[:3]))
     before = [*map(str, parsed.pre or ()), *(["dev", str(parsed.dev)] if parsed.dev is not None else [])]
@@ -38,14 +38,14 @@ def of_tag(tag: str, version: str) -> str:
     """Return the version that *tag* releases. Raises `SystemExit` when it is not the tag of a tree of *version*."""
     match = _RELEASE_TAG.fullmatch(tag)
     if not match:
-        raise SystemExit(f"{tag}: no release tag, which looks like v1.2.3")
+        raise SystemExit(f"{tag} is not a release tag like v1.2.3")
     if match[1] != version:
         raise SystemExit(f"{tag}: this tree is {version}; check out the tag itself, with nothing changed")
     return version
 
 
 def main(arguments: list[str]) -> int:
-    """Print what the arguments ask for."""
+    """Print the version that the arguments ask for."""
     match arguments:
         case []:
             print(current())

@@ -54,7 +54,7 @@ def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a t
         case TimeoutError():
             return f"timed out after {attempt.timeout_ms} ms"
         case OSError():
-            return (error.strerror or type(error).__name__).lower()
+            return error.strerror.lower() if error.strerror else type(error).__name__
         case httpcore.RemoteProtocolError():
             return "the answer is not HTTP" if attempt.received else "the connection was closed without an answer"
         case httpx.InvalidURL() | httpcore.UnsupportedProtocol():

@@ -46,7 +46,7 @@ class Exchanger:
     def _followed(self, request: Request) -> Response:
         headers = {**self._headers, **request.headers}
         try:
-            outgoing = httpx.Request(request.method, request.url, headers=headers, content=request.body or None)
+            outgoing = _request(request.method, httpx.URL(request.url), headers, request.body or None)
         except (httpx.InvalidURL, ValueError):
             raise RequestError("the URL has no usable host") from None
         for _ in range(MAX_REDIRECTS + 1):
@@ -93,6 +93,11 @@ class Exchanger:
         return b"" if is_encoded else bytes(read[: request.body_limit])
 
 
+def _request(method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None = None) -> httpx.Request:
+    """Return a request. Names that are encoded go as they are: httpx would decode them for a Host of its own."""
+    return httpx.Request(method, url, headers={"host": url.netloc.decode("ascii"), **headers}, content=content)
+
+
 def _read_into(read: bytearray, came: httpx.Response, limit: int) -> None:
     for chunk in came.iter_raw():
         read += chunk
@@ -122,7 +127,7 @@ def _redirected(sent: httpx.Request, response: Response) -> httpx.Request | None
         for name, value in sent.headers.items()
         if name != "host" and (same_origin or name not in SECRET_HEADERS)
     }
-    return httpx.Request("GET", url, headers=kept)
+    return _request("GET", url, kept)
 
 
 _NOT_THE_WORKERS = b"/cdn-cgi/"

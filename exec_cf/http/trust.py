@@ -47,9 +47,9 @@ class Trust:
     certificate can be appended to it by hand. So it is read when the folder was not enough: see `widen`.
     """
 
-    def __init__(self, environ: Mapping[str, str], stores: tuple[Store, ...] = SYSTEM_STORES) -> None:
+    def __init__(self, environ: Mapping[str, str], stores: tuple[Store, ...] | None = None) -> None:
         self._named = Store(*(environ.get(name, "") for name in VARIABLES))
-        self._stores = stores
+        self._stores = SYSTEM_STORES if stores is None else stores
         self._context: ssl.SSLContext | None = None
         self._unread = ""
 

@@ -13,11 +13,13 @@ import pytest
 import trustme
 
 from tests.binary.conftest import Health, is_ready, run
-from tests.binary.peers import NameServer, Proxy, Redirects
+from tests.binary.peers import Proxy, Redirects
 from tests.binary.places import Root
+from tests.support.name_server import AAAA, A, NameServer, Reply
 from tests.support.serving import serving
 
 SYSTEM_PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+DNS_ADDRESS = "127.0.0.77"
 NAME = "worker.example.test"
 IDNA_NAME = "wörker.example.test"
 ENCODED_NAME = "xn--wrker-jua.example.test"
@@ -92,13 +94,14 @@ def test_an_international_name_over_https(root: Root, https_port: int, bundle: P
 
 @pytest.mark.parametrize("truncated", [False, True], ids=["udp", "tcp"])
 def test_a_name_from_a_name_server(root: Root, health: str, truncated: bool) -> None:
-    with NameServer({NAME: "127.0.0.1"}, truncated=truncated) as server:
+    zone = {(NAME, A): Reply(("127.0.0.1",), is_truncated=truncated), (NAME, AAAA): Reply()}
+    with NameServer(zone, DNS_ADDRESS, 53) as server:
         root.write("etc/resolv.conf", f"nameserver {server.address}\n")
         assert is_ready(run(root.call(), health.replace("127.0.0.1", NAME), SYSTEM_PATH))
 
 
 def test_an_unknown_name(root: Root) -> None:
-    with NameServer({}) as server:
+    with NameServer({}, DNS_ADDRESS, 53) as server:
         root.write("etc/resolv.conf", f"nameserver {server.address}\n")
         done = run(root.call(), f"http://{NAME}", SYSTEM_PATH)
     assert "status: failed" in done.stdout

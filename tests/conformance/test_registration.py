@@ -50,7 +50,7 @@ async def test_the_metadata_identifies_the_agent(bus: NatsServer, http: httpx.Cl
     started = http.post(f"/agent/{session}").json()
     async with Caller.connected(bus.url) as caller:
         info = await info_of(caller, started)
-    assert info["metadata"] == {**RESERVED, "session": session}
+    assert info["metadata"] == {**RESERVED, "session": session, "pane_id": f"cf:worker.{session}"}
 
 
 @pytest.mark.anyio
@@ -60,7 +60,22 @@ async def test_labels_are_visible_and_override_nothing(bus: NatsServer, http: ht
     started = http.post(f"/agent/{session}", json={"labels": labels}).json()
     async with Caller.connected(bus.url) as caller:
         info = await info_of(caller, started)
-    assert info["metadata"] == {**RESERVED, "session": session, "team": "blue", "__proto__": "x"}
+    own = {"session": session, "pane_id": f"cf:worker.{session}"}
+    assert info["metadata"] == {**RESERVED, **own, "team": "blue", "__proto__": "x"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("label", "shown"), [("%edge-1", "%edge-1"), ("", "cf:ada.{}")])
+async def test_a_label_may_choose_the_pane(
+    bus: NatsServer, http: httpx.Client, session: str, label: str, shown: str
+) -> None:
+    """orch's bus tools find agents that have a `pane_id`, so it is never empty, in the metadata and in beats."""
+    body = {"owner": "ada", "labels": {"pane_id": label}}
+    started = http.post(f"/agent/{session}", json=body).json()
+    async with Caller.connected(bus.url) as caller:
+        info = await info_of(caller, started)
+        status = await caller.request_json(started["subjects"]["status"])
+    assert info["metadata"]["pane_id"] == status["pane_id"] == shown.format(session)
 
 
 @pytest.mark.anyio
@@ -112,6 +127,7 @@ def assert_beat(beat: dict[str, Any], started: dict[str, Any]) -> None:
         "instance_id": started["instance_id"],
         "interval_s": 30,
         "protocol_version": "0.3",
+        "pane_id": f"cf:{started['owner']}.{started['session']}",
         "endpoints": {"prompt": {"subject": started["subjects"]["prompt"], "metadata": PROMPT_METADATA}},
     }
 

@@ -322,6 +322,22 @@ def test_a_worker_of_a_newer_program_is_not_touched(api: Cloudflare) -> None:
     assert "is at migration v99, which this program does not know" in desk.said
 
 
+def test_a_worker_of_an_earlier_release_gets_the_migrations_that_it_lacks(
+    api: Cloudflare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = carried()
+    first, *later = newest.migrations
+    with monkeypatch.context() as earlier:
+        bundle = msgspec.structs.replace(newest, migrations=(first,), namespaces=newest.own_bindings)
+        earlier.setattr(deploy.bundles, "load", lambda: bundle)
+        deployed(api)
+        assert api.account.script(NAME).migration_tag == first.tag
+    assert f"migration {later[-1].tag}" in deployed(api).printed["changed"]
+    assert api.account.script(NAME).classes == [
+        name for migration in newest.migrations for name in migration.new_sqlite_classes
+    ]
+
+
 def test_a_worker_without_a_tag_gets_no_migration(api: Cloudflare) -> None:
     deployed(api)
     api.account.script(NAME).migration_tag = None

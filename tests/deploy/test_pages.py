@@ -67,10 +67,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
         blob.write_to_path(str(home / "fullchain.pem"), append=True)
     [text] = re.findall(r"<!-- begin server.*?```text\n(.*?)```", BUS, re.DOTALL)
     port, ws_port = free_port(), free_port()
-    text = text.replace("/etc/letsencrypt/live/nats.example.org", str(home)).replace("port: 4222", f"port: {port}")
-    (home / "nats.conf").write_text(
-        "host: 127.0.0.1\n" + text.replace("port: 443", f"port: {ws_port}, host: 127.0.0.1")
-    )
+    text = text.replace("port: 443\n", f"port: {ws_port}, host: 127.0.0.1\n").replace("port: 4222\n", f"port: {port}\n")
+    text = text.replace("/etc/letsencrypt/live/nats.example.org", str(home))
+    (home / "nats.conf").write_text("host: 127.0.0.1\n" + text)
     process = Process([str(PROGRAM), "--config", str(home / "nats.conf")], home / "nats.log", env=PASSWORDS)
     process.wait_until(lambda: listens(port) and listens(ws_port))
     yield ws_port, port, authority.cert_pem.bytes().decode()
@@ -97,7 +96,9 @@ async def test_an_agent_of_the_owner_lives_on_that_bus(server: Any, tmp_path: Pa
 def test_the_bus_of_a_laptop_wants_its_token(login: Mapping[str, str], tmp_path: Path) -> None:
     [text] = re.findall(r"nats.conf <<'END'\n(.*?)END", BUS, re.DOTALL)
     ws_port, port = free_port(), free_port()
-    (tmp_path / "nats.conf").write_text(f"host: 127.0.0.1\nport: {port}\n" + text.replace("8080", str(ws_port)))
+    (tmp_path / "nats.conf").write_text(
+        f"host: 127.0.0.1\nport: {port}\n" + text.replace("port: 8080", f"port: {ws_port}")
+    )
     process = Process([str(PROGRAM), "--config", str(tmp_path / "nats.conf")], tmp_path / "nats.log", env=PASSWORDS)
     process.wait_until(lambda: listens(ws_port))
     try:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from exec_cf.http import MAX_BODY_BYTES, USER_AGENT, Network, Request, RequestError, Response
+from exec_cf.http import MAX_BODY_BYTES, USER_AGENT, Network, Request, RequestError, Response, trust
+from exec_cf.http.trust import Store
 from tests.support import manners
 from tests.support.certificates import Authority
 from tests.support.http_proxy import Proxy
 from tests.support.manners import HEALTHY, STALLED, UNHEALTHY, Manner, Server
+from tests.support.process import free_port
 
 SOON_MS = 300
 LONG_MS = 30_000
@@ -29,11 +31,6 @@ def exchange(request: Request, environ: Mapping[str, str] | None = None) -> Resp
 
 def get(url: str, timeout_ms: int = LONG_MS, **environ: str) -> Response:
     return exchange(Request(method="GET", url=url, timeout_ms=timeout_ms), environ)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
 
 
 def post(url: str, body: bytes = b"{}", timeout_ms: int = LONG_MS, **headers: str) -> Response:
@@ -240,6 +237,13 @@ class TestProxy:
                 get("http://worker.example/", http_proxy=proxy.url)
         assert manners.targets(proxy.heads) == ["GET http://worker.example/"]
 
+    @pytest.mark.parametrize("host", ["xn--n3h.net", "my_app.xn--bcher-kva.example", "XN--N3H.net"])
+    def test_a_name_that_is_encoded_goes_as_it_is(self, host: str) -> None:
+        with Proxy(manner=manners.redirects(1)) as proxy:
+            assert get(f"http://{host}/health", http_proxy=proxy.url).status == 200
+        assert manners.targets(proxy.heads) == [f"GET http://{host.lower()}{path}" for path in ("/health", "/hop1")]
+        assert {head.headers["host"] for head in proxy.heads} == {host.lower()}
+
     def test_a_secret_does_not_pass_one_in_the_clear(self) -> None:
         with Proxy() as proxy, pytest.raises(RequestError, match=r"^a token would pass a proxy in the clear$"):
             exchange(with_secrets("http://worker.example"), {"http_proxy": proxy.url})
@@ -301,6 +305,41 @@ class TestConnections:
             assert network.exchange(server.request()).status == 200
             network.close()
         assert server.connections == 2
+
+
+class TestStore:
+    """Of the system, whose folder may hold fewer certificates than its file."""
+
+    @pytest.fixture
+    def authority(self, tmp_path: Path) -> Authority:
+        return Authority(tmp_path)
+
+    @pytest.fixture
+    def hashed(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "hashed"
+        folder.mkdir()
+        (folder / "00000000.0").write_text("")
+        return folder
+
+    def test_what_was_appended_to_the_file_is_trusted(
+        self, authority: Authority, hashed: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(trust, "SYSTEM_STORES", (Store(str(authority.file), str(hashed)),))
+        with Server(manners.ok, authority.server("127.0.0.1")) as server:
+            assert get(server.url).status == 200
+        assert len(server.heads) == 1
+
+    def test_what_neither_holds_is_refused(
+        self, authority: Authority, hashed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "other").mkdir()
+        other = Authority(tmp_path / "other")
+        monkeypatch.setattr(trust, "SYSTEM_STORES", (Store(str(other.file), str(hashed)),))
+        with (
+            Server(manners.ok, authority.server("127.0.0.1")) as server,
+            pytest.raises(RequestError, match=r"the certificate is not trusted: .*; SSL_CERT_FILE names another"),
+        ):
+            get(server.url)
 
 
 class Keeping:

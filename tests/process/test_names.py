@@ -105,7 +105,7 @@ def test_a_hosts_file(program: Program, tmp_path: Path, hosts: str) -> None:
     assert server.asked == []
 
 
-@pytest.mark.parametrize("name", ["localhost", "localhost.", "worker.localhost", "127.0.0.1."])
+@pytest.mark.parametrize("name", ["localhost", "localhost.", "worker.localhost"])
 def test_localhost_is_never_asked_of_dns(program: Program, tmp_path: Path, name: str) -> None:
     trap = {**host(name.removesuffix("."), "192.0.2.1", "2001:db8::1")}
     told, server = spawned(program, tmp_path, trap, name)

@@ -85,6 +85,8 @@ def test_a_proxy_that_refuses_is_told(program: Program) -> None:
         ended = program.run(spec("http://worker.example"), env=env)
     status, message = outcome(ended)
     assert status == "failed"
-    assert message.startswith("healthcheck: HTTP 407 from the proxy, not from the Worker: it wants other credentials; ")
+    assert message.startswith(
+        "healthcheck: HTTP 407 from the proxy, not from the Worker: it requires other credentials; "
+    )
     assert "user:password@" in message
     assert "hush" not in ended.err

@@ -1,7 +1,9 @@
 """A server process: started, awaited, and stopped by its own pid."""
 
 import contextlib
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,11 +17,19 @@ START_LIMIT_S = 20.0
 STOP_LIMIT_S = 10.0
 
 
+# Below the ports that systems give to connections: one of those could be taken again before the server binds to it.
+_PORTS = range(10_240, 32_768)
+_candidates = itertools.cycle(random.SystemRandom().sample(_PORTS, len(_PORTS)))
+
+
 def free_port() -> int:
-    """Return a TCP port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port that nothing listens on now, another one at each call."""
+    for port in itertools.islice(_candidates, len(_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ServerError("no port is free")
 
 
 def listens(port: int) -> bool:

@@ -137,7 +137,7 @@ export class Seat {
   }
 
   heartbeat(): Uint8Array {
-    const { agent, owner, session, protocol_version } = this.presence.metadata;
+    const { agent, owner, session, protocol_version, pane_id } = this.presence.metadata;
     const [prompt] = this.endpoints;
     const beat = {
       agent,
@@ -147,6 +147,7 @@ export class Seat {
       ts: new Date().toISOString(),
       interval_s: HEARTBEAT_S,
       protocol_version,
+      pane_id,
       endpoints: { prompt: { subject: prompt.subject, metadata: prompt.metadata } },
     };
     return encoder.encode(JSON.stringify(beat));

@@ -1,0 +1,110 @@
+"""Why there was no response, in words of our own."""
+
+import ssl
+from collections.abc import Iterator
+
+import httpcore
+import httpx
+import pytest
+
+from exec_cf.http.attempt import Attempt
+from exec_cf.http.causes import describe
+from exec_cf.http.connect import UnreachableError
+from exec_cf.http.model import RequestError
+
+PROXY = httpx.URL("http://user:hush@proxy.example:3128")
+
+
+def attempt(*, received: bool = False) -> Attempt:
+    made = Attempt()
+    made.begin(500, has_secrets=False)
+    made.peer = "192.0.2.1:80"
+    made.received = received
+    return made
+
+
+def cause(error: BaseException, proxy: httpx.URL | None = None, *, received: bool = False) -> str:
+    return describe(error, attempt(received=received), proxy)
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise MemoryError
+
+
+def because(error: Exception, *causes: BaseException) -> Exception:
+    first: BaseException = error
+    for inner in causes:
+        first.__cause__ = inner
+        first = inner
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(111, "x"), "connection refused (192.0.2.1:80)"),
+        (ConnectionResetError(104, "x"), "the connection was reset (192.0.2.1:80)"),
+        (TimeoutError(), "timed out after 500 ms (192.0.2.1:80)"),
+        (OSError(113, "No route to host"), "no route to host (192.0.2.1:80)"),
+        (OSError("hush"), "OSError (192.0.2.1:80)"),
+        (MemoryError(), "out of memory (192.0.2.1:80)"),
+        (ImportError("No module named '_ssl'"), "a library cannot be loaded: No module named '_ssl' (192.0.2.1:80)"),
+        (httpx.InvalidURL("hush"), "the URL is not one of http or https (192.0.2.1:80)"),
+        (UnicodeDecodeError("utf-8", b"hush", 0, 1, "hush"), "UnicodeDecodeError (192.0.2.1:80)"),
+        (UnspeakableError(), "UnspeakableError (192.0.2.1:80)"),
+        (RequestError("a token would pass a proxy in the clear"), "a token would pass a proxy in the clear"),
+        (because(httpcore.WriteError("hush"), BrokenPipeError(32, "Broken pipe")), "broken pipe (192.0.2.1:80)"),
+    ],
+)
+def test_the_innermost_cause_that_has_words_is_told(error: Exception, words: str) -> None:
+    assert cause(error) == words
+
+
+@pytest.mark.parametrize("text", [b"X-Echo Bearer hush", "hush", "HTTP/1.1 200 hush"])
+def test_what_a_peer_sent_is_not_repeated(text: str | bytes) -> None:
+    error = httpcore.RemoteProtocolError(f"illegal header line: {bytearray(str(text), 'ascii')}")
+    assert cause(error, received=True) == "the answer is not HTTP (192.0.2.1:80)"
+    assert cause(error) == "the connection was closed without an answer (192.0.2.1:80)"
+
+
+def test_what_fails_on_the_way_to_a_proxy_is_told_as_the_proxys() -> None:
+    told = cause(UnreachableError("connection refused (127.0.0.1:3128)"), PROXY)
+    assert told == "connection refused (127.0.0.1:3128) (through the proxy of the environment)"
+    assert cause(TimeoutError(), PROXY) == "timed out after 500 ms (192.0.2.1:80, the proxy of the environment)"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("403 hush", "refuses a connection to the Worker (HTTP 403)"),
+        ("503 ", "refuses a connection to the Worker (HTTP 503)"),
+        ("407 Basic hush", "requires other credentials (HTTP 407); write user:password@ before its host"),
+    ],
+)
+def test_the_refusal_of_a_proxy_is_told_by_its_number(said: str, words: str) -> None:
+    error = httpcore.ProxyError(said)
+    assert cause(error, PROXY) == f"the proxy proxy.example:3128 of the environment {words}"
+
+
+@pytest.fixture
+def refused() -> Iterator[ssl.SSLCertVerificationError]:
+    error = ssl.SSLCertVerificationError(1, "hush")
+    yield error
+
+
+@pytest.mark.parametrize(
+    ("code", "cure"),
+    [(10, ""), (62, ""), (9, "; is the clock of this machine right?")]
+    + [(code, "; SSL_CERT_FILE names another trust store") for code in (18, 19, 20, 21)],
+)
+def test_a_cure_is_named_where_it_cures(code: int, cure: str, refused: ssl.SSLCertVerificationError) -> None:
+    refused.verify_code, refused.verify_message = code, "some reason"
+    assert cause(refused) == f"the certificate is not trusted: some reason{cure} (192.0.2.1:80)"
+
+
+def test_a_circle_of_causes_ends() -> None:
+    error = OSError(113, "No route to host")
+    error.__context__ = other = TimeoutError()
+    other.__context__ = error
+    assert cause(error).startswith("timed out")
