@@ -1,6 +1,7 @@
 """Repeating any verb, in any order, any number of times, is safe: on a real Worker and a real bus."""
 
 import asyncio
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +22,7 @@ from tests.support.world import LiveWorld
 
 SESSIONS = ("one", "two", "three")
 sessions = st.sampled_from(SESSIONS)
+_EXAMPLES = itertools.count()
 
 
 class Life(RuleBasedStateMachine):
@@ -31,6 +33,7 @@ class Life(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.example = next(_EXAMPLES)
         self.running: set[str] = set()
         self.handles: dict[str, bytes] = {}
         self.put_off_since_stop: set[str] = set()
@@ -84,14 +87,18 @@ class Life(RuleBasedStateMachine):
         for handle in self.handles.values():
             self._call(handle, "--teardown")
         for session in SESSIONS:
-            answer = self.http.get(f"/agent/{session}")
+            answer = self.http.get(f"/agent/{self._fresh(session)}")
             assert answer.status_code == 404 or answer.json()["state"] == "stopped"
         assert self.http.post("/control/abort").json() == {"stopped": []}
+
+    def _fresh(self, session: str) -> str:
+        """Return a session that no other example has used: what a Worker has never seen is a state too."""
+        return f"{session}-{self.example}"
 
     def _spawned(
         self, session: str, environ: Mapping[str, str], more: str = "", *, keep: bool = True
     ) -> dict[str, Any]:
-        spec = f"name: {session}\nagent: echo\n{more}cf-worker:\n  script: {self.url}\n"
+        spec = f"name: {self._fresh(session)}\nagent: echo\n{more}cf-worker:\n  script: {self.url}\n"
         code, world = self._call(spec.encode(), environ=environ)
         assert code == 0, world.errors
         if keep:

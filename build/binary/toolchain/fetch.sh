@@ -53,7 +53,8 @@ fetch() {
   { from_archive "$package" "$file" && verified "$file" "$sum"; } && return
   { from_upstream "$file" "$url" && verified "$file" "$sum"; } && return
   echo "$file (SHA-256 $sum) cannot be had from the archive or from upstream; the archive lists:" >&2
-  apt-cache "${own[@]}" showsrc --only-source "$package" | awk 'length($1) == 64 && $3 ~ /\.orig\.tar\.[a-z]+$/ {print "  " $1, $3}' >&2
+  { apt-cache "${own[@]}" showsrc --only-source "$package" || true; } |
+    awk 'length($1) == 64 && $3 ~ /\.orig\.tar\.[a-z]+$/ {print "  " $1, $3}' >&2
   echo "Put the newest into build/binary/toolchain/sources.tsv." >&2
   exit 1
 }
@@ -66,8 +67,7 @@ listed() {
 
 mkdir -p "$sources"
 [ "${2:-}" = --list ] || { all_verified && exit 0; }
-private_lists
-apt-get -qq "${own[@]}" update || echo "fetch.sh: not all of the archive can be reached" >&2
+{ private_lists && apt-get -qq "${own[@]}" update; } || echo "fetch.sh: not all of the archive can be reached" >&2
 if [ "${2:-}" = --list ]; then listed && exit; fi
 while IFS=$'\t' read -r package _ file sum url; do
   verified "$file" "$sum" || fetch "$package" "$file" "$sum" "$url"
