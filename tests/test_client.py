@@ -167,7 +167,8 @@ class TestRetryAfter:
 
 class TestStart:
     def test_it_sends_what_the_plan_holds(self) -> None:
-        planned = make_plan("session: s/1", "owner: ann", "labels: {a: b}", "description: d", "env: {OPEN_AGENT_X: y}")
+        more = ("session: s/1", "owner: ann", "labels: {a: b}", "description: d", "env: {OPEN_AGENT_PROVIDER: y}")
+        planned = make_plan(*more)
         talk = Talk(started(planned.bus), environ=WITH_TOKEN)
         talk.client.start(planned)
         (request,) = talk.requests
@@ -179,7 +180,7 @@ class TestStart:
             "owner": "ann",
             "labels": {"a": "b"},
             "description": "d",
-            "env": {"OPEN_AGENT_X": "y"},
+            "env": {"OPEN_AGENT_PROVIDER": "y"},
         }
 
     def test_it_leaves_out_what_is_empty(self) -> None:

@@ -102,8 +102,8 @@ def test_where_it_is_stopped(block: str, target: str, default: bool) -> None:
 
 
 def test_only_open_agent_variables_are_kept_and_the_rest_is_named_without_its_value() -> None:
-    made, (note,) = planned(spec("https://h", "env: {OPEN_AGENT_X: '1', OPEN_AGENT: '2', SECRET: hush}"))
-    assert made.env == {"OPEN_AGENT_X": "1"}
+    made, (note,) = planned(spec("https://h", "env: {OPEN_AGENT_PROVIDER: '1', OPEN_AGENT: '2', SECRET: hush}"))
+    assert made.env == {"OPEN_AGENT_PROVIDER": "1"}
     assert "OPEN_AGENT, SECRET" in note
     assert "hush" not in note
 

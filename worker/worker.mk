@@ -65,5 +65,10 @@ test-worker-units: $(WORKER_READY) ## the unit tests of the Worker's pure parts,
 	  --test --test-reporter=dot 'test/**/*.test.ts'
 
 .PHONY: bench-worker
-bench-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's echo beside the protocol's own host library; memory per session
+bench-worker: $(READY) $(WORKER_BUNDLE) ## both modes beside the protocol's own host library, and what a thousand agents cost
 	$(BIN)/python -m tests.conformance.bench
+
+.PHONY: soak-worker
+soak-worker: $(READY) $(WORKER_BUNDLE) ## ten minutes of random faults in each mode: no stream without its end, no agent lost
+	$(BIN)/python -m tests.conformance.soak --minutes 10
+	$(BIN)/python -m tests.conformance.soak --minutes 10 --agents-per-hub 5

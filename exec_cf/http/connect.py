@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -81,8 +82,9 @@ class Race:
             if not self._running or time.monotonic() >= next_at:
                 address = lookup.take()
                 if address is not None:
-                    self._begin(address)
-                    next_at = time.monotonic() + CONNECTION_ATTEMPT_DELAY_S
+                    # One that failed at once does not hold the next one up.
+                    is_under_way = self._begin(address)
+                    next_at = time.monotonic() + CONNECTION_ATTEMPT_DELAY_S if is_under_way else 0.0
                     continue
                 if not self._running and lookup.is_over():
                     raise UnreachableError(self._failure(lookup))
@@ -92,22 +94,23 @@ class Race:
             if failed:
                 next_at = 0.0  # the next one need not wait
 
-    def _begin(self, address: str) -> None:
+    def _begin(self, address: str) -> bool:
+        """Begin to connect, and say whether that is under way."""
         self._tried.append(endpoint(address, self._port))
         self._attempt.peer = ", ".join(self._tried)
         try:
             opened = socket.socket(family_of(address), socket.SOCK_STREAM)
-            self._running[opened.fileno()] = opened, address
-            opened.setblocking(False)
-            opened.connect((address, self._port))
-        except BlockingIOError:
-            return
-        except OSError as error:
-            for number, (started, known) in list(self._running.items()):
-                if known == address:
-                    started.close()
-                    del self._running[number]
+        except OSError as error:  # this machine may lack the family
             self._fail(address, error)
+            return False
+        opened.setblocking(False)
+        code = opened.connect_ex((address, self._port))
+        if code in {0, errno.EINPROGRESS, errno.EINTR}:
+            self._running[opened.fileno()] = opened, address
+            return True
+        opened.close()
+        self._fail(address, OSError(code, os.strerror(code)))
+        return False
 
     def _wait(self, lookup: Lookup, next_at: float) -> tuple[socket.socket | None, bool]:
         """Return the socket that is connected, and whether one failed, as soon as anything happens."""

@@ -1,8 +1,12 @@
-"""The Worker's echo beside an echo on `synadia-ai-agent-service`, on one bus in one run; memory per session.
+"""The Worker in both modes beside an echo on `synadia-ai-agent-service`, on one bus in one run.
 
-Run by `make bench-worker`. A ratio below 1 means that ours is the faster one.
+usage: python -m tests.conformance.bench [--agents N] [--before BUNDLE]
+
+Run by `make bench-worker`. Latencies are ratios to the peer: below 1, ours is the faster one. `--before` adds a bundle
+to compare with, such as that of the commit before. Exits 1 if hubs of 250 agents miss a bar.
 """
 
+import argparse
 import asyncio
 import statistics
 import sys
@@ -19,10 +23,11 @@ from synadia_ai.agents import Envelope
 from tests.support.caller import Caller
 from tests.support.nats import NatsServer
 from tests.support.process import Process
-from tests.support.workerd import ROOT, Workerd
+from tests.support.workerd import BUNDLE, ROOT, Workerd
 
-ROUNDS = 500
-SESSIONS = 100
+ROUNDS = 300
+PROMPTED = 50
+SEATS = 250
 PEER_SUBJECT = "agents.prompt.peer.bench.echo"
 
 
@@ -45,23 +50,37 @@ async def measure(caller: Caller, subject: str) -> tuple[float, float]:
     return ack, time.perf_counter() - begin
 
 
-async def compare(url: str, ours: str, theirs: str) -> tuple[Times, Times]:
-    """Prompt both in turn, so that whatever else the machine does hits both."""
-    samples: dict[str, list[tuple[float, float]]] = {ours: [], theirs: []}
+async def compare(url: str, subjects: dict[str, str]) -> dict[str, Times]:
+    """Prompt all in turn, so that whatever else the machine does hits all."""
+    samples: dict[str, list[tuple[float, float]]] = {name: [] for name in subjects}
     async with Caller.connected(url) as caller:
         for number in range(ROUNDS + 20):
-            for subject, kept in samples.items():
+            for name, subject in subjects.items():
                 sample = await measure(caller, subject)
-                # The first rounds warm both up.
+                # The first rounds warm all up.
                 if number >= 20:
-                    kept.append(sample)
-    return medians(samples[ours]), medians(samples[theirs])
+                    samples[name].append(sample)
+    return {name: medians(each) for name, each in samples.items()}
 
 
 def medians(samples: list[tuple[float, float]]) -> Times:
     """Return the medians of the two columns, in milliseconds."""
     acks, terminators = zip(*samples, strict=True)
     return Times(statistics.median(acks) * 1000, statistics.median(terminators) * 1000)
+
+
+async def throughput(url: str, subjects: list[str]) -> float:
+    """Return the prompts in a second, with one in flight for each agent."""
+    rounds = 10
+
+    async def one(caller: Caller, subject: str) -> None:
+        for _ in range(rounds):
+            await caller.prompt(subject, "hello")
+
+    async with Caller.connected(url) as caller:
+        begin = time.perf_counter()
+        await asyncio.gather(*(one(caller, subject) for subject in subjects))
+        return rounds * len(subjects) / (time.perf_counter() - begin)
 
 
 async def serve_peer(url: str) -> None:
@@ -85,50 +104,193 @@ async def peer_answers(url: str) -> None:
 
 
 def memory_of(pid: int) -> float:
-    """Return the resident memory of a process in MiB."""
+    """Return the resident memory of a process in KiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(line.split()[1]) / 1024
+    return int(line.split()[1])
 
 
-def start_sessions(client: httpx.Client) -> None:
-    """Start many agents, one after the other."""
-    for number in range(SESSIONS):
-        client.post(f"/agent/bench-{number}").raise_for_status()
+def written_by(pid: int) -> int:
+    """Return the bytes that a process has written to disk."""
+    [line] = [line for line in Path(f"/proc/{pid}/io").read_text().splitlines() if line.startswith("write_bytes:")]
+    return int(line.split()[1])
 
 
-def report(ours: Times, theirs: Times, before: float, after: float) -> str:
+async def start_all(worker: Workerd, sessions: list[str]) -> float:
+    """Start agents, sixteen at once; return how many in a second."""
+    waiting = asyncio.Semaphore(16)
+
+    async def start(client: httpx.AsyncClient, session: str) -> None:
+        async with waiting:
+            (await client.post(f"/agent/{session}")).raise_for_status()
+
+    begin = time.perf_counter()
+    async with httpx.AsyncClient(base_url=worker.url, timeout=120, trust_env=False) as client:
+        await asyncio.gather(*(start(client, session) for session in sessions))
+    return len(sessions) / (time.perf_counter() - begin)
+
+
+async def all_answer(url: str, count: int) -> float:
+    """Return the seconds until so many agents answer a PING."""
+    begin = time.perf_counter()
+    async with Caller.connected(url) as caller:
+        while True:
+            stream = await caller.listen()
+            await caller.nats.publish("$SRV.PING.agents", b"", reply=stream.subject)
+            found: set[str] = set()
+            try:
+                while len(found) < count:
+                    frame = await stream.next(0.5)
+                    if frame.data:
+                        found.add(frame.json["metadata"]["session"])
+            except TimeoutError:
+                continue
+            return time.perf_counter() - begin
+
+
+def monitored(bus: NatsServer, page: str, field: str) -> int:
+    """Return a number that the bus tells of itself."""
+    number: int = httpx.get(f"{bus.monitor_url}/{page}", trust_env=False).json()[field]
+    return number
+
+
+@dataclass
+class Crowd:
+    """What many idle agents cost."""
+
+    starts: float
+    connections: int
+    subscriptions: int
+    after_kill_s: float
+    kib_each: float
+    after_bus_s: float
+    idle_bytes: float
+
+
+async def crowd(bus: NatsServer, worker: Workerd, count: int) -> Crowd:
+    """Start many agents on a bus of their own, and break what can be broken."""
+    before = monitored(bus, "varz", "connections"), monitored(bus, "subsz", "num_subscriptions")
+    empty = memory_of(worker.process.pid)
+    starts = await start_all(worker, [f"crowd-{number}" for number in range(count)])
+    connections = monitored(bus, "varz", "connections") - before[0]
+    subscriptions = monitored(bus, "subsz", "num_subscriptions") - before[1]
+    worker.kill()
+    worker.start()
+    after_kill_s = await all_answer(bus.url, count)
+    await asyncio.sleep(5)
+    kib_each = (memory_of(worker.process.pid) - empty) / count
+    written = written_by(worker.process.pid)
+    await asyncio.sleep(20)
+    idle_bytes = (written_by(worker.process.pid) - written) / 20
+    bus.stop()
+    bus.start()
+    after_bus_s = await all_answer(bus.url, count)
+    return Crowd(starts, connections, subscriptions, after_kill_s, kib_each, after_bus_s, idle_bytes)
+
+
+async def latencies(home: Path, modes: dict[str, tuple[Path, dict[str, str]]]) -> dict[str, tuple[Times, float]]:
+    """Compare all modes and the peer on one bus."""
+    with NatsServer(home / "nats") as bus:
+        peer = Process(
+            [sys.executable, "-m", "tests.conformance.bench", "--peer", bus.url], home / "peer.log", cwd=ROOT
+        )
+        try:
+            await asyncio.wait_for(peer_answers(bus.url), 20)
+            workers = {
+                name: Workerd(home / name, {"NATS_WS_URL": bus.ws_url, **variables}, bundle=bundle)
+                for name, (bundle, variables) in modes.items()
+            }
+            for worker in workers.values():
+                worker.start()
+            try:
+                subjects = {"peer": PEER_SUBJECT}
+                rates = {"peer": 0.0}
+                for name, worker in workers.items():
+                    sessions = [f"{name}-{number}" for number in range(PROMPTED)]
+                    await start_all(worker, sessions)
+                    subjects[name] = f"agents.prompt.open-agent.worker.{sessions[0]}"
+                times = await compare(bus.url, subjects)
+                for name in modes:
+                    many = [f"agents.prompt.open-agent.worker.{name}-{number}" for number in range(PROMPTED)]
+                    rates[name] = statistics.median([await throughput(bus.url, many) for _ in range(3)])
+            finally:
+                for worker in workers.values():
+                    worker.stop()
+        finally:
+            peer.stop()
+    return {name: (times[name], rates[name]) for name in times}
+
+
+def report(figures: dict[str, tuple[Times, float]], crowds: dict[str, Crowd]) -> str:
     """Return the figures as text."""
-    rows = [("prompt to ack", ours.ack, theirs.ack)]
-    rows += [("prompt to terminator", ours.terminator, theirs.terminator)]
-    lines = [f"{'median of ' + str(ROUNDS):22} {'ours ms':>8} {'peer ms':>8} {'ratio':>6}"]
-    lines += [f"{name:22} {a:8.2f} {b:8.2f} {a / b:6.2f}" for name, a, b in rows]
-    each = (after - before) / SESSIONS * 1024
-    lines += [f"memory: {before:.0f} MiB with one session, {each:.0f} KiB for each further one"]
+    peer, _ = figures["peer"]
+    lines = [f"{'':10} {'ack ms':>8} {'ratio':>6} {'end ms':>8} {'ratio':>6} {'prompts/s':>10}"]
+    for name, (times, rate) in figures.items():
+        ratios = times.ack / peer.ack, times.terminator / peer.terminator
+        row = f"{name:10} {times.ack:8.2f} {ratios[0]:6.2f} {times.terminator:8.2f} {ratios[1]:6.2f}"
+        lines.append(row + (f" {rate:10.0f}" if rate else ""))
+    lines.append("")
+    lines.append(
+        f"{'':10} {'starts/s':>8} {'connections':>11} {'subscriptions':>13} {'back after kill s':>17} "
+        f"{'KiB each':>8} {'after bus s':>11} {'idle B/s':>9}"
+    )
+    lines += [
+        f"{name:10} {one.starts:8.0f} {one.connections:11} {one.subscriptions:13} {one.after_kill_s:17.1f} "
+        f"{one.kib_each:8.0f} {one.after_bus_s:11.1f} {one.idle_bytes:9.0f}"
+        for name, one in crowds.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Run the comparison and print it."""
-    with tempfile.TemporaryDirectory() as name, NatsServer(Path(name, "nats")) as bus:
-        argv = [sys.executable, "-m", "tests.conformance.bench", bus.url]
-        peer = Process(argv, Path(name, "peer.log"), cwd=ROOT)
-        try:
-            asyncio.run(asyncio.wait_for(peer_answers(bus.url), 20))
-            variables = {"NATS_WS_URL": bus.ws_url}
-            with Workerd(Path(name, "worker"), variables) as worker, worker.client() as client:
-                subject = client.post("/agent/echo").json()["subjects"]["prompt"]
-                ours, theirs = asyncio.run(compare(bus.url, subject, PEER_SUBJECT))
-                before = memory_of(worker.process.pid)
-                start_sessions(client)
-                after = memory_of(worker.process.pid)
-        finally:
-            peer.stop()
-    sys.stdout.write(report(ours, theirs, before, after))
+def missed(figures: dict[str, tuple[Times, float]], hub: Crowd, count: int) -> list[str]:
+    """Return the bars that hubs miss."""
+    most = -(-count // SEATS) + 1
+    bars = [
+        (hub.connections <= most, f"{hub.connections} connections, at most {most}"),
+        (hub.after_kill_s <= 6, f"back after {hub.after_kill_s:.1f} s, at most 6"),
+        (hub.kib_each <= 60, f"{hub.kib_each:.0f} KiB each, at most 60"),
+    ]
+    if "before" in figures:
+        ratio = figures["hub"][0].terminator / figures["before"][0].terminator
+        bars.append((ratio <= 1.5, f"terminator {ratio:.2f} times that of the bundle before, at most 1.5"))
+    return [text for held, text in bars if not held]
+
+
+async def bench(count: int, before: Path | None) -> int:
+    """Measure, print, and return the exit code."""
+    hubs = {"AGENTS_PER_HUB": str(SEATS)}
+    modes = {"own": (BUNDLE, {"AGENTS_PER_HUB": "1"}), "hub": (BUNDLE, hubs)}
+    if before:
+        modes = {"before": (before, {}), **modes}
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        figures = await latencies(home / "latencies", modes)
+        crowds = {}
+        for mode, (bundle, variables) in modes.items():
+            with (
+                NatsServer(home / f"bus-{mode}") as bus,
+                Workerd(home / f"crowd-{mode}", {"NATS_WS_URL": bus.ws_url, **variables}, bundle=bundle) as worker,
+            ):
+                crowds[mode] = await crowd(bus, worker, count)
+    sys.stdout.write(report(figures, crowds))
+    failed = missed(figures, crowds["hub"], count)
+    for bar in failed:
+        sys.stdout.write(f"bar missed: {bar}\n")
+    return bool(failed)
+
+
+def main() -> int:
+    """Run the comparison, or be the peer in it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--agents", type=int, default=1001)
+    parser.add_argument("--before", type=Path)
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peer:
+        asyncio.run(serve_peer(options.peer))
+        return 0
+    return asyncio.run(bench(options.agents, options.before))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        asyncio.run(serve_peer(sys.argv[1]))
-    else:
-        main()
+    sys.exit(main())

@@ -82,6 +82,16 @@ class TestRace:
             addresses += ["::1", "127.0.0.9", "127.0.0.1"]
             assert race(server.getsockname()[1]) == "127.0.0.1"
 
+    def test_one_that_refuses_holds_nobody_up_beside_one_that_is_silent(
+        self, addresses: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connect, "CONNECTION_ATTEMPT_DELAY_S", 1.0)
+        with listening() as server:
+            port = server.getsockname()[1]
+            with swallowing("127.0.0.8", port):
+                addresses += ["127.0.0.8", "127.0.0.9", "127.0.0.1"]
+                assert race(port, attempt(1900)) == "127.0.0.1"
+
     def test_one_that_swallows_packets_has_company_after_a_moment(self, addresses: list[str]) -> None:
         with listening() as server:
             port = server.getsockname()[1]

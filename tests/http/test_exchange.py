@@ -122,8 +122,16 @@ def test_a_redirect_to_another_host_is_not_followed() -> None:
 
 def test_a_password_in_a_redirect_is_not_sent() -> None:
     with Server(manners.ok) as other, Server(manners.redirect(f"http://ann:hush@127.0.0.1:{other.port}/")) as server:
-        assert get(server.url).status == 200
+        response = get(server.url)
+    assert response.status == 200
     assert "authorization" not in other.heads[0].headers
+    assert "hush" not in response.url
+
+
+def test_a_redirect_to_what_cloudflare_keeps_to_itself_is_not_followed() -> None:
+    with Server(manners.redirect("/cdn-cgi/access/login/worker.example")) as server:
+        assert get(server.url).status == 302
+    assert len(server.heads) == 1
 
 
 def test_a_request_sends_its_body_and_reads_the_answer() -> None:
@@ -296,6 +304,15 @@ class TestConnections:
             exchange(server.request())
         assert server.connections == 1
 
+    def test_one_that_breaks_within_a_response_is_not(self) -> None:
+        with Keeping(cuts_at=2) as server:
+            network = Network({})
+            network.exchange(server.request())
+            with pytest.raises(RequestError, match="the answer is not HTTP"):
+                network.exchange(server.request())
+            network.close()
+        assert server.connections == 1
+
     def test_none_is_left_by_an_exchange_that_failed(self) -> None:
         with Keeping(stalls_at=2) as server:
             network = Network({})
@@ -345,9 +362,10 @@ class TestStore:
 class Keeping:
     """A server that keeps connections, but for what it is told to do at a request, counted from 1."""
 
-    def __init__(self, *, closes: bool = False, breaks_at: int = 0, stalls_at: int = 0) -> None:
+    def __init__(self, *, closes: bool = False, breaks_at: int = 0, cuts_at: int = 0, stalls_at: int = 0) -> None:
         self._closes = closes
         self._breaks_at = breaks_at
+        self._cuts_at = cuts_at
         self._stalls_at = stalls_at
         self.connections = 0
         self.requests = 0
@@ -386,6 +404,9 @@ class Keeping:
             manners.read_head(peer)
             self.requests += 1
             if self.requests == self._breaks_at:
+                return
+            if self.requests == self._cuts_at:
+                peer.sendall(b"HTTP/1.1 20")
                 return
             if self.requests == self._stalls_at:
                 peer.recv(1)
