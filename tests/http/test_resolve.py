@@ -201,7 +201,7 @@ class TestLibc:
         assert resolve.ask_libc("my_app.xn--bcher-kva.example", V4, lambda: 1.0) == ["192.0.2.1"]
 
     @pytest.mark.parametrize(("code", "kind"), [(socket.EAI_NONAME, LookupFailed), (socket.EAI_AGAIN, ServersFailed)])
-    def test_its_failures_are_told_apart(
+    def test_its_failures_are_distinguished(
         self, code: int, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def getaddrinfo(*_: object) -> None:

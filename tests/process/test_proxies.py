@@ -79,7 +79,7 @@ def test_a_name_beyond_ascii_goes_out_as_dns_knows_it(program: Program) -> None:
     assert targets(proxy.heads) == ["GET http://xn--bcher-kva.example/health"]
 
 
-def test_a_proxy_that_refuses_is_told(program: Program) -> None:
+def test_a_proxy_that_refuses_is_reported(program: Program) -> None:
     with Proxy(manner=manners.status(407, "proxy-authenticate: Basic realm=x")) as proxy:
         env = {**ONCE, "http_proxy": proxy.url.replace("//", "//user:hush@")}
         ended = program.run(spec("http://worker.example"), env=env)
