@@ -53,7 +53,10 @@ def because(error: Exception, *causes: BaseException) -> Exception:
         (httpx.InvalidURL("hush"), "the URL is not one of http or https (192.0.2.1:80)"),
         (UnicodeDecodeError("utf-8", b"hush", 0, 1, "hush"), "UnicodeDecodeError (192.0.2.1:80)"),
         (UnspeakableError(), "UnspeakableError (192.0.2.1:80)"),
-        (RequestError("a token would pass a proxy in the clear"), "a token would pass a proxy in the clear"),
+        (
+            RequestError("a token would be sent unencrypted through a proxy"),
+            "a token would be sent unencrypted through a proxy",
+        ),
         (because(httpcore.WriteError("hush"), BrokenPipeError(32, "Broken pipe")), "broken pipe (192.0.2.1:80)"),
     ],
 )

@@ -210,7 +210,7 @@ class TestStream:
 
     def test_a_secret_in_the_clear_goes_to_loopback(self, pair: tuple[socket.socket, socket.socket]) -> None:
         known = attempt()
-        known.confidential = True
+        known.loopback_only = True
         Stream(pair[0], known).write(b"secret")
         assert pair[1].recv(10) == b"secret"
 
@@ -219,8 +219,8 @@ class TestStream:
     ) -> None:
         monkeypatch.setattr(connect, "is_loopback", lambda _: False)
         known = attempt()
-        known.confidential = True
-        with pytest.raises(RequestError, match="in the clear to 127"):
+        known.loopback_only = True
+        with pytest.raises(RequestError, match="unencrypted to 127"):
             Stream(pair[0], known).write(b"secret")
         pair[1].setblocking(False)
         with pytest.raises(BlockingIOError):

@@ -10,7 +10,7 @@ import pytest
 
 from exec_cf.http import resolve
 from exec_cf.http.dns import LookupFailed, Remaining, ServersFailed
-from exec_cf.http.resolve import Ask, Lookup, known, written_in
+from exec_cf.http.resolve import Ask, Lookup, known, listed_in
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LONG_S = 20.0
@@ -31,7 +31,7 @@ def nobody(host: str, *_: object) -> list[str]:
 
 def everything(lookup: Lookup) -> Iterator[str]:
     """Yield the addresses as they become known, to the last."""
-    while not lookup.is_over():
+    while not lookup.is_finished():
         address = lookup.take()
         if address:
             yield address
@@ -106,7 +106,7 @@ class TestKnown:
     ],
 )  # fmt: skip
 def test_a_hosts_file(text: bytes, addresses: list[str]) -> None:
-    assert written_in(text, "worker.EXAMPLE".lower()) == addresses
+    assert listed_in(text, "worker.EXAMPLE".lower()) == addresses
 
 
 class TestFamilies:
