@@ -11,10 +11,10 @@ from tests.support.specs import spec
 
 
 def planned(data: bytes, environ: Mapping[str, str] | None = None) -> tuple[Plan, list[str]]:
-    told: list[Diagnostic] = []
-    with settings.applied(environ or {}, told.append) as current:
+    reported: list[Diagnostic] = []
+    with settings.applied(environ or {}, reported.append) as current:
         made, notes = plan(document.read(data), current)
-    return made, [str(note) for note in (*told, *notes)]
+    return made, [str(note) for note in (*reported, *notes)]
 
 
 def refusal(data: bytes, environ: Mapping[str, str] | None = None) -> tuple[Exit, list[str]]:

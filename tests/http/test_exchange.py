@@ -45,7 +45,7 @@ def test_a_request_that_wants_no_body_takes_the_status(manner: Manner) -> None:
 
 
 @pytest.mark.parametrize(("manner", "words"), UNHEALTHY.values(), ids=UNHEALTHY)
-def test_what_is_no_answer_is_told_in_words(manner: Manner, words: str) -> None:
+def test_a_missing_response_is_described(manner: Manner, words: str) -> None:
     with Server(manner) as server:
         if words.startswith("HTTP "):
             assert f"HTTP {get(f'{server.url}/health').status}" == words
@@ -85,7 +85,7 @@ def test_a_name_that_nobody_has() -> None:
         get("http://nobody.invalid/health")
 
 
-def test_who_asks_is_told() -> None:
+def test_the_user_agent_is_sent() -> None:
     with Server(manners.ok) as server:
         get(f"{server.url}/health")
     assert server.heads[0].headers["user-agent"] == USER_AGENT
@@ -176,7 +176,7 @@ def test_an_answer_that_stalls_ends_at_the_limit() -> None:
 
 
 class TestProxy:
-    def test_what_fails_there_is_told_as_the_proxys(self) -> None:
+    def test_a_failure_there_is_attributed_to_the_proxy(self) -> None:
         with pytest.raises(
             RequestError, match=r"^connection refused \(127\.0\.0\.1:[0-9]+\) \(through the proxy of the environment\)$"
         ):
@@ -215,7 +215,9 @@ class TestProxy:
         assert manners.targets(proxy.heads) == ["GET http://worker.example/health"]
 
     def test_a_variable_that_holds_none_is_named_without_its_text(self) -> None:
-        with pytest.raises(RequestError, match=r"^HTTP_PROXY holds no URL of a proxy; write it like http://") as failed:
+        with pytest.raises(
+            RequestError, match=r"^HTTP_PROXY is not the URL of a proxy; write it like http://"
+        ) as failed:
             get("http://worker.example/health", HTTP_PROXY="http://user:pa/ss@127.0.0.1:1")
         assert "pa" not in str(failed.value).partition(";")[0].replace("HTTP_PROXY", "")
 
@@ -226,7 +228,7 @@ class TestProxy:
             assert get(server.url).status == 200
         assert (len(proxy.heads), len(server.heads)) == (0, 1)
 
-    def test_socks_is_told_not_to_be_spoken(self) -> None:
+    def test_socks_is_not_supported(self) -> None:
         with pytest.raises(RequestError, match=r"^ALL_PROXY: a SOCKS proxy is not supported; name an http:// one$"):
             get("http://worker.example/health", ALL_PROXY="socks5://127.0.0.1:1")
 
@@ -253,11 +255,14 @@ class TestProxy:
         assert {head.headers["host"] for head in proxy.heads} == {host.lower()}
 
     def test_a_secret_does_not_pass_one_in_the_clear(self) -> None:
-        with Proxy() as proxy, pytest.raises(RequestError, match=r"^a token would pass a proxy in the clear$"):
+        with (
+            Proxy() as proxy,
+            pytest.raises(RequestError, match=r"^a token would be sent unencrypted through a proxy$"),
+        ):
             exchange(with_secrets("http://worker.example"), {"http_proxy": proxy.url})
         assert proxy.heads == []
 
-    def test_a_tunnel_that_is_refused_is_told_without_its_words(self) -> None:
+    def test_a_refused_tunnel_is_reported_without_the_proxys_text(self) -> None:
         for code, words in (
             (403, "refuses a connection to the Worker (HTTP 403)"),
             (407, "requires other credentials"),

@@ -40,7 +40,7 @@ def test_every_target_is_there(page: str) -> None:
         assert set(called.split()) <= targets(), called
 
 
-def test_the_installers_options_are_all_told() -> None:
+def test_the_installers_options_are_all_documented() -> None:
     usage = subprocess.run(["sh", ROOT / "install.sh", "--help"], text=True, capture_output=True, check=True).stdout
     table = re.findall(r"^\| `(--\w+ \w+)` \| `(\w+)` \|", read("docs/installing.md"), re.MULTILINE)
     assert re.findall(r"^  (--\w+ \w+) .*?\(.*?\$(INSTALL_\w+)\)$", usage, re.MULTILINE) == table
