@@ -108,7 +108,9 @@ FRONTS: dict[str, Front] = {
         "HTTP 200 with a web page, not from the Worker",
     ),
     "a captive portal in XHTML": Front(
-        Reply(200, b'<?xml version="1.0"?>\n' + _page("Welcome to our hotel", "Log in"), {"content-type": "text/plain"}),
+        Reply(
+            200, b'<?xml version="1.0"?>\n' + _page("Welcome to our hotel", "Log in"), {"content-type": "text/plain"}
+        ),
         "HTTP 200 with a web page, not from the Worker",
     ),
     "a captive portal elsewhere": Front(
