@@ -143,6 +143,11 @@ class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
         self.hint = hint
 
 
+def os_reason(error: OSError) -> str:
+    """Return the system's description of *error* in lower case: `no such file or directory`."""
+    return (error.strerror or str(error)).lower()
+
+
 def is_secret(path: Path) -> bool:
     """Return whether the value at *path* may be a secret, so that diagnostics show only its name."""
     return bool(path) and path[0] in _SECRET_FIELDS
