@@ -87,7 +87,7 @@ class Code(enum.Enum):
     )
     TERMINAL = ("terminal", Exit.OK, "the input is read from the terminal")
     STEP = ("step", Exit.OK, "a step of a deployment, and what it means for the agents")
-    USE = ("use", Exit.OK, "the variables with which a spawn finds the deployed Worker")
+    USE = ("use", Exit.OK, "the variables that a spawn needs to use the deployed Worker")
     DEPLOYED = ("deployed", Exit.OK, "the Worker was deployed")
     UNCHANGED = ("unchanged", Exit.OK, "nothing had to be changed")
     UNDEPLOYED = ("undeployed", Exit.OK, "the Worker was deleted")
