@@ -190,7 +190,7 @@ def _is_cloudflare(response: Response) -> bool:
 def _proxy(response: Response) -> str:
     if not response.proxied or response.status < 400 or is_workers_own(response):
         return ""
-    cure = "ask whoever runs it, or list the Worker's host in NO_PROXY"
+    cure = "ask its operator, or list the Worker's host in NO_PROXY"
     return f"the proxy of the environment or a server behind it, {_NOT_THE_WORKER}; {cure}"
 
 

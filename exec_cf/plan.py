@@ -13,9 +13,6 @@ from exec_cf.messages import EXECUTOR, SPECS, Agent, BusBlock, SpawnSpec, Versio
 from exec_cf.settings import Settings, check_token_destination
 
 DEFAULT_OWNER = "worker"
-SHARED_ENV_PREFIX = "OPEN_AGENT_"
-"""Only variables with this prefix are sent to the Worker; the rest of a spec's `env` is for local backends."""
-
 MAX_START_BYTES = 64 * 1024
 """Largest body of a start request that a Worker reads, in bytes."""
 
@@ -95,10 +92,10 @@ class _Checks:
 
     def plan(self, spec: SpawnSpec) -> Plan:
         env = spec.env or {}
-        shared = {key: value for key, value in env.items() if key.startswith(SHARED_ENV_PREFIX)}
+        shared = {key: value for key, value in env.items() if key.startswith(rules.SHARED_ENV_PREFIX)}
         if len(shared) < len(env):
             left = _listed([key for key in env if key not in shared])
-            message = f"only {SHARED_ENV_PREFIX}* is sent to the Worker, not {left}"
+            message = f"only {rules.SHARED_ENV_PREFIX}* is sent to the Worker, not {left}"
             self.notes.append(self._document.locate(Diagnostic(Code.NOT_SENT, message, ("env",))))
         return Plan(
             version=version_of(self._document.value),

@@ -18,6 +18,12 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 DNS_LABEL_LENGTH = 63
 ENV_KEY = re.compile(r"[A-Z_][A-Z0-9_]*")
 
+SHARED_ENV_PREFIX = "OPEN_AGENT_"
+"""Only variables with this prefix leave the machine; the rest of a spec's `env` is for local backends."""
+
+AGENT_VARIABLES = ("OPEN_AGENT_PROVIDER", "OPEN_AGENT_MODEL_ID", "OPEN_AGENT_OWNER")
+"""The variables that a Worker accepts; it refuses a start with any other."""
+
 _POSITIONS = ("right", "left", "above", "below")
 _ROLES = ("worker", "observer")
 _LAYOUTS = ("default", "grid", "full")
@@ -77,6 +83,9 @@ def _env(spec: Fields) -> Iterator[Diagnostic]:
         if not ENV_KEY.fullmatch(key):
             hint = "use A-Z, 0-9 and _, not beginning with a digit"
             yield Diagnostic(Code.KEY, "is not a valid variable name", ("env", key), hint)
+        elif key.startswith(SHARED_ENV_PREFIX) and key not in AGENT_VARIABLES:
+            hint = f"write {', '.join(AGENT_VARIABLES[:-1])} or {AGENT_VARIABLES[-1]}"
+            yield Diagnostic(Code.KEY, "is not a variable that an agent reads", ("env", key), hint)
 
 
 def _outfit(spec: Fields) -> Iterator[Diagnostic]:

@@ -59,12 +59,13 @@ class TestProbe:
         assert talk.requests[0].headers == {}
 
     @pytest.mark.parametrize(
-        ("told", "is_older"), [("0.0.0", True), ("0.0.0-rc.1+g1", True), ("999.0.0", False), ("", False), ("odd", True)]
+        ("reported", "is_older"),
+        [("0.0.0", True), ("0.0.0-rc.1+g1", True), ("999.0.0", False), ("", False), ("odd", True)],
     )
     def test_a_worker_of_an_earlier_release_is_reported_with_the_way_to_update_it(
-        self, told: str, is_older: bool
+        self, reported: str, is_older: bool
     ) -> None:
-        body = msgspec.json.encode({"ok": True, "agent": "open-agent", "version": told, "auth": "token"})
+        body = msgspec.json.encode({"ok": True, "agent": "open-agent", "version": reported, "auth": "token"})
         talk = Talk(Response(200, body))
         talk.client.probe()
         assert [note.code for note in talk.notes] == [Code.OLDER] * is_older
@@ -167,7 +168,8 @@ class TestRetryAfter:
 
 class TestStart:
     def test_it_sends_what_the_plan_holds(self) -> None:
-        planned = make_plan("session: s/1", "owner: ann", "labels: {a: b}", "description: d", "env: {OPEN_AGENT_X: y}")
+        more = ("session: s/1", "owner: ann", "labels: {a: b}", "description: d", "env: {OPEN_AGENT_PROVIDER: y}")
+        planned = make_plan(*more)
         talk = Talk(started(planned.bus), environ=WITH_TOKEN)
         talk.client.start(planned)
         (request,) = talk.requests
@@ -179,7 +181,7 @@ class TestStart:
             "owner": "ann",
             "labels": {"a": "b"},
             "description": "d",
-            "env": {"OPEN_AGENT_X": "y"},
+            "env": {"OPEN_AGENT_PROVIDER": "y"},
         }
 
     def test_it_leaves_out_what_is_empty(self) -> None:

@@ -35,7 +35,7 @@ def test_nothing_of_it_is_repeated_and_a_cure_is_named(front: Front) -> None:
     assert len(sentence) <= 300
 
 
-def test_a_service_token_that_is_refused_is_told_as_such() -> None:
+def test_a_refused_service_token_is_reported_as_such() -> None:
     came = Response(302, headers={"location": LOGIN})
     assert "does not admit the service token of CF_ACCESS_CLIENT_ID" in said(came, sends_service_token=True)
 

@@ -69,7 +69,7 @@ def test_many_problems_below_a_long_key_are_little_text() -> None:
     assert len(str(refused)) < 10_000
 
 
-def test_problems_are_in_reading_order_and_each_is_told_once() -> None:
+def test_problems_are_in_reading_order_and_each_is_reported_once() -> None:
     first, second, third = (
         Diagnostic(Code.TAG, "bad", line=line, column=column) for line, column in ((1, 9), (2, 1), (2, 3))
     )

@@ -57,6 +57,6 @@ def test_nothing_is_overwritten_and_no_link_followed(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "there"]
 
 
-def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         create_secret(str(tmp_path / "nowhere" / "secret"), b"hush")

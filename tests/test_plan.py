@@ -11,10 +11,10 @@ from tests.support.specs import spec
 
 
 def planned(data: bytes, environ: Mapping[str, str] | None = None) -> tuple[Plan, list[str]]:
-    told: list[Diagnostic] = []
-    with settings.applied(environ or {}, told.append) as current:
+    reported: list[Diagnostic] = []
+    with settings.applied(environ or {}, reported.append) as current:
         made, notes = plan(document.read(data), current)
-    return made, [str(note) for note in (*told, *notes)]
+    return made, [str(note) for note in (*reported, *notes)]
 
 
 def refusal(data: bytes, environ: Mapping[str, str] | None = None) -> tuple[Exit, list[str]]:
@@ -102,8 +102,8 @@ def test_where_it_is_stopped(block: str, target: str, default: bool) -> None:
 
 
 def test_only_open_agent_variables_are_kept_and_the_rest_is_named_without_its_value() -> None:
-    made, (note,) = planned(spec("https://h", "env: {OPEN_AGENT_X: '1', OPEN_AGENT: '2', SECRET: hush}"))
-    assert made.env == {"OPEN_AGENT_X": "1"}
+    made, (note,) = planned(spec("https://h", "env: {OPEN_AGENT_PROVIDER: '1', OPEN_AGENT: '2', SECRET: hush}"))
+    assert made.env == {"OPEN_AGENT_PROVIDER": "1"}
     assert "OPEN_AGENT, SECRET" in note
     assert "hush" not in note
 

@@ -1,5 +1,8 @@
 """The rules of a SpawnSpec that its types cannot say, each by itself and all in one run."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from exec_cf import rules
@@ -38,6 +41,24 @@ def test_a_long_name_is_reported_with_its_length() -> None:
 @pytest.mark.parametrize("key", ["A", "_", "A1", "PATH", "_X_9"])
 def test_a_variable_name(key: str) -> None:
     assert broken(env={key: "x"}) == []
+
+
+EXAMPLES = json.loads((Path(__file__).parent / "shared_rules.json").read_text())
+"""The Worker's tests read it too: one rule on both sides."""
+
+
+def test_the_variables_of_an_agent_are_those_that_a_worker_accepts() -> None:
+    assert list(rules.AGENT_VARIABLES) == EXAMPLES["variables"]
+    assert broken(env=dict.fromkeys(rules.AGENT_VARIABLES, "x")) == []
+
+
+@pytest.mark.parametrize("key", EXAMPLES["unknown variables"])
+def test_a_variable_that_a_worker_refuses_is_refused(key: str) -> None:
+    (said,) = broken(env={key: "hush"})
+    assert said == (
+        f"env.{key}: is not a variable that an agent reads; "
+        "write OPEN_AGENT_PROVIDER, OPEN_AGENT_MODEL_ID or OPEN_AGENT_OWNER"
+    )
 
 
 @pytest.mark.parametrize("key", ["", "a", "1A", "A-B", "A.B", "A B", "A=", "A\n", "Ä", "A\u0661"])

@@ -177,24 +177,24 @@ def test_a_long_base_is_shown_in_part() -> None:
 
 class TestApplied:
     def test_its_diagnostics_come_after_the_reading(self) -> None:
-        told: list[Diagnostic] = []
-        with applied({"CF_WORKER_HEALTHCHECK_RETRIES": "x"}, told.append) as settings:
-            assert told == []
+        reported: list[Diagnostic] = []
+        with applied({"CF_WORKER_HEALTHCHECK_RETRIES": "x"}, reported.append) as settings:
+            assert reported == []
         assert settings.retries == 3
-        assert [note.code for note in told] == [Code.SETTING]
+        assert [note.code for note in reported] == [Code.SETTING]
 
     @pytest.mark.parametrize("token", ["", "a b"])
     def test_all_that_is_wrong_is_raised_at_once_and_nothing_noted(self, token: str) -> None:
         environ = {"CF_WORKER_TOKEN": token, "CF_WORKER_HEALTHCHECK_RETRIES": "x"}
-        told: list[Diagnostic] = []
-        with pytest.raises(Refused) as refused, applied(environ, told.append):
+        reported: list[Diagnostic] = []
+        with pytest.raises(Refused) as refused, applied(environ, reported.append):
             raise Refused([Diagnostic(Code.VALUE, "of the document")])
         codes = [problem.code for problem in refused.value.problems]
         assert sorted(codes, key=str) == sorted([Code.ENVIRONMENT] * bool(token) + [Code.VALUE], key=str)
-        assert told == []
+        assert reported == []
 
     def test_a_good_document_does_not_excuse_the_environment(self) -> None:
-        told: list[Diagnostic] = []
-        with pytest.raises(Refused), applied({"CF_WORKER_TOKEN": "a b"}, told.append):
+        reported: list[Diagnostic] = []
+        with pytest.raises(Refused), applied({"CF_WORKER_TOKEN": "a b"}, reported.append):
             pass
-        assert told == []
+        assert reported == []

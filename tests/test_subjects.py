@@ -15,7 +15,7 @@ from exec_cf.errors import InvalidValue
 from exec_cf.messages import BusBlock
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES: Mapping[str, list[Any]] = json.loads((ROOT / "tests" / "tokens.json").read_text())
+EXAMPLES: Mapping[str, list[Any]] = json.loads((ROOT / "tests" / "shared_rules.json").read_text())
 """The Worker's tests read it too: one rule on both sides."""
 
 

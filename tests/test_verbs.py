@@ -142,6 +142,13 @@ class TestStatus:
         started = Response(201, msgspec.json.encode({"subjects": SUBJECTS}))
         assert Asked(seen("stopped", stopped_at=stopped_at), started, handle=PENDING).status().status == status
 
+    def test_a_date_in_whole_seconds_is_not_another_clock(self) -> None:
+        answer = seen("stopped", stopped_at="2026-05-24T15:29:59.700Z")
+        answer = msgspec.structs.replace(answer, headers={"date": "Sun, 24 May 2026 15:30:00 GMT"})
+        asked = Asked(answer, Response(201, msgspec.json.encode({"subjects": SUBJECTS})), handle=PENDING)
+        asked.world.later_s = 0.9
+        assert asked.status().status == "ready"
+
     @pytest.mark.parametrize("ahead_s", [-7200, -600, -1, 0, 1, 600, 7200])
     @pytest.mark.parametrize(("stopped_s", "status"), [(-5, "ready"), (5, "failed")])
     def test_ages_are_compared_and_not_two_clocks(self, ahead_s: int, stopped_s: int, status: str) -> None:

@@ -58,7 +58,7 @@ labels:
 
 
 class Worker(http.server.BaseHTTPRequestHandler):
-    """Answers a probe and a start as a good Worker does."""
+    """Answers a probe and a start as a healthy Worker does."""
 
     protocol_version = "HTTP/1.1"
 
@@ -80,11 +80,11 @@ class Worker(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Keep the table alone on the terminal."""
+        """Log nothing, so that only the table is printed."""
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves one client after another, each of which is gone as soon as it has what it wants."""
+    """Serves one client after another; each disconnects as soon as it has its response."""
 
     daemon_threads = True
 
@@ -125,11 +125,11 @@ class Command:
         self.milliseconds.append(taken_s * 1000)
 
     def peak_mib(self) -> float:
-        """Run once from a small parent, since Linux counts the memory of whoever forks, and return the peak in MiB."""
+        """Run once from a small parent, since Linux counts the forking process's memory, and return the peak in MiB."""
         parent = [os.path.realpath(sys.executable), "-I", "-S", "-c", MEASURE]
-        with tempfile.NamedTemporaryFile("r") as told:
-            self._measured([*parent, told.name, *self._call])
-            return float(told.read()) / 1024
+        with tempfile.NamedTemporaryFile("r") as report:
+            self._measured([*parent, report.name, *self._call])
+            return float(report.read()) / 1024
 
     def _measured(self, call: list[str]) -> os._Result:  # type: ignore[name-defined]
         self._input.seek(0)
@@ -159,7 +159,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def ratio(command: Command, against: Command) -> float:
-    """Run both in turn, so that a change of the machine's pace meets both, and return the median of their ratios."""
+    """Run both alternately, so that changes of the machine's speed affect both, and return the median ratio."""
     for number in range(WARM_UP + ROUNDS):
         for each in (command, against):
             each.run()
@@ -201,7 +201,7 @@ _OWN_MOUNTS = "BENCH_OWNS_ITS_MOUNTS"
 
 
 def store_with(authority: trustme.CA, folder: Path) -> Path:
-    """Return a file with what the system trusts, and *authority*."""
+    """Return a file with the system's trusted certificates and *authority*."""
     system = next((Path(name) for name in SYSTEM_STORES if Path(name).exists()), None)
     file = folder / "store.pem"
     file.write_bytes((system.read_bytes() if system else b"") + authority.cert_pem.bytes())

@@ -1,8 +1,8 @@
-# The program as one static file: `docs/binary.md` says how it is made and why it can be trusted.
+# The program as one static file; see `docs/binary.md`.
 
-# The platform to build for, macos-arm64 or macos-x86_64; this machine's without it.
+# The platform to build for, macos-arm64 or macos-x86_64; empty for this machine's.
 PLATFORM ?=
-# SNAPSHOT=0 builds for Linux what is built for macOS: a program that starts from nothing.
+# SNAPSHOT=0 builds for Linux without a snapshot, as for macOS.
 SNAPSHOT ?= 1
 BINARY_VARIANT := $(if $(PLATFORM),$(PLATFORM),$(if $(filter 0,$(SNAPSHOT)),ordinary))
 BINARY := dist/$(if $(BINARY_VARIANT),$(BINARY_VARIANT)/)orch-executor-cf-worker
@@ -19,7 +19,7 @@ $(BINARY): $(READY) $(BINARY_SOURCES) $(WORKER_MODULE)
 	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 	  $(BIN)/python build/binary/sbom.py "$$toolchain" $(BINARY_WORK)/report.xml $@ "$$version" > $@.cdx.json
 
-# What was built for another platform cannot run here, but be looked at.
+# A file for another platform cannot run here, but its format can be tested.
 BINARY_TESTS := $(if $(PLATFORM),tests/binary/test_file.py tests/binary/test_macho.py,tests/process tests/binary tests/snapshot)
 ORDINARY := dist/ordinary/orch-executor-cf-worker
 

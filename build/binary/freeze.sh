@@ -1,6 +1,6 @@
 #!/bin/bash
-# Freezes the program into one file: collects the sources with their version, links them with the toolchain's
-# interpreter, for the system that the toolchain is for, and on Linux starts it once, to write its memory into the file.
+# Freezes the program into one file for the toolchain's target: adds the version to the sources, links them with the
+# interpreter, and on Linux runs the program once to write its memory into the file.
 # usage: [SNAPSHOT=0] [WORK=FOLDER] freeze.sh TOOLCHAIN VERSION OUTPUT
 set -eu -o pipefail
 
@@ -26,16 +26,16 @@ else
   cp "$here/freeze/start.py" "$work/source/"
 fi
 
-# Used by no part of this program, though something imports it or may.
+# Not used by this program, although other packages import them or may do so.
 unused=anyio,trio,sniffio,click,rich,pygments,h2,socksio,brotli,brotlicffi,zstandard,typing_extensions,tomli,tomli_w
 unused+=,httpx._main,asyncio,unittest,doctest,pydoc,pdb,multiprocessing,concurrent,_hashlib,_zoneinfo,bz2,_bz2,lzma,_lzma
 unused+=,grp,mmap,ctypes,_csv,csv,pyexpat,termios,readline,cmath,resource,_elementtree,_pydecimal,_pydatetime,_pyio
 unused+=,pickle,_pickle,ftplib,tarfile,zipfile,tomllib,tracemalloc,argparse,gettext,getpass,statistics,fractions,subprocess
 unused+=,email._header_value_parser,email.contentmanager,email.generator,email.headerregistry,email.policy
-# These could not be imported, since something that they need is left out.
+# Not importable, since they need something that is left out.
 unused+=,yaml.cyaml,httpcore._backends.anyio,httpcore._backends.trio
 unused+=,httpcore._async.http2,httpcore._async.socks_proxy,httpcore._sync.http2,httpcore._sync.socks_proxy
-# Imported by name, where the freezer does not see it.
+# Imported by name, which the freezer cannot see.
 unseen=(encodings.idna encodings.punycode encodings.utf_16 encodings.utf_16_le encodings.utf_8_sig)
 unseen+=(msgspec._utils uuid decimal numbers datetime enum)
 
@@ -43,7 +43,7 @@ export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0 PYTHONHASHSEED=0 PYTHONPATH=$work/sou
 CFLAGS="-O2 -fstack-protector-strong -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections"
 CFLAGS+=" -ffile-prefix-map=$work=. -ffile-prefix-map=$toolchain=."
 if [ -e "$toolchain/bin/clang" ]; then
-  # For macOS. The linker signs the file, so that nothing may be stripped from it afterwards.
+  # For macOS. The linker signs the file, so it must not be stripped afterwards.
   export CC=$here/freeze/macos/clang MACOS_CC=$toolchain/bin/clang
   LDFLAGS="-Wl,-dead_strip -Wl,-x"
   finish() { cp "$1" "$2"; }
@@ -58,8 +58,8 @@ else
   else
     LDFLAGS="-static-pie -Wl,-z,pack-relative-relocs"
   fi
-  # Relocations that are not packed take a megabyte. For aarch64 the GNU linker of Debian 12 leaves them so. LLVM's has to
-  # be told that a page there may be of 64 KiB, or the end of what is to be read-only would stay writable.
+  # Unpacked relocations take a megabyte, and for aarch64 the GNU linker of Debian 12 does not pack them. LLVM's linker needs
+  # the maximum page size of 64 KiB, or the end of the read-only part would stay writable.
   if [ "$(uname -m)" = aarch64 ]; then
     LDFLAGS=${LDFLAGS/-z,pack-relative-relocs/--pack-dyn-relocs=relr}" -fuse-ld=lld -Wl,-z,common-page-size=65536"
   fi

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a command in this folder in a bare Debian, which the toolchain takes its compiler and its sources from, so that
-# the binary can be built on any Linux. Needs docker or podman.
+# Runs a command in this folder in a plain Debian container, since the toolchain gets its compiler and sources from Debian.
+# So the binary can be built on any Linux. Needs docker or podman.
 # usage: in_debian.sh COMMAND...      for example: build/binary/in_debian.sh make binary
 set -eu
 
@@ -13,8 +13,8 @@ for engine in docker podman none; do
 done
 [ "$engine" != none ] || { echo "in_debian.sh: neither docker nor podman works here" >&2; exit 1; }
 mkdir -p "$cache"
-# The folder belongs to another user than the container's root, and is to belong to that user again afterwards. A
-# variable that is empty here stays unset there. Root in there can make the name spaces that the tests of the binary use.
+# The folder is owned by another user than the container's root, and is given back to that user afterwards. Empty variables
+# are unset in the container. Root in the container can create the namespaces that the tests of the binary use.
 # shellcheck disable=SC2016 # the inner shell expands it
 exec "$engine" run --rm --privileged --volume "$PWD:$PWD" --volume "$cache:/root/.cache/orch-executor-cf-worker" \
   --workdir "$PWD" --env CI --env GITHUB_SERVER_URL --env GITHUB_REPOSITORY ${VERSION:+--env VERSION} ${PLATFORM:+--env PLATFORM} ${BUNDLE:+--env BUNDLE} \

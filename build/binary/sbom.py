@@ -32,7 +32,7 @@ SOURCES = Path(__file__).parent / "toolchain/sources.tsv"
 WORKER_LOCK = Path(__file__).parents[2] / "worker/package-lock.json"
 MACOS_COMPILER = Path(__file__).parents[2] / "requirements/macos.txt"
 
-# SPDX expressions; the sources carry their licences as prose only.
+# SPDX expressions; the sources only have the text of their licences.
 LICENSES = {
     "musl": "MIT",
     "zlib": "Zlib",
@@ -62,12 +62,12 @@ def _component(name: str, version: str, purl: PackageURL, sha256: str = "") -> C
 
 
 def for_macos(toolchain: Path) -> bool:
-    """Tell whether the toolchain builds for macOS, where the C library is the system's."""
+    """Return whether the toolchain builds for macOS, where the C library is the system's."""
     return (toolchain / "bin/clang").exists()
 
 
 def system_components(toolchain: Path) -> Iterator[Component]:
-    """Yield what was built from source, with the checksum of that source, and a compiler that adds code of its own."""
+    """Yield what was built from source, with the checksum of the source, and a compiler that adds its own code."""
     for line in SOURCES.read_text().splitlines():
         if line.startswith("#"):
             continue
@@ -84,7 +84,7 @@ def system_components(toolchain: Path) -> Iterator[Component]:
 
 
 def python_components(toolchain: Path, report: Path) -> Iterator[Component]:
-    """Yield the Python packages of which the freezer took in a module, and the freezer for the code that it adds."""
+    """Yield the Python packages with frozen modules, and the freezer for the code that it adds."""
     taken = {module.get("name", "").partition(".")[0] for module in ElementTree.parse(report).iter("module")}  # noqa: S314
     (packages,) = toolchain.glob("usr/lib/python3.*/site-packages")
     for metadata in sorted([*packages.glob("*.dist-info/METADATA"), *packages.glob("*.egg-info/PKG-INFO")]):
@@ -97,7 +97,7 @@ def python_components(toolchain: Path, report: Path) -> Iterator[Component]:
 
 
 def worker_components() -> Iterator[Component]:
-    """Yield the packages that the Worker's bundle is made of, which the program carries."""
+    """Yield the packages in the Worker's bundle, which the program contains."""
     for place, package in json.loads(WORKER_LOCK.read_text())["packages"].items():
         if not place or package.keys() & {"dev", "optional", "devOptional"}:
             continue
@@ -119,7 +119,7 @@ def _nuitka_version(report: Path) -> str:
 
 
 def bill(toolchain: Path, report: Path, program: Path, version: str) -> Bom:
-    """Return the bill of materials; equal files have equal bills."""
+    """Return the bill of materials; reproducible for a file."""
     digest = hashlib.sha256(program.read_bytes()).hexdigest()
     root = Component(
         type=ComponentType.APPLICATION,

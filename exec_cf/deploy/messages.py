@@ -65,6 +65,7 @@ class Vars(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     AGENT_STEP_LIMIT: _Text | UnsetType = UNSET
     AGENT_HISTORY_LIMIT: _Text | UnsetType = UNSET
     AGENT_QUERY_LIMIT_S: _Text | UnsetType = UNSET
+    AGENTS_PER_HUB: _Text | UnsetType = UNSET
 
 
 class WorkerDocument(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):

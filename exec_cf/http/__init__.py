@@ -1,7 +1,7 @@
-"""HTTP for the rest of the program: one connection a call, over whatever network there is.
+"""HTTP for the rest of the program, over one connection for each call of the program.
 
-`Network` is the door. httpx and all that touches a socket lie behind it and load at the first request: they are most
-of the start of the program, and `--version`, `--validate` and a refused spec need none of them.
+`Network` is the entry point. It loads httpx and everything that uses sockets at the first request, since they take most
+of the start-up time, and `--version`, `--validate` and a refused spec do not need them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ USER_AGENT = f"orch-executor-cf-worker/{version}"
 
 
 class Network:
-    """The network as one run of the program uses it: its exchanges share their connections and one TLS context.
+    """Makes the HTTP exchanges of one run of the program, which share connections and one TLS context.
 
-    *environ* names the proxies and the trust store. Not for several threads at once.
+    *environ* configures the proxies and the trust store. Not thread-safe.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -31,14 +31,14 @@ class Network:
         self._exchanger: Exchanger | None = None
 
     def exchange(self, request: Request) -> Response:
-        """Return the response to *request*. Raises `RequestError` when there is none, or not within its limit."""
+        """Return the response to *request*. Raises `RequestError` if there is none within its timeout."""
         try:
             return self._loaded().exchange(request)
         except MemoryError:
             raise RequestError("out of memory") from None
 
     def close(self) -> None:
-        """Close the connections that were kept."""
+        """Close all idle connections."""
         if self._exchanger:
             self._exchanger.close()
 
@@ -48,7 +48,7 @@ class Network:
                 from exec_cf.http.exchange import Exchanger  # noqa: PLC0415  httpx: half of a spawn
             except MemoryError:
                 raise
-            except Exception as error:  # noqa: BLE001  a library that is broken in whatever way
+            except Exception as error:  # noqa: BLE001  a broken library may raise anything
                 raise RequestError(f"the HTTP library cannot be loaded: {type(error).__name__}: {error}") from None
             self._exchanger = Exchanger(self._environ, USER_AGENT)
         return self._exchanger

@@ -8,9 +8,9 @@ LOOPBACK = ("::1", "127.0.0.1")
 
 
 def literal(host: str) -> str:
-    """Return the address that *host* writes out, empty when it is a name.
+    """Return the IP address that *host* is, in canonical form; empty if *host* is a name.
 
-    Short and numeric forms of IPv4 (`127.1`) are read as the C library reads them.
+    Short and numeric forms of IPv4 (`127.1`) are read as by the C library.
     """
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
@@ -26,15 +26,15 @@ def literal(host: str) -> str:
 
 
 def family_of(address: str) -> socket.AddressFamily:
-    """Return the family of *address*."""
+    """Return the address family of *address*."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def is_loopback(address: str) -> bool:
-    """Say whether *address*, in the form in which the system gives it, is this machine's own."""
+    """Return whether *address*, in the system's notation, is a loopback address."""
     return address == "::1" or address.removeprefix("::ffff:").startswith("127.")
 
 
 def endpoint(address: str, port: int) -> str:
-    """Return *address* and *port* as they stand in a URL."""
+    """Return *address* and *port* in the notation of URLs."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

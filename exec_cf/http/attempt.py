@@ -1,4 +1,4 @@
-"""The one exchange that is under way, as everything that waits for a peer sees it."""
+"""The state of the current exchange, shared by everything that waits for a peer."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from contextlib import contextmanager
 
 
 class Attempt:
-    """How long the exchange may still take, whom it tried, and what may not happen to it. One is used after another.
+    """The deadline of the current exchange, its peer, and whether it has secrets. It is reused for the next exchange.
 
-    All waiting ends by the monotonic clock, so that setting the clock of the machine changes nothing.
+    Deadlines use the monotonic clock, so that they do not depend on changes of the system's clock.
     """
 
     def __init__(self) -> None:
         self.timeout_ms = 0
         self.has_secrets = False
-        """Whether the request carries what only its receiver may read."""
-        self.confidential = False
-        """Whether they must not cross a network, since the connection is in the clear."""
+        """Whether the request has headers that only the receiver may read."""
+        self.loopback_only = False
+        """Whether the request has secrets but the connection is unencrypted, so that they may only go to loopback."""
         self.peer = ""
-        """The address that is talked to, or those that are tried."""
+        """The address of the peer, or the addresses that were tried."""
         self.connected = False
-        """Whether the request opened a connection; otherwise it uses one that was kept."""
+        """Whether the request opened a connection, rather than reusing one."""
         self.received = False
-        """Whether a byte has come since the request began."""
+        """Whether any byte was received since the request began."""
         self.finished = True
-        """Whether nothing more is owed to either side."""
+        """Whether the exchange is complete."""
         self._deadline = 0.0
 
     def begin(self, timeout_ms: int, *, has_secrets: bool) -> None:
-        """Begin another one."""
+        """Begin an exchange that must end within *timeout_ms*."""
         self.timeout_ms = timeout_ms
         self.has_secrets = has_secrets
         self.peer = ""
@@ -38,15 +38,15 @@ class Attempt:
         self._deadline = time.monotonic() + timeout_ms / 1000
 
     def begin_request(self) -> None:
-        """Begin the next request of the exchange, within the same limit."""
+        """Begin the next request of the exchange, with the same deadline."""
         self.connected = self.received = False
 
     def remaining(self) -> float:
-        """Return the seconds that are left. Raises `TimeoutError` when there are none."""
+        """Return the seconds until the deadline. Raises `TimeoutError` if it has passed."""
         return self.limit()()
 
     def limit(self) -> Callable[[], float]:
-        """Return `remaining` of this exchange alone, for what may outlast it."""
+        """Return a function like `remaining` that keeps to the deadline of this exchange even after its end."""
         deadline = self._deadline
 
         def remaining() -> float:
@@ -59,7 +59,7 @@ class Attempt:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Leave at most *seconds* to what is done within the block."""
+        """Limit the block to *seconds*."""
         deadline = self._deadline
         self._deadline = min(deadline, time.monotonic() + seconds)
         try:

@@ -1,4 +1,4 @@
-"""Why there was no response, in words. What a peer sent is never among them: it may hold secrets, or lie."""
+"""Describes why there was no response, without anything that a peer sent, which may contain secrets or lies."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from exec_cf.http.model import RequestError
 
 
 def describe(error: BaseException, attempt: Attempt, proxy: httpx.URL | None) -> str:
-    """Return why *error* happened, and to which address; *proxy* is the one that was asked, if any."""
+    """Return the cause of *error* and the peer's address; *proxy* is the proxy in use, if any."""
     try:
         return _described(error, attempt, proxy)
-    except Exception:  # noqa: BLE001  there may be no memory left to find words with
+    except Exception:  # noqa: BLE001  there may be too little memory for a description
         return type(error).__name__
 
 
@@ -38,7 +38,7 @@ def _described(error: BaseException, attempt: Attempt, proxy: httpx.URL | None) 
 
 
 def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a table of types
-    """Return what is said of *error*, nothing when it has no words; the special before the general."""
+    """Return the description of *error*, or an empty text; specific types before general ones."""
     ssl = sys.modules.get("ssl")  # not loaded for plain http
     if ssl and isinstance(error, ssl.SSLError):
         from exec_cf.http import trust  # noqa: PLC0415  loads ssl
@@ -65,7 +65,7 @@ def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a t
 
 
 def _refusal(error: httpcore.ProxyError, proxy: httpx.URL | None) -> str:
-    """Return what a proxy said to CONNECT; httpcore gives the status first, and then what the proxy calls it."""
+    """Return the description of a refused CONNECT; httpcore's text begins with the status."""
     status = str(error)[:3]
     at = f"the proxy {_endpoint(proxy)} of the environment" if proxy else "the proxy"
     if status == "407":

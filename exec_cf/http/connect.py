@@ -1,8 +1,9 @@
-"""Connections: addresses raced as RFC 8305 says, and streams that end with their exchange."""
+"""Connections: races between addresses (RFC 8305), and streams that end with their exchange."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
     import ssl
 
 CONNECTION_ATTEMPT_DELAY_S = 0.25
-"""Seconds until the next address is tried beside one that is silent (RFC 8305, section 5)."""
+"""Seconds until the next address is tried in parallel (RFC 8305, section 5)."""
 
 _ABORT_ON_CLOSE = struct.pack("ii", 1, 0)
-"""`struct linger` with a time of zero: what was not sent yet never is."""
+"""`struct linger` with a timeout of zero, which discards unsent data."""
 
 
 class UnreachableError(RequestError):
-    """No address of a host takes a connection."""
+    """No address of a host accepts a connection."""
 
 
 class Backend(httpcore.NetworkBackend):
-    """What httpcore opens its connections by."""
+    """Opens connections for httpcore."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
@@ -54,7 +55,7 @@ class Backend(httpcore.NetworkBackend):
 
 
 class Race:
-    """The addresses of a host, tried beside each other; the first that answers wins, and the others are closed."""
+    """Connects to the addresses of a host in parallel; the first connection wins, and the others are closed."""
 
     def __init__(self, host: str, port: int, attempt: Attempt) -> None:
         self._host = host
@@ -65,7 +66,7 @@ class Race:
         self._failures: dict[str, list[str]] = {}
 
     def run(self) -> socket.socket:
-        """Return the connected socket. Raises `UnreachableError` when no address answers, `TimeoutError`."""
+        """Return the connected socket. Raises `UnreachableError` if every address fails, or `TimeoutError`."""
         self._attempt.peer = self._host
         lookup = Lookup(self._host, self._attempt.limit())
         try:
@@ -81,45 +82,47 @@ class Race:
             if not self._running or time.monotonic() >= next_at:
                 address = lookup.take()
                 if address is not None:
-                    self._begin(address)
-                    next_at = time.monotonic() + CONNECTION_ATTEMPT_DELAY_S
+                    # One that failed at once does not hold the next one up.
+                    is_under_way = self._begin(address)
+                    next_at = time.monotonic() + CONNECTION_ATTEMPT_DELAY_S if is_under_way else 0.0
                     continue
-                if not self._running and lookup.is_over():
+                if not self._running and lookup.is_finished():
                     raise UnreachableError(self._failure(lookup))
             winner, failed = self._wait(lookup, next_at)
             if winner:
                 return winner
             if failed:
-                next_at = 0.0  # the next one need not wait
+                next_at = 0.0  # try the next address at once
 
-    def _begin(self, address: str) -> None:
+    def _begin(self, address: str) -> bool:
+        """Begin to connect, and say whether that is under way."""
         self._tried.append(endpoint(address, self._port))
         self._attempt.peer = ", ".join(self._tried)
         try:
             opened = socket.socket(family_of(address), socket.SOCK_STREAM)
-            self._running[opened.fileno()] = opened, address
-            opened.setblocking(False)
-            opened.connect((address, self._port))
-        except BlockingIOError:
-            return
-        except OSError as error:
-            for number, (started, known) in list(self._running.items()):
-                if known == address:
-                    started.close()
-                    del self._running[number]
+        except OSError as error:  # this machine may lack the family
             self._fail(address, error)
+            return False
+        opened.setblocking(False)
+        code = opened.connect_ex((address, self._port))
+        if code in {0, errno.EINPROGRESS, errno.EINTR}:
+            self._running[opened.fileno()] = opened, address
+            return True
+        opened.close()
+        self._fail(address, OSError(code, os.strerror(code)))
+        return False
 
     def _wait(self, lookup: Lookup, next_at: float) -> tuple[socket.socket | None, bool]:
-        """Return the socket that is connected, and whether one failed, as soon as anything happens."""
+        """Wait for an event, and return the connected socket, if any, and whether a connection failed."""
         poller = select.poll()
         for number in self._running:
             poller.register(number, select.POLLOUT)
         if lookup.fileno() >= 0:
             poller.register(lookup.fileno(), select.POLLIN)
         wait = self._attempt.remaining()
-        held = lookup.held_for()
-        if held is not None:
-            wait = min(wait, max(held, next_at - time.monotonic() if self._running else 0.0))
+        delay_s = lookup.delay_s()
+        if delay_s is not None:
+            wait = min(wait, max(delay_s, next_at - time.monotonic() if self._running else 0.0))
         failed = False
         for number, _ in poller.poll(max(0.0, wait) * 1000 + 1):
             if number not in self._running:
@@ -145,7 +148,7 @@ class Race:
 
 
 class Stream(httpcore.NetworkStream):
-    """A connected socket, in the clear or with TLS. Everything on it ends with the attempt's limit."""
+    """A connected socket, with or without TLS. Every operation ends at the deadline of the attempt."""
 
     def __init__(self, connected: socket.socket, attempt: Attempt, *, is_encrypted: bool = False) -> None:
         self._socket = connected
@@ -156,7 +159,7 @@ class Stream(httpcore.NetworkStream):
         self._endpoint = endpoint(address, port)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  the attempt's limit counts
-        """Return what has come, nothing at the end. Raises `OSError`."""
+        """Return received bytes, empty at the end. Raises `OSError`."""
         self._socket.settimeout(self._attempt.remaining())
         data = self._socket.recv(max_bytes)
         self._attempt.received = self._attempt.received or bool(data)
@@ -165,12 +168,12 @@ class Stream(httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         """Send all of *buffer*.
 
-        Raises `RequestError` instead of sending a secret in the clear to anybody but this machine: a name or a proxy
-        may have led elsewhere than it says, and here is seen where to.
+        Raises `RequestError` instead of sending a secret unencrypted to any address that is not loopback. Only the
+        connected socket shows the real peer, since a name may resolve to any address.
         """
         self._attempt.peer = self._endpoint
-        if self._attempt.confidential and not self._is_encrypted and not self._is_loopback:
-            raise RequestError(f"a token would cross the network in the clear to {self._endpoint}")
+        if self._attempt.loopback_only and not self._is_encrypted and not self._is_loopback:
+            raise RequestError(f"a token would be sent unencrypted to {self._endpoint}")
         try:
             while buffer:
                 self._socket.settimeout(self._attempt.remaining())
@@ -178,11 +181,11 @@ class Stream(httpcore.NetworkStream):
         except TimeoutError:
             raise
         except OSError as error:
-            # The peer may have answered before it closed: httpcore goes on to read.
+            # The peer may have answered before it closed, so httpcore continues with reading.
             raise httpcore.WriteError from error
 
     def close(self) -> None:
-        """Close the connection; what an unfinished exchange has sent and the peer has not taken goes nowhere."""
+        """Close the connection; unsent data of an unfinished exchange is discarded."""
         if not self._attempt.finished:
             with contextlib.suppress(OSError):  # it may be closed already
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT_ON_CLOSE)
@@ -194,7 +197,7 @@ class Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002  the attempt's limit counts
     ) -> httpcore.NetworkStream:
-        """Return the stream inside TLS. The name that is asked for and compared has no dot at its end (RFC 6066)."""
+        """Return the stream with TLS. The server name has no trailing dot (RFC 6066)."""
         name = (server_hostname or "").strip("[]").removesuffix(".")
         try:
             if self._is_encrypted:
@@ -209,15 +212,15 @@ class Stream(httpcore.NetworkStream):
         return Stream(self._socket, self._attempt, is_encrypted=True)
 
     def get_extra_info(self, info: str) -> Any:
-        """Return whether an idle connection has anything to read, which is its end: all that httpcore asks for."""
+        """Return whether an idle connection is readable, that is, closed; httpcore asks for nothing else."""
         if info != "is_readable":
             return None
         poller = select.poll()
         poller.register(self._socket, select.POLLIN)
-        return bool(poller.poll(0)) and not self._is_held_open()
+        return bool(poller.poll(0)) and not self._has_only_tls_records()
 
-    def _is_held_open(self) -> bool:
-        """Say whether what came belongs to TLS alone, such as a session ticket."""
+    def _has_only_tls_records(self) -> bool:
+        """Return whether the readable data is only for TLS itself, such as a session ticket."""
         if not self._is_encrypted:
             return False
         self._socket.settimeout(0.0)

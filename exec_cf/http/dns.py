@@ -1,4 +1,4 @@
-"""A stub resolver, for where the C library's is not enough: one family a question, and verdicts as glibc gives them.
+"""A stub resolver for C libraries whose own is too weak: one address family per query, and results as from glibc.
 
 musl, which the one-file program is linked with, asks for both families at once and fails when one half does, ends a
 search at the first domain that fails, and drops a long search list. Here each family is a question of its own
@@ -22,7 +22,7 @@ CONFIGURATION = "/etc/resolv.conf"
 PORT = 53
 
 Remaining = Callable[[], float]
-"""Returns the seconds that are left, and raises `TimeoutError` when there are none."""
+"""Returns the seconds that are left; raises `TimeoutError` if there are none."""
 
 _MAX_SERVERS = 3
 _MAX_NDOTS = 15
@@ -32,7 +32,7 @@ _MAX_NAME_BYTES = 253
 _MAX_LABEL_BYTES = 63
 
 _RESEND_S = 1.0
-"""Seconds that a name server may be silent before the next one is asked too."""
+"""Seconds to wait for a name server before the next one is asked as well."""
 
 _TYPES = {socket.AF_INET: 1, socket.AF_INET6: 28}
 _SIZES = {socket.AF_INET: 4, socket.AF_INET6: 16}
@@ -44,15 +44,15 @@ _NO_ERROR, _NO_SUCH_NAME = 0, 3
 
 
 class LookupFailed(Exception):  # noqa: N818  reads as a sentence at every raise
-    """A name has no address that can be learned; the text says why."""
+    """A name cannot be resolved; the text says why."""
 
 
 class ServersFailed(LookupFailed):
-    """No name server said whether there is such a name."""
+    """No name server gave a usable answer."""
 
 
 class Configuration(NamedTuple):
-    """What `resolv.conf` says, as resolv.conf(5) has it."""
+    """The content of `resolv.conf`; see resolv.conf(5)."""
 
     servers: tuple[tuple[str, int], ...] = (("127.0.0.1", PORT),)
     search: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Configuration(NamedTuple):
 
 
 def configuration(text: str) -> Configuration:
-    """Return what *text*, a `resolv.conf`, says; lines and options that are not known are passed over."""
+    """Return the configuration in *text*, a `resolv.conf`; unknown lines and options are ignored."""
     servers: list[tuple[str, int]] = []
     search: tuple[str, ...] = ()
     options: dict[str, str] = {}
@@ -92,7 +92,7 @@ def _number(options: Mapping[str, str], name: str, default: int, least: int, mos
 
 
 def ask_system(host: str, family: socket.AddressFamily, remaining: Remaining) -> list[str]:
-    """Return the addresses that the name servers of the system give *host*. Raises `LookupFailed`, `TimeoutError`."""
+    """Return the addresses of *host* from the system's name servers. Raises `LookupFailed`, `TimeoutError`."""
     try:
         with open(CONFIGURATION, encoding="utf-8", errors="replace") as file:  # noqa: PTH123  pathlib is slow to load
             text = file.read()
@@ -104,8 +104,8 @@ def ask_system(host: str, family: socket.AddressFamily, remaining: Remaining) ->
 def ask(host: str, family: socket.AddressFamily, config: Configuration, remaining: Remaining) -> list[str]:
     """Return the addresses of *host* in *family*, at least one.
 
-    The search list is gone through as res_search(3) of glibc does: also past a domain whose name server fails.
-    Raises `LookupFailed` when none of the names has an address, `TimeoutError` when nothing came in time.
+    The search list is used as by glibc's res_search(3), which continues after a domain whose name server fails. Raises
+    `LookupFailed` if none of the names has an address, `TimeoutError` if no answer arrives in time.
     """
     failure = LookupFailed("no such name")
     for name in filter(_is_name, _names(host, config)):
@@ -117,16 +117,16 @@ def ask(host: str, family: socket.AddressFamily, config: Configuration, remainin
 
 
 def _names(host: str, config: Configuration) -> Iterator[str]:
-    """Yield the names to ask for: as it stands first, when it has dots enough."""
+    """Yield the names to query: first the name as given if it has at least `ndots` dots."""
     bare = host.removesuffix(".")
     if host.endswith("."):
         yield bare
         return
-    as_it_stands_first = bare.count(".") >= config.ndots
-    if as_it_stands_first:
+    as_given_first = bare.count(".") >= config.ndots
+    if as_given_first:
         yield bare
     yield from (f"{bare}.{domain}" if domain else bare for domain in config.search)
-    if not as_it_stands_first:
+    if not as_given_first:
         yield bare
 
 
@@ -136,15 +136,15 @@ def _is_name(name: str) -> bool:
 
 
 class _Malformed(Exception):  # noqa: N818  reads as a sentence at every raise
-    """What came is no response to the question."""
+    """The message is not a response to the query."""
 
 
 class _ServerFailed(Exception):  # noqa: N818  reads as a sentence at every raise
-    """A name server does not answer the question; the text says what it did."""
+    """A name server gave no usable answer; the text says what it did."""
 
 
 class _Question:
-    """One name and one family, put to one name server after another until one answers."""
+    """A query for one name and family, sent to one name server after another until one answers."""
 
     def __init__(self, name: str, family: socket.AddressFamily, config: Configuration, remaining: Remaining) -> None:
         self._family = family
@@ -160,7 +160,7 @@ class _Question:
     def answer(self) -> list[str]:
         """Return the addresses, at least one.
 
-        Raises `LookupFailed` when there is none or no server answers, `TimeoutError` when the time is over.
+        Raises `LookupFailed` if there is none or no server answers, `TimeoutError` if the time is up.
         """
         poller = select.poll()
         try:
@@ -186,7 +186,7 @@ class _Question:
         raise ServersFailed("; ".join([*self._failures.values(), *silent]))
 
     def _send(self, host: str, port: int, poller: select.poll) -> None:
-        """Send the question to *host*; what fails at once is noted."""
+        """Send the query to *host*, and note an immediate failure."""
         for datagrams, known, query in self._sockets.values():
             if known == host:
                 self._try(host, lambda d=datagrams, q=query: d.send(q))  # type: ignore[misc]
@@ -198,7 +198,7 @@ class _Question:
         datagrams = socket.socket(family, socket.SOCK_DGRAM)
         try:
             datagrams.setblocking(False)
-            # Connected, so that nobody else can answer and a refusal is heard of.
+            # Connected sockets only receive from the server, and report refusals.
             datagrams.connect((host, port))
             query = os.urandom(2) + struct.pack("!HHHHH", _RECURSION_DESIRED, 1, 0, 0, 0) + self._body
             datagrams.send(query)
@@ -216,7 +216,7 @@ class _Question:
             self._failures[host] = f"the name server {host} cannot be asked: {reason}"
 
     def _listen(self, poller: select.poll, end: float, *, until_one_fails: bool) -> list[str]:
-        """Return the addresses that a server gives until *end*, none when none does."""
+        """Return the addresses from the first answer before *end*, or an empty list."""
         failed = len(self._failures)
         while self._sockets and not (until_one_fails and len(self._failures) > failed):
             wait = min(min(end, self._until) - time.monotonic(), self._remaining())
@@ -229,7 +229,7 @@ class _Question:
         return []
 
     def _receive(self, number: int, poller: select.poll) -> list[str]:
-        """Return the addresses that a server sent, none when it failed or another wrote. Raises `LookupFailed`."""
+        """Return the addresses that a server sent; empty if it failed or sent none. Raises `LookupFailed`."""
         datagrams, host, query = self._sockets[number]
         try:
             message = datagrams.recv(65535)
@@ -237,7 +237,7 @@ class _Question:
                 message = self._over_tcp(datagrams, query)
             return self._read(message, query, host)
         except (_Malformed, BlockingIOError):
-            return []  # of somebody who guesses; the response may still come
+            return []  # possibly forged; the real response may still arrive
         except _ServerFailed as failed:
             self._failures[host] = str(failed)
         except OSError as error:
@@ -251,10 +251,10 @@ class _Question:
     def _over_tcp(self, datagrams: socket.socket, query: bytes) -> bytes:
         with socket.create_connection(datagrams.getpeername()[:2], self._remaining()) as stream:
             stream.sendall(struct.pack("!H", len(query)) + query)
-            (length,) = struct.unpack("!H", self._exactly(stream, 2))
-            return self._exactly(stream, length)
+            (length,) = struct.unpack("!H", self._receive_exactly(stream, 2))
+            return self._receive_exactly(stream, length)
 
-    def _exactly(self, stream: socket.socket, size: int) -> bytes:
+    def _receive_exactly(self, stream: socket.socket, size: int) -> bytes:
         data = b""
         while len(data) < size:
             stream.settimeout(self._remaining())
@@ -265,7 +265,7 @@ class _Question:
         return data
 
     def _read(self, message: bytes, query: bytes, host: str) -> list[str]:
-        flags, answers = _head(message, query)
+        flags, answers = _header(message, query)
         code = flags & 0xF
         if code == _NO_SUCH_NAME:
             raise LookupFailed(f"no such name (NXDOMAIN from the server {host})")
@@ -280,26 +280,26 @@ class _Question:
 
 
 def _is_truncated(message: bytes, query: bytes) -> bool:
-    return bool(_head(message, query)[0] & _TRUNCATED)
+    return bool(_header(message, query)[0] & _TRUNCATED)
 
 
-def _head(message: bytes, query: bytes) -> tuple[int, int]:
+def _header(message: bytes, query: bytes) -> tuple[int, int]:
     """Return the flags and the number of answers of *message*. Raises `_Malformed` unless it answers *query*."""
     if len(message) < len(query) or message[:2] != query[:2]:
         raise _Malformed
     flags, questions, answers = struct.unpack_from("!HHH", message, 2)
-    # Names compare without regard to case (RFC 4343); of the question only letters change by that.
+    # Names are compared case-insensitively (RFC 4343); lower() changes nothing else in the query.
     if not flags & _RESPONSE or questions != 1 or message[12 : len(query)].lower() != query[12:].lower():
         raise _Malformed
     return flags, answers
 
 
 def _addresses(message: bytes, at: int, answers: int, family: socket.AddressFamily) -> list[str]:
-    """Return the addresses among the *answers* that begin at *at*; aliases stand before what they lead to."""
+    """Return the addresses among the *answers* that begin at *at*; other records, such as aliases, are skipped."""
     found = []
     try:
         for _ in range(answers):
-            at = _behind_name(message, at)
+            at = _skip_name(message, at)
             kind, space, _, size = struct.unpack_from("!HHIH", message, at)
             data = message[at + 10 : at + 10 + size]
             at += 10 + size
@@ -310,8 +310,8 @@ def _addresses(message: bytes, at: int, answers: int, family: socket.AddressFami
     return found
 
 
-def _behind_name(message: bytes, at: int) -> int:
-    """Return where the name ends that begins at *at*; a pointer ends it."""
+def _skip_name(message: bytes, at: int) -> int:
+    """Return the offset after the name at *at*, which may end with a compression pointer."""
     while length := message[at]:
         if length >= 0xC0:
             return at + 2

@@ -1,4 +1,4 @@
-"""One exchange: a request to its response, by redirects, within its limit."""
+"""Exchanges: a request and its response, following redirects, within a timeout."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from exec_cf.http.transport import Transport
 MAX_REDIRECTS = 10
 
 BODY_PATIENCE_S = 0.25
-"""Seconds that a body is waited for which the request can do without."""
+"""Seconds to wait for a body that the request does not need."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Exchanger:
-    """Makes exchanges, one after another, on connections that it keeps."""
+    """Makes exchanges, one after another, and reuses connections."""
 
     def __init__(self, environ: Mapping[str, str], user_agent: str) -> None:
         self._headers = {"user-agent": user_agent, "accept": "application/json", "accept-encoding": "identity"}
@@ -29,10 +29,10 @@ class Exchanger:
         self._transport = Transport(environ, user_agent, self._attempt)
 
     def exchange(self, request: Request) -> Response:
-        """Return the response to *request*. Raises `RequestError`, and leaves no connection behind then."""
+        """Return the response to *request*. Raises `RequestError`, after closing all connections."""
         self._attempt.begin(request.timeout_ms, has_secrets=request.has_secrets)
         try:
-            response = self._followed(request)
+            response = self._follow_redirects(request)
         except Exception:
             self._transport.close()
             raise
@@ -43,7 +43,7 @@ class Exchanger:
         """Close the connections that were kept."""
         self._transport.close()
 
-    def _followed(self, request: Request) -> Response:
+    def _follow_redirects(self, request: Request) -> Response:
         headers = {**self._headers, **request.headers}
         try:
             outgoing = _request(request.method, httpx.URL(request.url), headers, request.body or None)
@@ -51,7 +51,7 @@ class Exchanger:
             raise RequestError("the URL has no usable host") from None
         for _ in range(MAX_REDIRECTS + 1):
             response = self._hop(outgoing, request)
-            target = None if request.read_body else _redirected(outgoing, response)
+            target = None if request.read_body else _redirect_target(outgoing, response)
             if target is None:
                 return response
             outgoing = target
@@ -61,55 +61,55 @@ class Exchanger:
     def _hop(self, outgoing: httpx.Request, request: Request) -> Response:
         proxy = self._transport.proxy(outgoing.url)
         try:
-            came = self._transport.handle_request(outgoing)
+            received = self._transport.handle_request(outgoing)
             try:
-                body = self._body(came, request)
+                body = self._body(received, request)
             finally:
-                came.close()
-        except Exception as error:  # noqa: BLE001  whatever a peer provokes in the stack below is a failed exchange
+                received.close()
+        except Exception as error:  # noqa: BLE001  the libraries may raise anything for what a peer sends
             raise RequestError(causes.describe(error, self._attempt, proxy.url if proxy else None)) from None
         return Response(
-            came.status_code,
+            received.status_code,
             body,
-            dict(came.headers),
+            dict(received.headers),
             str(outgoing.url),
-            proxied=came.extensions["proxied"],
-            resent=bool(came.extensions.get("resent")),
+            proxied=received.extensions["proxied"],
+            resent=bool(received.extensions.get("resent")),
         )
 
-    def _body(self, came: httpx.Response, request: Request) -> bytes:
-        """Return what the body begins with.
+    def _body(self, received: httpx.Response, request: Request) -> bytes:
+        """Return the beginning of the body.
 
-        None when it is encoded, which was not asked for and unpacks without bound.
+        It is empty if the body is encoded, which was not requested and could decompress to any size.
         """
         read = bytearray()
         if request.read_body:
-            _read_into(read, came, request.body_limit)
+            _read_into(read, received, request.body_limit)
         else:
-            # To the end if that comes at once, since only then the connection can be kept.
+            # Only a connection whose response was read to its end can be reused.
             with contextlib.suppress(Exception), self._attempt.at_most(BODY_PATIENCE_S):
-                _read_into(read, came, request.body_limit)
-        is_encoded = came.headers.get("content-encoding", "identity").lower() != "identity"
+                _read_into(read, received, request.body_limit)
+        is_encoded = received.headers.get("content-encoding", "identity").lower() != "identity"
         return b"" if is_encoded else bytes(read[: request.body_limit])
 
 
 def _request(method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None = None) -> httpx.Request:
-    """Return a request. Names that are encoded go as they are: httpx would decode them for a Host of its own."""
+    """Return a request whose Host keeps an encoded name as it is, which httpx would decode."""
     return httpx.Request(method, url, headers={"host": url.netloc.decode("ascii"), **headers}, content=content)
 
 
-def _read_into(read: bytearray, came: httpx.Response, limit: int) -> None:
-    for chunk in came.iter_raw():
+def _read_into(read: bytearray, received: httpx.Response, limit: int) -> None:
+    for chunk in received.iter_raw():
         read += chunk
         if len(read) > limit:
             return
 
 
-def _redirected(sent: httpx.Request, response: Response) -> httpx.Request | None:
-    """Return the request that *response* sends on to, None when it sends nowhere, or away from the Worker.
+def _redirect_target(sent: httpx.Request, response: Response) -> httpx.Request | None:
+    """Return the request that *response* redirects to, or None if it is no redirect or leads away from the Worker.
 
-    The password that a URL may hold is not the Worker's, and secrets are for the origin they were given for. Raises
-    `RequestError` when it leads to what is not http.
+    Credentials in the URL are dropped, and secrets are only sent to the same origin. Raises `RequestError` if the
+    target is not an http(s) URL.
     """
     if response.status not in _REDIRECTS or "location" not in response.headers or sent.method != "GET":
         return None
@@ -131,7 +131,7 @@ def _redirected(sent: httpx.Request, response: Response) -> httpx.Request | None
 
 
 _NOT_THE_WORKERS = b"/cdn-cgi/"
-"""Cloudflare keeps these paths of every host to itself, a login of Access among them."""
+"""Cloudflare reserves these paths on every host, for example for logins of Access."""
 
 _NOWHERE = "redirected to what is not an http(s) URL"
 

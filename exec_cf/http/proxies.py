@@ -1,4 +1,4 @@
-"""Which proxy the environment names for a URL: the variables and the forms of NO_PROXY that curl and Go read."""
+"""The proxy for a URL from the environment, with the variables and forms of NO_PROXY that curl and Go support."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from exec_cf.http.addresses import literal
 _PORTS = {"http": 80, "https": 443}
 
 
-def chosen(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
-    """Return the proxy that leads to *url*, None where none does.
+def proxy_for(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
+    """Return the proxy for *url*, or None.
 
-    Raises `InvalidValue` when the variable that names it holds no URL of a proxy that is spoken with; its text, which
-    may hold a password, is not repeated.
+    Raises `InvalidValue` if the variable is not the URL of a supported proxy; its value, which may contain a password,
+    is not shown.
     """
     name = variable(url.scheme, environ) or variable("all", environ)
     if not name or _bypassed(url, environ):
@@ -35,16 +35,16 @@ def chosen(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
 
 
 def _is_misread(text: str, proxy: httpx.Proxy) -> bool:
-    """Say whether *proxy* cannot be meant: an @ outside of the credentials is a password's, taken for port or path."""
+    """Return whether *text* was misparsed, as when an unescaped password was taken for a port or path."""
     return not proxy.url.raw_host or (proxy.url.port or 0) > 65535 or ("@" in text and not proxy.auth)
 
 
 def variable(key: str, environ: Mapping[str, str]) -> str:
-    """Return the name of the variable that is set for *key*, empty for none; lower case wins, also when empty."""
+    """Return the name of the variable for *key*, or an empty text; lower case takes precedence, even if empty."""
     lower = f"{key}_proxy"
     name = lower if lower in environ else lower.upper()
     if name == "HTTP_PROXY" and "REQUEST_METHOD" in environ:
-        return ""  # a CGI server sets it from a header of whoever calls
+        return ""  # under CGI, clients can set it with a header
     return name if environ.get(name) else ""
 
 
@@ -52,11 +52,11 @@ def _bypassed(url: httpx.URL, environ: Mapping[str, str]) -> bool:
     host = url.raw_host.decode("ascii").strip("[]").removesuffix(".").lower()
     port = url.port or _PORTS[url.scheme]
     listed = environ.get(variable("no", environ), "")
-    return any(_covers(entry, host, port) for entry in listed.lower().replace(",", " ").split())
+    return any(_matches(entry, host, port) for entry in listed.lower().replace(",", " ").split())
 
 
-def _covers(entry: str, host: str, port: int) -> bool:
-    """Say whether *entry* of NO_PROXY means *host*: `*`, a network, or a name or address with or without a port."""
+def _matches(entry: str, host: str, port: int) -> bool:
+    """Return whether *entry* of NO_PROXY, which is `*`, a network, or a name or address, matches *host* and *port*."""
     if entry == "*":
         return True
     if "/" in entry:
@@ -69,7 +69,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
 
 
 def _split(entry: str) -> tuple[str, str]:
-    """Return the name or address of *entry*, without brackets, and its port, which may be missing."""
+    """Return the name or address in *entry*, without brackets, and its port; empty if there is none."""
     if entry.startswith("["):
         address, _, rest = entry[1:].partition("]")
         return address, rest.removeprefix(":")
@@ -99,4 +99,4 @@ def _is_same_address(host: str, other: str) -> bool:
 
 
 def _invalid(name: str) -> InvalidValue:
-    return InvalidValue(f"{name} holds no URL of a proxy", "write it like http://proxy.example:3128")
+    return InvalidValue(f"{name} is not the URL of a proxy", "write it like http://proxy.example:3128")

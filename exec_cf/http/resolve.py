@@ -1,4 +1,4 @@
-"""From a host to its addresses: each family by itself, as they become known."""
+"""Resolves a host to its addresses, each address family independently."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from exec_cf.http.dns import LookupFailed, Remaining, ServersFailed
 HOSTS = "/etc/hosts"
 
 RESOLUTION_DELAY_S = 0.05
-"""Seconds that addresses of IPv4 wait for those of IPv6 (RFC 8305, section 3)."""
+"""Seconds that IPv4 addresses wait for IPv6 addresses (RFC 8305, section 3)."""
 
 FAMILIES = (socket.AF_INET6, socket.AF_INET)
 
@@ -26,12 +26,12 @@ Ask = Callable[[str, socket.AddressFamily, Remaining], list[str]]
 """Returns the addresses of a name in one family; raises `LookupFailed`, `OSError` or `TimeoutError`."""
 
 
-def written_in(hosts: bytes, host: str) -> list[str]:
-    """Return the addresses that *hosts*, the text of a hosts(5) file, gives *host*, in the order of the file."""
+def listed_in(hosts: bytes, host: str) -> list[str]:
+    """Return the addresses of *host* in *hosts*, the content of a hosts(5) file, in the order of the file."""
     name = host.encode().lower()
     hosts = hosts.lower()
     if name not in hosts:
-        return []  # nearly always; such a file may be large
+        return []  # the usual case; the file may be large
     found = []
     for line in hosts.splitlines():
         address, *names = line.partition(b"#")[0].split() or [b""]
@@ -41,14 +41,14 @@ def written_in(hosts: bytes, host: str) -> list[str]:
 
 
 def known(host: str) -> list[str]:
-    """Return the addresses of *host* that nobody is asked for: it is one, is in a file, or means this machine."""
+    """Return the addresses of *host* that need no lookup: it is an address, in the hosts file, or `localhost`."""
     host = host.removesuffix(".").lower()
     address = literal(host)
     if address:
         return [address]
     try:
         with open(HOSTS, "rb") as file:  # noqa: PTH123  pathlib takes longer to load than the file to read
-            listed = written_in(file.read(), host)
+            listed = listed_in(file.read(), host)
     except OSError:
         listed = []
     if listed:
@@ -57,7 +57,7 @@ def known(host: str) -> list[str]:
 
 
 def ask_libc(host: str, family: socket.AddressFamily, remaining: Remaining) -> list[str]:  # noqa: ARG001  cannot be limited
-    """Return what the C library says, which knows more sources than DNS. Raises `LookupFailed`."""
+    """Return the addresses from the C library, which uses more sources than DNS. Raises `LookupFailed`."""
     try:
         found = socket.getaddrinfo(host.encode(), None, family, socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -67,7 +67,7 @@ def ask_libc(host: str, family: socket.AddressFamily, remaining: Remaining) -> l
 
 
 def has_weak_resolver() -> bool:
-    """Say whether the C library is one whose resolver fails where glibc's does not: musl's."""
+    """Return whether the C library is musl, whose resolver fails in cases where glibc's does not."""
     if sys.platform != "linux":
         return False
     try:
@@ -77,10 +77,10 @@ def has_weak_resolver() -> bool:
 
 
 class Lookup:
-    """The addresses of a host, to be taken one by one as they become known, IPv6 and IPv4 in turn.
+    """The addresses of a host, taken one by one as they become known, alternating between IPv6 and IPv4.
 
-    Each family is looked up on a thread of its own. Where no thread can be had, the families are asked one after the
-    other before the first address can be taken, IPv6 only where IPv4 has none.
+    Each family is looked up in its own thread. If no thread can be started, the families are looked up one after the
+    other before the first address is available: IPv4, and IPv6 only if there is no IPv4 address.
     """
 
     def __init__(self, host: str, remaining: Remaining, ask: Ask | None = None) -> None:
@@ -92,8 +92,8 @@ class Lookup:
         self._failures: list[Exception] = []
         self._addresses: dict[socket.AddressFamily, deque[str]] = {family: deque() for family in FAMILIES}
         self._next_family = socket.AF_INET6
-        self._hold_until = 0.0
-        self._news: socket.socket | None = None
+        self._ready_at = 0.0
+        self._wakeup: socket.socket | None = None
         given = known(host)
         for address in given:
             self._addresses[family_of(address)].append(address)
@@ -101,49 +101,49 @@ class Lookup:
             self._start(host)
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Stop the lookup."""
         self._is_closed = True
-        if self._news:
-            self._news.close()
+        if self._wakeup:
+            self._wakeup.close()
 
     def fileno(self) -> int:
-        """Return the descriptor that can be read from as soon as more is known, -1 when nothing more will be."""
-        return self._news.fileno() if self._news and self._waiting else -1
+        """Return a descriptor that becomes readable with the next result, or -1 if there will be none."""
+        return self._wakeup.fileno() if self._wakeup and self._waiting else -1
 
-    def is_over(self) -> bool:
-        """Say whether no address is left, and none can come."""
+    def is_finished(self) -> bool:
+        """Return whether no address is left and no lookup is running."""
         return not self._waiting and not any(self._addresses.values())
 
-    def held_for(self) -> float | None:
-        """Return the seconds until an address that is known may be taken, None when there is none."""
+    def delay_s(self) -> float | None:
+        """Return the seconds until a known address may be taken, or None if there is none."""
         if not any(self._addresses.values()):
             return None
-        return max(0.0, self._hold_until - time.monotonic())
+        return max(0.0, self._ready_at - time.monotonic())
 
     def take(self) -> str | None:
-        """Return the next address to try, None when there is none now."""
-        self._hear()
-        if self.held_for() != 0.0:
+        """Return the next address to try, or None if there is none yet."""
+        self._collect()
+        if self.delay_s() != 0.0:
             return None
         family = self._next_family if self._addresses[self._next_family] else _other(self._next_family)
         self._next_family = _other(family)
         return self._addresses[family].popleft()
 
     def failure(self) -> str:
-        """Return why there is no address, in words: that there is no such name only if nobody failed to say so."""
+        """Return why there is no address; a failed server takes precedence over a name that does not exist."""
         worst = next((each for each in self._failures if isinstance(each, ServersFailed)), None)
         last = worst or (self._failures[-1] if self._failures else None)
         return str(last) if isinstance(last, LookupFailed) else type(last).__name__
 
     def _start(self, host: str) -> None:
         self._waiting = set(FAMILIES)
-        self._news, told = socket.socketpair()
-        with told:
+        self._wakeup, writer = socket.socketpair()
+        with writer:
             for family in FAMILIES:
-                end = told.dup()
+                end = writer.dup()
                 try:
-                    threading.Thread(target=self._tell, args=(host, family, end), daemon=True).start()
-                except RuntimeError:  # no thread can be had
+                    threading.Thread(target=self._look_up_and_notify, args=(host, family, end), daemon=True).start()
+                except RuntimeError:  # no thread can be started
                     end.close()
                     self._look_up_in_turn(host)
                     return
@@ -152,27 +152,27 @@ class Lookup:
         for family in reversed(FAMILIES):
             if not any(self._addresses.values()):
                 self._look_up(host, family)
-                self._hear()
+                self._collect()
         self._waiting.clear()
 
-    def _tell(self, host: str, family: socket.AddressFamily, told: socket.socket) -> None:
+    def _look_up_and_notify(self, host: str, family: socket.AddressFamily, writer: socket.socket) -> None:
         self._look_up(host, family)
-        with told, contextlib.suppress(OSError):  # nobody may wait any more
-            told.send(b".")
+        with writer, contextlib.suppress(OSError):  # the lookup may be closed
+            writer.send(b".")
 
     def _look_up(self, host: str, family: socket.AddressFamily) -> None:
         try:
             answer: list[str] | Exception = self._ask(host, family, self._left)
-        except Exception as error:  # noqa: BLE001  put into words where the failure is told
+        except Exception as error:  # noqa: BLE001  described by `failure`
             answer = error
-        self._answers.append((family, answer))  # which is safe among threads
+        self._answers.append((family, answer))  # deque.append is thread-safe
 
     def _left(self) -> float:
         if self._is_closed:
             raise TimeoutError
         return self._remaining()
 
-    def _hear(self) -> None:
+    def _collect(self) -> None:
         while self._answers:
             family, answer = self._answers.popleft()
             self._waiting.discard(family)
@@ -181,17 +181,17 @@ class Lookup:
                 continue
             self._addresses[family].extend(answer)
             if socket.AF_INET6 in self._waiting:
-                self._hold_until = time.monotonic() + RESOLUTION_DELAY_S
+                self._ready_at = time.monotonic() + RESOLUTION_DELAY_S
         if socket.AF_INET6 not in self._waiting:
-            self._hold_until = 0.0
-        if self._news and self._waiting:
-            self._drain(self._news)
+            self._ready_at = 0.0
+        if self._wakeup and self._waiting:
+            self._drain(self._wakeup)
 
     @staticmethod
-    def _drain(news: socket.socket) -> None:
-        news.setblocking(False)
+    def _drain(wakeup: socket.socket) -> None:
+        wakeup.setblocking(False)
         with contextlib.suppress(BlockingIOError):
-            news.recv(len(FAMILIES))
+            wakeup.recv(len(FAMILIES))
 
 
 def _other(family: socket.AddressFamily) -> socket.AddressFamily:

@@ -1,4 +1,4 @@
-"""httpx over our own connections: one pool for each way there is, kept for the whole call."""
+"""An httpx transport over our own connections, with one pool for each scheme and proxy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Transport(httpx.BaseTransport):
-    """Sends requests, directly or by a proxy, on connections that were kept where there are any."""
+    """Sends requests, directly or through a proxy, and reuses connections."""
 
     def __init__(self, environ: Mapping[str, str], user_agent: str, attempt: Attempt) -> None:
         self._environ = environ
@@ -33,7 +33,7 @@ class Transport(httpx.BaseTransport):
         self._trust: Trust | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the response, its body unread. Raises whatever went wrong."""
+        """Return the response, its body unread. Raises any error of the libraries below."""
         self._attempt.begin_request()
         try:
             return self._send(request)
@@ -47,12 +47,12 @@ class Transport(httpx.BaseTransport):
         return response
 
     def proxy(self, url: httpx.URL) -> httpx.Proxy | None:
-        """Return the proxy that leads to *url*, None for none and for loopback. Raises `RequestError`."""
+        """Return the proxy for *url*, or None; there is none for loopback. Raises `RequestError`."""
         named = any(name.lower().endswith("_proxy") for name in self._environ)
         if not named or urls.is_loopback(f"{url.scheme}://{url.netloc.decode('ascii')}"):
             return None
         try:
-            return proxies.chosen(url, self._environ)
+            return proxies.proxy_for(url, self._environ)
         except InvalidValue as invalid:
             raise RequestError(f"{invalid.message}; {invalid.hint}") from None
 
@@ -63,10 +63,10 @@ class Transport(httpx.BaseTransport):
         self._pools.clear()
 
     def _may_send_again(self, error: Exception) -> bool:
-        """Say whether *error* came of this side's thrift and not of the peer: then once more, without.
+        """Return whether *error* may be due to our own caching, so that the request should be repeated once.
 
-        A connection that was kept may be closed by the peer just as the next request goes out. And the certificates
-        of the folder may be fewer than those of the file.
+        The peer may close an idle connection just as the next request is sent, and the hashed folder may have fewer
+        certificates than the file.
         """
         attempt = self._attempt
         if isinstance(error, TimeoutError | RequestError):
@@ -78,41 +78,37 @@ class Transport(httpx.BaseTransport):
     def _send(self, request: httpx.Request) -> httpx.Response:
         url = request.url
         proxy = self.proxy(url)
-        self._attempt.confidential = self._attempt.has_secrets and url.scheme == "http"
-        if self._attempt.confidential and proxy:
-            raise RequestError("a token would pass a proxy in the clear")
-        host = url.raw_host
-        # httpx takes the brackets off, and httpcore puts none where a proxy needs them.
-        bracketed = b"[" + host + b"]" if b":" in host else host
+        self._attempt.loopback_only = self._attempt.has_secrets and url.scheme == "http"
+        if self._attempt.loopback_only and proxy:
+            raise RequestError("a token would be sent unencrypted through a proxy")
         sent = httpcore.Request(
             request.method,
-            httpcore.URL(scheme=url.raw_scheme, host=bracketed, port=url.port, target=url.raw_path),
+            httpcore.URL(scheme=url.raw_scheme, host=_bracketed(url.raw_host), port=url.port, target=url.raw_path),
             headers=request.headers.raw,
             content=request.stream,
         )
-        came = self._pool(url.scheme, proxy).handle_request(sent)
+        response = self._pool(url.scheme, proxy).handle_request(sent)
         return httpx.Response(
-            came.status,
-            headers=came.headers,
-            stream=_Body(came),
+            response.status,
+            headers=response.headers,
+            stream=_Body(response),
             extensions={"proxied": bool(proxy) and url.scheme == "http"},
         )
 
     def _pool(self, scheme: str, proxy: httpx.Proxy | None) -> httpcore.ConnectionPool:
         key = scheme, str(proxy.url) if proxy else ""
         if key not in self._pools:
-            self._pools[key] = self._opened(scheme, proxy)
+            self._pools[key] = self._new_pool(scheme, proxy)
         return self._pools[key]
 
-    def _opened(self, scheme: str, proxy: httpx.Proxy | None) -> httpcore.ConnectionPool:
+    def _new_pool(self, scheme: str, proxy: httpx.Proxy | None) -> httpcore.ConnectionPool:
         context = self._context() if scheme == "https" else None
         if proxy is None:
             return httpcore.ConnectionPool(ssl_context=context, network_backend=self._backend)
-        host = proxy.url.raw_host
         return httpcore.HTTPProxy(
             proxy_url=httpcore.URL(
                 scheme=proxy.url.raw_scheme,
-                host=b"[" + host + b"]" if b":" in host else host,
+                host=_bracketed(proxy.url.raw_host),
                 port=proxy.url.port,
                 target=b"/",
             ),
@@ -142,3 +138,8 @@ class _Body(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._response.close()
+
+
+def _bracketed(host: bytes) -> bytes:
+    """Return *host* as in a URL: httpx removes the brackets of IPv6, and httpcore does not add them for a proxy."""
+    return b"[" + host + b"]" if b":" in host else host

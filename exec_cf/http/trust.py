@@ -1,6 +1,6 @@
-"""Which certificates are trusted: the system's, since that is where an operator adds a company's own.
+"""The trusted certificates: the system's, since that is where operators add their company's own.
 
-Loads ssl, which plain http does without: a quarter of the start.
+This module loads ssl, a quarter of the start-up time, which plain http does not need.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from exec_cf.http.model import RequestError
 
 
 class Store(NamedTuple):
-    """A file of certificates, and a folder of them by the hashes of their subjects, as OpenSSL reads them."""
+    """A file of certificates, and a folder of certificates named by hash, as OpenSSL expects them."""
 
     file: str = ""
     folder: str = ""
@@ -34,17 +34,17 @@ VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
-"""Codes of X509_verify_cert(3) that another trust store would cure."""
+"""Codes of X509_verify_cert(3) that another trust store could solve."""
 
 _NOT_YET_VALID, _EXPIRED = 9, 10
 
 
 class Trust:
-    """The TLS context that all connections of a call share, made when the first one needs it.
+    """The TLS context of all connections, created when first needed.
 
-    Where the system keeps its certificates in a hashed folder beside the file, OpenSSL is given the folder and reads
-    the ones that a peer's chain leads to: the whole file takes some 6 ms. The file may hold more, though, since a
-    certificate can be appended to it by hand. So it is read when the folder was not enough: see `widen`.
+    If the system also has its certificates in a hashed folder, OpenSSL is given the folder and reads only the ones that
+    it needs; loading the whole file takes about 6 ms. The file may have more, since certificates can be appended by
+    hand, so it is loaded if the folder was not sufficient: see `widen`.
     """
 
     def __init__(self, environ: Mapping[str, str], stores: tuple[Store, ...] | None = None) -> None:
@@ -54,25 +54,25 @@ class Trust:
         self._unread = ""
 
     def context(self) -> ssl.SSLContext:
-        """Return the context. Raises `RequestError` when the store cannot be read."""
+        """Return the context. Raises `RequestError` if the trust store cannot be read."""
         if self._context is None:
-            self._context = self._made()
+            self._context = self._new_context()
         return self._context
 
     def widen(self) -> bool:
-        """Trust what is in the file too, and say whether that was not so before."""
+        """Also load the file, and return whether it was not loaded before."""
         if not self._unread:
             return False
         self._load(self.context(), Store(file=self._unread))
         self._unread = ""
         return True
 
-    def _made(self) -> ssl.SSLContext:
+    def _new_context(self) -> ssl.SSLContext:
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if any(self._named):
             self._load(made, self._named)
             return made
-        # pathlib would take longer to load than a handshake takes.
+        # Loading pathlib takes longer than a handshake.
         store = next((store for store in self._stores if os.path.isfile(store.file)), None)  # noqa: PTH113
         if store is None:
             made.load_verify_locations(cadata=_bundled())
@@ -104,13 +104,13 @@ def _is_hashed(folder: str) -> bool:
 
 
 def _bundled() -> str:
-    import certifi  # noqa: PLC0415  the store is 300 kB of the program, and hardly ever needed
+    import certifi  # noqa: PLC0415  the store is 300 kB, and rarely needed
 
     return certifi.contents()
 
 
 def _words(error: ssl.SSLError) -> str:
-    """Return OpenSSL's words for an error: they come from tables of the library's, never from a peer."""
+    """Return OpenSSL's description of an error, which comes from its own tables, never from a peer."""
     unnamed = _SOURCE.sub("", str(error)).rpartition("]")[2]
     return (error.reason or unnamed or "unknown").replace("_", " ").strip().lower()
 
@@ -119,7 +119,7 @@ _SOURCE = re.compile(r" \(_ssl\.c:[0-9]+\)$")
 
 
 def cause(error: ssl.SSLError) -> str:
-    """Return why TLS failed, and what to do where that would help."""
+    """Return why TLS failed, and what to do about it if possible."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS failed: {_words(error) if error.reason else 'the peer does not speak it'}"
     cure = ""

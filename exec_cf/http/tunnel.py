@@ -1,4 +1,4 @@
-"""TLS inside of TLS: a Worker behind a proxy that speaks TLS itself."""
+"""TLS inside TLS, for an https Worker behind an https proxy."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import httpcore
 
 _RECORD_BYTES = 16 * 1024 + 256
-"""A record of TLS with its overhead (RFC 8446, section 5.2)."""
+"""The largest TLS record with its overhead (RFC 8446, section 5.2)."""
 
 
 class Tunnel(httpcore.NetworkStream):
-    """TLS over another stream, which keeps the time."""
+    """TLS over another stream, which enforces the deadline."""
 
     def __init__(self, outer: httpcore.NetworkStream, context: ssl.SSLContext, name: str) -> None:
         self._outer = outer
@@ -21,15 +21,15 @@ class Tunnel(httpcore.NetworkStream):
         self._inner = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self._pump(self._inner.do_handshake)
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  the outer stream keeps it
-        """Return what has come, nothing at the end."""
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  the outer stream has the deadline
+        """Return received bytes, empty at the end."""
         try:
             data: bytes = self._pump(lambda: self._inner.read(max_bytes))
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             return b""
         return data
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002  the outer stream keeps it
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002  the outer stream has the deadline
         """Send all of *buffer*."""
         rest = memoryview(buffer)
         while rest:
@@ -40,7 +40,7 @@ class Tunnel(httpcore.NetworkStream):
         self._outer.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what the outer stream knows."""
+        """Return the info of the outer stream."""
         return self._outer.get_extra_info(info)
 
     def _pump(self, act: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""An agent that no release can lose: its alarm is seen to by whoever touches it, and by the cron trigger."""
+"""No release loses an agent: any call restores its alarm, and so does the cron trigger."""
 
 import time
 from pathlib import Path

@@ -361,14 +361,14 @@ def test_one_account_is_taken_and_several_are_listed(tmp_path: Path) -> None:
         )
 
 
-def test_a_token_that_shows_no_account_is_told_what_to_set(api: Cloudflare) -> None:
+def test_a_token_without_an_account_is_refused_with_a_hint(api: Cloudflare) -> None:
     api.hides_accounts = True
     desk = Desk(api, environ={"CLOUDFLARE_ACCOUNT_ID": ""})
     assert desk.deploy() == 64
     assert "set CLOUDFLARE_ACCOUNT_ID" in desk.said
 
 
-def test_an_account_without_a_subdomain_is_told_before_the_upload(api: Cloudflare) -> None:
+def test_an_account_without_a_subdomain_is_reported_before_the_upload(api: Cloudflare) -> None:
     api.account.subdomain = None
     desk = Desk(api)
     assert desk.deploy() == 70
@@ -571,7 +571,7 @@ def test_a_redirect_to_a_login_page_is_not_the_worker(api: Cloudflare, elsewhere
 
 def test_behind_access_the_service_token_is_shown(api: Cloudflare, elsewhere: Callable[[Any], None]) -> None:
     """To the address that the environment names it for, and to no other."""
-    up = told(carried().version)
+    up = reporting(carried().version)
 
     def guarded(call: Call) -> None:
         headers = call.head.headers
@@ -602,13 +602,15 @@ def test_a_worker_that_does_not_answer_yet_is_pending_and_the_next_run_waits_onl
 
 def test_the_old_version_is_waited_out(api: Cloudflare, elsewhere: Callable[[Any], None]) -> None:
     version = carried().version
-    elsewhere(in_turn(told("0.0.1"), told("0.0.1"), status(404), told(version, "none"), told(version)))
+    elsewhere(
+        in_turn(reporting("0.0.1"), reporting("0.0.1"), status(404), reporting(version, "none"), reporting(version))
+    )
     desk = deployed(api)
     assert desk.printed["status"] == "ready"
     assert desk.slept == [0.5, 1.0, 2.0, 2.0]
 
 
-def told(version: str, auth: str = "token") -> Manner:
+def reporting(version: str, auth: str = "token") -> Manner:
     """Answer as a Worker of a version."""
     body = json.dumps({"ok": True, "agent": "open-agent", "version": version, "auth": auth})
     return status(200, "content-type: application/json", body=body.encode())

@@ -135,7 +135,7 @@ def test_only_a_missing_file_is_created() -> None:
         ("- a", "expected a mapping, got a list"),
     ],
 )
-def test_a_wrong_document_is_told_its_cure(text: str, words: str) -> None:
+def test_an_invalid_document_is_refused_with_a_hint(text: str, words: str) -> None:
     refused = refusal(text)
     assert words in str(refused)
     assert refused.exit_code == Exit.INPUT
@@ -155,7 +155,7 @@ def test_a_wrong_document_is_told_its_cure(text: str, words: str) -> None:
         ("secrets: {CONTROL_TOKEN: {file: blank}}", "contains a character that cannot be sent in a header"),
     ],
 )
-def test_a_secret_that_cannot_be_read_is_told(text: str, words: str) -> None:
+def test_a_secret_that_cannot_be_read_is_reported(text: str, words: str) -> None:
     refused = refusal(text, empty=b"\n", large=b"x" * 5121, binary=b"\xff", blank=b"a b")
     assert words in str(refused)
     assert refused.exit_code == Exit.USAGE
@@ -175,13 +175,13 @@ def test_a_secret_that_cannot_be_read_is_told(text: str, words: str) -> None:
         ({"CLOUDFLARE_API_BASE_URL": "api.example"}, "is not an http(s) URL"),
     ],
 )
-def test_an_unusable_environment_is_told(environ: dict[str, str], words: str) -> None:
+def test_an_unusable_environment_is_reported(environ: dict[str, str], words: str) -> None:
     refused = refusal("vars: {}", {**ENVIRON, **environ})
     assert words in str(refused)
     assert refused.exit_code == Exit.USAGE
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     refused = refusal("worker: A\nvars: {B: c}\nsecrets: {NATS_TOKEN: {}}", {})
     assert len(refused.problems) == 4
 

@@ -104,7 +104,7 @@ def test_what_may_stand_in_quotes_only_is_refused_elsewhere(char: str) -> None:
         ("[,]", "expected the node content", "write a value there, or quote the text"),
     ],
 )
-def test_what_is_wrong_with_the_syntax_is_told_with_a_cure(text: str, words: str, hint: str) -> None:
+def test_a_syntax_error_is_reported_with_a_hint(text: str, words: str, hint: str) -> None:
     (problem,) = refusal(text)
     assert words in f"{problem.message}; "
     assert problem.hint == hint

@@ -53,11 +53,14 @@ def because(error: Exception, *causes: BaseException) -> Exception:
         (httpx.InvalidURL("hush"), "the URL is not one of http or https (192.0.2.1:80)"),
         (UnicodeDecodeError("utf-8", b"hush", 0, 1, "hush"), "UnicodeDecodeError (192.0.2.1:80)"),
         (UnspeakableError(), "UnspeakableError (192.0.2.1:80)"),
-        (RequestError("a token would pass a proxy in the clear"), "a token would pass a proxy in the clear"),
+        (
+            RequestError("a token would be sent unencrypted through a proxy"),
+            "a token would be sent unencrypted through a proxy",
+        ),
         (because(httpcore.WriteError("hush"), BrokenPipeError(32, "Broken pipe")), "broken pipe (192.0.2.1:80)"),
     ],
 )
-def test_the_innermost_cause_that_has_words_is_told(error: Exception, words: str) -> None:
+def test_the_innermost_cause_with_a_description_is_reported(error: Exception, words: str) -> None:
     assert cause(error) == words
 
 
@@ -68,9 +71,9 @@ def test_what_a_peer_sent_is_not_repeated(text: str | bytes) -> None:
     assert cause(error) == "the connection was closed without an answer (192.0.2.1:80)"
 
 
-def test_what_fails_on_the_way_to_a_proxy_is_told_as_the_proxys() -> None:
-    told = cause(UnreachableError("connection refused (127.0.0.1:3128)"), PROXY)
-    assert told == "connection refused (127.0.0.1:3128) (through the proxy of the environment)"
+def test_a_failure_on_the_way_to_a_proxy_is_attributed_to_the_proxy() -> None:
+    described = cause(UnreachableError("connection refused (127.0.0.1:3128)"), PROXY)
+    assert described == "connection refused (127.0.0.1:3128) (through the proxy of the environment)"
     assert cause(TimeoutError(), PROXY) == "timed out after 500 ms (192.0.2.1:80, the proxy of the environment)"
 
 
@@ -82,7 +85,7 @@ def test_what_fails_on_the_way_to_a_proxy_is_told_as_the_proxys() -> None:
         ("407 Basic hush", "requires other credentials (HTTP 407); write user:password@ before its host"),
     ],
 )
-def test_the_refusal_of_a_proxy_is_told_by_its_number(said: str, words: str) -> None:
+def test_the_refusal_of_a_proxy_is_reported_by_its_status(said: str, words: str) -> None:
     error = httpcore.ProxyError(said)
     assert cause(error, PROXY) == f"the proxy proxy.example:3128 of the environment {words}"
 

@@ -1,6 +1,7 @@
 """Connections: addresses raced, streams that end with their exchange."""
 
 import contextlib
+import itertools
 import socket
 import threading
 import time
@@ -81,6 +82,37 @@ class TestRace:
         with listening() as server:
             addresses += ["::1", "127.0.0.9", "127.0.0.1"]
             assert race(server.getsockname()[1]) == "127.0.0.1"
+
+    def test_one_that_refuses_holds_nobody_up_beside_one_that_is_silent(
+        self, addresses: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connect, "CONNECTION_ATTEMPT_DELAY_S", 1.0)
+        with listening() as server:
+            port = server.getsockname()[1]
+            with swallowing("127.0.0.8", port):
+                addresses += ["127.0.0.8", "127.0.0.9", "127.0.0.1"]
+                assert race(port, attempt(1900)) == "127.0.0.1"
+
+    def test_nor_does_one_that_cannot_be_tried_at_all(
+        self, addresses: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connect, "CONNECTION_ATTEMPT_DELAY_S", 1.0)
+        make, count = socket.socket, itertools.count(1)
+
+        def without_the_second(*arguments: int) -> socket.socket:
+            if next(count) == 2:
+                raise OSError(97, "Address family not supported by protocol")
+            return make(*arguments)
+
+        with listening() as server:
+            port = server.getsockname()[1]
+            with swallowing("127.0.0.8", port):
+                addresses += ["127.0.0.8", "127.0.0.9", "127.0.0.1"]
+                monkeypatch.setattr(socket, "socket", without_the_second)
+                winner = Race("worker.example", port, attempt(1900)).run()
+                assert winner.getpeername()[0] == "127.0.0.1"
+                winner.close()
+                monkeypatch.undo()
 
     def test_one_that_swallows_packets_has_company_after_a_moment(self, addresses: list[str]) -> None:
         with listening() as server:
@@ -178,7 +210,7 @@ class TestStream:
 
     def test_a_secret_in_the_clear_goes_to_loopback(self, pair: tuple[socket.socket, socket.socket]) -> None:
         known = attempt()
-        known.confidential = True
+        known.loopback_only = True
         Stream(pair[0], known).write(b"secret")
         assert pair[1].recv(10) == b"secret"
 
@@ -187,8 +219,8 @@ class TestStream:
     ) -> None:
         monkeypatch.setattr(connect, "is_loopback", lambda _: False)
         known = attempt()
-        known.confidential = True
-        with pytest.raises(RequestError, match="in the clear to 127"):
+        known.loopback_only = True
+        with pytest.raises(RequestError, match="unencrypted to 127"):
             Stream(pair[0], known).write(b"secret")
         pair[1].setblocking(False)
         with pytest.raises(BlockingIOError):

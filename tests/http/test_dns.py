@@ -166,7 +166,7 @@ class TestServers:
         with NameServer({(NAME, A): SILENCE}) as server, pytest.raises(TimeoutError):
             ask(to(server), limit_s=0.2)
 
-    def test_silence_beyond_the_limit_of_the_file_is_told(self) -> None:
+    def test_silence_beyond_the_limit_of_the_file_is_reported(self) -> None:
         with NameServer({(NAME, A): SILENCE}) as server:
             failed = failure(to(server)._replace(timeout_s=1, attempts=1))
         assert isinstance(failed, ServersFailed)

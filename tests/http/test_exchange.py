@@ -45,7 +45,7 @@ def test_a_request_that_wants_no_body_takes_the_status(manner: Manner) -> None:
 
 
 @pytest.mark.parametrize(("manner", "words"), UNHEALTHY.values(), ids=UNHEALTHY)
-def test_what_is_no_answer_is_told_in_words(manner: Manner, words: str) -> None:
+def test_a_missing_response_is_described(manner: Manner, words: str) -> None:
     with Server(manner) as server:
         if words.startswith("HTTP "):
             assert f"HTTP {get(f'{server.url}/health').status}" == words
@@ -85,7 +85,7 @@ def test_a_name_that_nobody_has() -> None:
         get("http://nobody.invalid/health")
 
 
-def test_who_asks_is_told() -> None:
+def test_the_user_agent_is_sent() -> None:
     with Server(manners.ok) as server:
         get(f"{server.url}/health")
     assert server.heads[0].headers["user-agent"] == USER_AGENT
@@ -122,8 +122,16 @@ def test_a_redirect_to_another_host_is_not_followed() -> None:
 
 def test_a_password_in_a_redirect_is_not_sent() -> None:
     with Server(manners.ok) as other, Server(manners.redirect(f"http://ann:hush@127.0.0.1:{other.port}/")) as server:
-        assert get(server.url).status == 200
+        response = get(server.url)
+    assert response.status == 200
     assert "authorization" not in other.heads[0].headers
+    assert "hush" not in response.url
+
+
+def test_a_redirect_to_what_cloudflare_keeps_to_itself_is_not_followed() -> None:
+    with Server(manners.redirect("/cdn-cgi/access/login/worker.example")) as server:
+        assert get(server.url).status == 302
+    assert len(server.heads) == 1
 
 
 def test_a_request_sends_its_body_and_reads_the_answer() -> None:
@@ -168,7 +176,7 @@ def test_an_answer_that_stalls_ends_at_the_limit() -> None:
 
 
 class TestProxy:
-    def test_what_fails_there_is_told_as_the_proxys(self) -> None:
+    def test_a_failure_there_is_attributed_to_the_proxy(self) -> None:
         with pytest.raises(
             RequestError, match=r"^connection refused \(127\.0\.0\.1:[0-9]+\) \(through the proxy of the environment\)$"
         ):
@@ -207,7 +215,9 @@ class TestProxy:
         assert manners.targets(proxy.heads) == ["GET http://worker.example/health"]
 
     def test_a_variable_that_holds_none_is_named_without_its_text(self) -> None:
-        with pytest.raises(RequestError, match=r"^HTTP_PROXY holds no URL of a proxy; write it like http://") as failed:
+        with pytest.raises(
+            RequestError, match=r"^HTTP_PROXY is not the URL of a proxy; write it like http://"
+        ) as failed:
             get("http://worker.example/health", HTTP_PROXY="http://user:pa/ss@127.0.0.1:1")
         assert "pa" not in str(failed.value).partition(";")[0].replace("HTTP_PROXY", "")
 
@@ -218,7 +228,7 @@ class TestProxy:
             assert get(server.url).status == 200
         assert (len(proxy.heads), len(server.heads)) == (0, 1)
 
-    def test_socks_is_told_not_to_be_spoken(self) -> None:
+    def test_socks_is_not_supported(self) -> None:
         with pytest.raises(RequestError, match=r"^ALL_PROXY: a SOCKS proxy is not supported; name an http:// one$"):
             get("http://worker.example/health", ALL_PROXY="socks5://127.0.0.1:1")
 
@@ -245,11 +255,14 @@ class TestProxy:
         assert {head.headers["host"] for head in proxy.heads} == {host.lower()}
 
     def test_a_secret_does_not_pass_one_in_the_clear(self) -> None:
-        with Proxy() as proxy, pytest.raises(RequestError, match=r"^a token would pass a proxy in the clear$"):
+        with (
+            Proxy() as proxy,
+            pytest.raises(RequestError, match=r"^a token would be sent unencrypted through a proxy$"),
+        ):
             exchange(with_secrets("http://worker.example"), {"http_proxy": proxy.url})
         assert proxy.heads == []
 
-    def test_a_tunnel_that_is_refused_is_told_without_its_words(self) -> None:
+    def test_a_refused_tunnel_is_reported_without_the_proxys_text(self) -> None:
         for code, words in (
             (403, "refuses a connection to the Worker (HTTP 403)"),
             (407, "requires other credentials"),
@@ -294,6 +307,15 @@ class TestConnections:
     def test_one_that_breaks_at_once_is_not(self) -> None:
         with Keeping(breaks_at=1) as server, pytest.raises(RequestError, match="closed without an answer"):
             exchange(server.request())
+        assert server.connections == 1
+
+    def test_one_that_breaks_within_a_response_is_not(self) -> None:
+        with Keeping(cuts_at=2) as server:
+            network = Network({})
+            network.exchange(server.request())
+            with pytest.raises(RequestError, match="the answer is not HTTP"):
+                network.exchange(server.request())
+            network.close()
         assert server.connections == 1
 
     def test_none_is_left_by_an_exchange_that_failed(self) -> None:
@@ -345,9 +367,10 @@ class TestStore:
 class Keeping:
     """A server that keeps connections, but for what it is told to do at a request, counted from 1."""
 
-    def __init__(self, *, closes: bool = False, breaks_at: int = 0, stalls_at: int = 0) -> None:
+    def __init__(self, *, closes: bool = False, breaks_at: int = 0, cuts_at: int = 0, stalls_at: int = 0) -> None:
         self._closes = closes
         self._breaks_at = breaks_at
+        self._cuts_at = cuts_at
         self._stalls_at = stalls_at
         self.connections = 0
         self.requests = 0
@@ -386,6 +409,9 @@ class Keeping:
             manners.read_head(peer)
             self.requests += 1
             if self.requests == self._breaks_at:
+                return
+            if self.requests == self._cuts_at:
+                peer.sendall(b"HTTP/1.1 20")
                 return
             if self.requests == self._stalls_at:
                 peer.recv(1)

@@ -9,13 +9,13 @@ from exec_cf.http import Network, Request, RequestError
 REQUEST = Request(method="GET", url="http://127.0.0.1:1", timeout_ms=1000)
 
 
-def test_a_library_that_is_broken_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "exec_cf.http.exchange", None)
     with pytest.raises(RequestError, match=r"^the HTTP library cannot be loaded: ModuleNotFoundError: "):
         Network({}).exchange(REQUEST)
 
 
-def test_no_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lack_of_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network({})
 
     def nothing_left() -> None:

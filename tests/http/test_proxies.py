@@ -4,14 +4,14 @@ import httpx
 import pytest
 
 from exec_cf.errors import InvalidValue
-from exec_cf.http.proxies import chosen
+from exec_cf.http.proxies import proxy_for
 
 HTTP = "http://worker.example/health"
 HTTPS = "https://worker.example:8443/health"
 
 
 def proxy(url: str, **environ: str) -> str:
-    found = chosen(httpx.URL(url), environ)
+    found = proxy_for(httpx.URL(url), environ)
     return found.url.host if found else ""
 
 
@@ -103,5 +103,5 @@ def test_a_socks_proxy_is_not_spoken_with() -> None:
 def test_what_is_no_url_of_a_proxy_is_named_and_not_repeated(text: str) -> None:
     with pytest.raises(InvalidValue) as invalid:
         proxy(HTTP, ALL_PROXY=text)
-    assert invalid.value.message == "ALL_PROXY holds no URL of a proxy"
+    assert invalid.value.message == "ALL_PROXY is not the URL of a proxy"
     assert "hush" not in invalid.value.hint

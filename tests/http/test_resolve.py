@@ -10,7 +10,7 @@ import pytest
 
 from exec_cf.http import resolve
 from exec_cf.http.dns import LookupFailed, Remaining, ServersFailed
-from exec_cf.http.resolve import RESOLUTION_DELAY_S, Ask, Lookup, known, written_in
+from exec_cf.http.resolve import Ask, Lookup, known, listed_in
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 LONG_S = 20.0
@@ -31,7 +31,7 @@ def nobody(host: str, *_: object) -> list[str]:
 
 def everything(lookup: Lookup) -> Iterator[str]:
     """Yield the addresses as they become known, to the last."""
-    while not lookup.is_over():
+    while not lookup.is_finished():
         address = lookup.take()
         if address:
             yield address
@@ -106,7 +106,7 @@ class TestKnown:
     ],
 )  # fmt: skip
 def test_a_hosts_file(text: bytes, addresses: list[str]) -> None:
-    assert written_in(text, "worker.EXAMPLE".lower()) == addresses
+    assert listed_in(text, "worker.EXAMPLE".lower()) == addresses
 
 
 class TestFamilies:
@@ -123,7 +123,7 @@ class TestFamilies:
         assert found("w.example", by_family(error, ["2001:db8::1"])) == ["2001:db8::1"]
 
     def test_ipv4_waits_a_moment_for_ipv6(self) -> None:
-        late = by_family(["192.0.2.1"], ["2001:db8::1"], v6_after_s=RESOLUTION_DELAY_S / 2)
+        late = by_family(["192.0.2.1"], ["2001:db8::1"], v6_after_s=0.02)
         assert found("w.example", late) == ["2001:db8::1", "192.0.2.1"]
 
     def test_and_not_longer(self) -> None:
@@ -201,7 +201,7 @@ class TestLibc:
         assert resolve.ask_libc("my_app.xn--bcher-kva.example", V4, lambda: 1.0) == ["192.0.2.1"]
 
     @pytest.mark.parametrize(("code", "kind"), [(socket.EAI_NONAME, LookupFailed), (socket.EAI_AGAIN, ServersFailed)])
-    def test_its_failures_are_told_apart(
+    def test_its_failures_are_distinguished(
         self, code: int, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def getaddrinfo(*_: object) -> None:

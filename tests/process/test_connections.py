@@ -123,5 +123,5 @@ def test_the_token_goes_to_no_address_that_is_not_loopback(program: Program, tmp
                 with pytest.raises(ConnectionResetError):
                     peer.recv(100)
     assert ended.code == 70
-    assert "a token would cross the network in the clear to 10.9.0.1:8787" in ended.err
+    assert "a token would be sent unencrypted to 10.9.0.1:8787" in ended.err
     assert "hush" not in ended.err

@@ -1,4 +1,4 @@
-"""What stands in front of the Worker, as a user meets it."""
+"""What a user sees when something in front of the Worker answers."""
 
 import json
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def test_ready_is_never_said_on_the_word_of_a_page(program: Program, front: Fron
 
 
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
-def test_who_answered_a_start_is_told(program: Program, front: Front) -> None:
+def test_who_answered_a_start_is_named(program: Program, front: Front) -> None:
     with FrontedWorker(front, spares_health=True) as worker:
         ended = program.run(spec(worker.url), env=ONCE)
     status, message = outcome(ended)
@@ -60,13 +60,13 @@ def handle_of(program: Program) -> Iterator[tuple[FrontedWorker, bytes]]:
 
 
 @pytest.mark.parametrize(("verb", "what"), [("--abort", "abort"), ("--teardown", "abort")])
-def test_who_answered_a_verb_is_told(program: Program, verb: str, what: str, handle_of: tuple[object, bytes]) -> None:
+def test_who_answered_a_verb_is_named(program: Program, verb: str, what: str, handle_of: tuple[object, bytes]) -> None:
     ended = program.run(handle_of[1], verb, env=ONCE)
     assert (ended.code, ended.out) == (70, b"")
     assert f"{what}: {FRONTS['a challenge'].words}" in ended.err
 
 
-def test_who_answered_status_is_told(program: Program, handle_of: tuple[object, bytes]) -> None:
+def test_who_answered_status_is_named(program: Program, handle_of: tuple[object, bytes]) -> None:
     status, message = outcome(program.run(handle_of[1], "--status", env=ONCE))
     assert status == "failed"
     assert message.startswith(f"status: {FRONTS['a challenge'].words}")

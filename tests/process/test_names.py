@@ -60,8 +60,8 @@ def spawned(
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_one_good_answer_is_enough(program: Program, tmp_path: Path, bad: Reply) -> None:
-    told, _ = spawned(program, tmp_path, {**host(NAME, HERE), (NAME, AAAA): bad})
-    assert told == ("ready", "")
+    result, _ = spawned(program, tmp_path, {**host(NAME, HERE), (NAME, AAAA): bad})
+    assert result == ("ready", "")
 
 
 @pytest.mark.parametrize("code", [SERVFAIL, REFUSED, NXDOMAIN])
@@ -70,23 +70,23 @@ def test_a_search_domain_that_fails_is_passed_over(program: Program, tmp_path: P
     failing = f"{NAME}.corp.example"
     zone: Zone = {**host(NAME, HERE), (failing, A): Reply(code=code), (failing, AAAA): Reply(code=code)}
     resolv_conf = RESOLV_CONF + "search corp.example svc.cluster.local\noptions ndots:5\n"
-    told, server = spawned(program, tmp_path, zone, resolv_conf=resolv_conf)
-    assert told == ("ready", "")
+    result, server = spawned(program, tmp_path, zone, resolv_conf=resolv_conf)
+    assert result == ("ready", "")
     assert failing in server.names
 
 
 def test_a_search_list_may_be_long(program: Program, tmp_path: Path) -> None:
     domains = [f"{'x' * 40}{number}.example" for number in range(6)]
     zone = host(f"worker.{domains[-1]}", HERE)
-    told, _ = spawned(program, tmp_path, zone, "worker", resolv_conf=RESOLV_CONF + f"search {' '.join(domains)}\n")
-    assert told == ("ready", "")
+    result, _ = spawned(program, tmp_path, zone, "worker", resolv_conf=RESOLV_CONF + f"search {' '.join(domains)}\n")
+    assert result == ("ready", "")
 
 
 @pytest.mark.parametrize("is_truncated", [False, True], ids=["udp", "tcp"])
 def test_an_answer_that_does_not_fit_comes_over_tcp(program: Program, tmp_path: Path, is_truncated: bool) -> None:
     zone: Zone = {(NAME, A): Reply((HERE,), is_truncated=is_truncated), (NAME, AAAA): Reply()}
-    told, _ = spawned(program, tmp_path, zone)
-    assert told == ("ready", "")
+    result, _ = spawned(program, tmp_path, zone)
+    assert result == ("ready", "")
 
 
 HOSTS = {
@@ -100,21 +100,21 @@ HOSTS = {
 
 @pytest.mark.parametrize("hosts", HOSTS.values(), ids=HOSTS)
 def test_a_hosts_file(program: Program, tmp_path: Path, hosts: str) -> None:
-    told, server = spawned(program, tmp_path, host(NAME, "192.0.2.1", "2001:db8::1"), hosts=hosts)
-    assert told == ("ready", "")
+    result, server = spawned(program, tmp_path, host(NAME, "192.0.2.1", "2001:db8::1"), hosts=hosts)
+    assert result == ("ready", "")
     assert server.asked == []
 
 
 @pytest.mark.parametrize("name", ["localhost", "localhost.", "worker.localhost"])
 def test_localhost_is_never_asked_of_dns(program: Program, tmp_path: Path, name: str) -> None:
     trap = {**host(name.removesuffix("."), "192.0.2.1", "2001:db8::1")}
-    told, server = spawned(program, tmp_path, trap, name)
-    assert told == ("ready", "")
+    result, server = spawned(program, tmp_path, trap, name)
+    assert result == ("ready", "")
     assert server.asked == []
 
 
 @pytest.mark.parametrize("code", [NXDOMAIN, SERVFAIL])
-def test_a_name_without_an_address_is_told(program: Program, tmp_path: Path, code: int) -> None:
+def test_a_name_without_an_address_is_reported(program: Program, tmp_path: Path, code: int) -> None:
     zone: Zone = {(NAME, A): Reply(code=code), (NAME, AAAA): Reply(code=code)}
     (status, message), _ = spawned(program, tmp_path, zone)
     assert status == "failed"
@@ -124,5 +124,5 @@ def test_a_name_without_an_address_is_told(program: Program, tmp_path: Path, cod
 def test_without_a_thread_a_name_is_found_too(program: Program, tmp_path: Path) -> None:
     """The C library takes the limit for the size of a thread's stack, for which there is no room then."""
     alone = f"prlimit --stack={2**47 - 1} --"
-    told, _ = spawned(program, tmp_path, host(NAME, HERE, "::1"), prefix=alone)
-    assert told == ("ready", "")
+    result, _ = spawned(program, tmp_path, host(NAME, HERE, "::1"), prefix=alone)
+    assert result == ("ready", "")

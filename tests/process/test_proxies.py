@@ -66,7 +66,7 @@ def test_no_proxy_may_list_addresses_and_networks(program: Program) -> None:
 
 def test_a_variable_that_holds_no_url_is_named_without_its_text(program: Program) -> None:
     ended = program.run(spec("http://worker.example"), env={**ONCE, "HTTP_PROXY": "http://user:pa/ss@127.0.0.1:1"})
-    cause = "healthcheck: HTTP_PROXY holds no URL of a proxy; write it like http://proxy.example:3128"
+    cause = "healthcheck: HTTP_PROXY is not the URL of a proxy; write it like http://proxy.example:3128"
     assert outcome(ended) == ("failed", cause)
     assert "pa/ss" not in ended.err
     assert "'pa'" not in ended.err
@@ -79,7 +79,7 @@ def test_a_name_beyond_ascii_goes_out_as_dns_knows_it(program: Program) -> None:
     assert targets(proxy.heads) == ["GET http://xn--bcher-kva.example/health"]
 
 
-def test_a_proxy_that_refuses_is_told(program: Program) -> None:
+def test_a_proxy_that_refuses_is_reported(program: Program) -> None:
     with Proxy(manner=manners.status(407, "proxy-authenticate: Basic realm=x")) as proxy:
         env = {**ONCE, "http_proxy": proxy.url.replace("//", "//user:hush@")}
         ended = program.run(spec("http://worker.example"), env=env)

@@ -65,8 +65,10 @@ def test_the_worked_example(program: Program) -> None:
     assert spec == (ROOT / "examples" / "lead-engineer.yaml").read_text()
     ended = program.run(spec.encode(), env={"CF_WORKER_HEALTHCHECK": "0"})
     unchanged = [line for line in handle.splitlines() if not line.startswith(("created_at", "status"))]
-    told = [line for line in ended.out.decode().splitlines() if not line.startswith(("created_at", "status", "mess"))]
-    assert told == unchanged
+    printed = [
+        line for line in ended.out.decode().splitlines() if not line.startswith(("created_at", "status", "mess"))
+    ]
+    assert printed == unchanged
 
 
 def typed(session: str, program: Program, home: Path, url: str) -> str:

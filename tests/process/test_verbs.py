@@ -61,9 +61,9 @@ def test_a_start_without_the_right_token_fails_with_the_cure(
     program: Program, worker: Workerd, token: dict[str, str]
 ) -> None:
     ended = program.run(spec(worker.url), env=token)
-    told = yaml.safe_load(ended.out)
-    assert told["status"] == "failed"
-    assert "set CF_WORKER_TOKEN to its CONTROL_TOKEN" in told["message"]
+    printed = yaml.safe_load(ended.out)
+    assert printed["status"] == "failed"
+    assert "set CF_WORKER_TOKEN to its CONTROL_TOKEN" in printed["message"]
     assert "wrong-token-8" not in ended.err + ended.out.decode()
 
 
@@ -110,8 +110,8 @@ def test_a_tmux_handle_is_left_alone(program: Program) -> None:
 
 def test_probe_version_is_a_document(program: Program) -> None:
     ended = program.run(b"", "--probe-version")
-    told = yaml.safe_load(ended.out)
-    assert f"orch-executor-cf-worker {told['version']}\n".encode() == program.run(b"", "--version").out
+    printed = yaml.safe_load(ended.out)
+    assert f"orch-executor-cf-worker {printed['version']}\n".encode() == program.run(b"", "--version").out
 
 
 @pytest.mark.parametrize("target", ["/control/abort?x", "/control/abort/{victim}", "/agent/zombie"])

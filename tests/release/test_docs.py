@@ -40,7 +40,7 @@ def test_every_target_is_there(page: str) -> None:
         assert set(called.split()) <= targets(), called
 
 
-def test_the_installers_options_are_all_told() -> None:
+def test_the_installers_options_are_all_documented() -> None:
     usage = subprocess.run(["sh", ROOT / "install.sh", "--help"], text=True, capture_output=True, check=True).stdout
     table = re.findall(r"^\| `(--\w+ \w+)` \| `(\w+)` \|", read("docs/installing.md"), re.MULTILINE)
     assert re.findall(r"^  (--\w+ \w+) .*?\(.*?\$(INSTALL_\w+)\)$", usage, re.MULTILINE) == table
@@ -68,4 +68,4 @@ def test_no_page_verifies_less() -> None:
 def test_compilers_are_not_called_pinned_while_apt_takes_those_of_the_day() -> None:
     assert "apt-get -qq install" in (ROOT / "build/binary/in_debian.sh").read_text()
     said = " ".join(read("SECURITY.md").split())
-    assert "The C compiler, the linker and the system headers for Linux are not: they are Debian's of the day" in said
+    assert "The C compiler, the linker and the system headers for Linux are not: they are Debian's at the time" in said

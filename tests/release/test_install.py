@@ -324,7 +324,7 @@ def test_an_older_release_under_a_new_name_is_what_its_checksum_says(release: Pa
     refused(install("--to", to, "--from", url), "lists more than one archive", to)
 
 
-def test_a_platform_without_a_binary_is_told_of_the_other_way(shell: list[str], url: str, to: Path) -> None:
+def test_a_platform_without_a_binary_gets_a_hint_to_the_python_package(shell: list[str], url: str, to: Path) -> None:
     if this_platform().name != "linux-x86_64":
         pytest.skip("needs a machine that can pass for another")
     done = install("--to", to, "--from", url, under=["setarch", "i686", *shell])

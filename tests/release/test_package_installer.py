@@ -21,6 +21,6 @@ def test_without_a_repository_the_place_stays_open(tmp_path: Path) -> None:
     assert (tmp_path / "install.sh").read_text() == (ROOT / "install.sh").read_text()
 
 
-def test_an_installer_that_cannot_be_told_is_an_error() -> None:
+def test_an_installer_without_the_line_to_fill_in_is_an_error() -> None:
     with pytest.raises(SystemExit, match="not one line"):
         installer("#!/bin/sh\n", HOME)

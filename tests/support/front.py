@@ -1,4 +1,4 @@
-"""What stands in front of a Worker, in the form of its answers: written here, after what each of them sends."""
+"""Responses of what may be in front of a Worker, modelled on real ones."""
 
 import json
 from typing import NamedTuple

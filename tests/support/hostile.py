@@ -1,4 +1,4 @@
-"""Inputs that are made to cost time, memory or a stack, and what could stand in a spec as well."""
+"""Inputs that are designed to cost time, memory or stack, some of them valid as parts of a spec."""
 
 from collections.abc import Callable
 

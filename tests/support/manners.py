@@ -20,7 +20,7 @@ class Head(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One request: who asks, what, and the how manieth this server was asked, counted from 1."""
+    """One request: the client, the request, and its number at this server, counted from 1."""
 
     peer: socket.socket
     head: Head

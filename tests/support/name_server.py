@@ -15,7 +15,7 @@ _FAMILY = {A: socket.AF_INET, AAAA: socket.AF_INET6}
 
 
 class Reply(NamedTuple):
-    """What is answered to one question; *raw* goes out as it is, in the place of a message."""
+    """The answer to one query; *raw* is sent unchanged instead of a DNS message."""
 
     addresses: tuple[str, ...] = ()
     code: int = NO_ERROR
@@ -29,7 +29,7 @@ class Reply(NamedTuple):
 
 SILENCE = Reply(is_silent=True)
 Zone = Mapping[tuple[str, int], Reply]
-"""What is answered by name, in lower case, and type; NXDOMAIN to everything else."""
+"""Answers by name, in lower case, and type; NXDOMAIN for everything else."""
 
 
 def host(name: str, *addresses: str) -> dict[tuple[str, int], Reply]:

@@ -1,4 +1,4 @@
-"""A network of its own on this machine: addresses, a resolv.conf and a hosts file that no other process sees.
+"""A private network namespace: addresses, a resolv.conf and a hosts file that no other process sees.
 
 Whatever a test sends stays inside: there is no way out of it.
 """
@@ -36,7 +36,7 @@ read -r end
 """
 
 SWALLOWING = ("10.9.0.2", "fd09::2")
-"""Addresses behind which nobody is: what is sent there gets no answer of any kind."""
+"""Unused addresses: packets to them get no response of any kind."""
 
 
 class Namespace:

@@ -1,4 +1,4 @@
-"""The program under test as a process: run to its end, or started and spoken to."""
+"""The program under test as a process: run to its end, or started and controlled."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple, Self
 import yaml
 
 LIMIT_S = 60.0
-"""Seconds after which a process that has not ended is a failed test."""
+"""Seconds after which a test fails if a process has not ended."""
 
 _MEASURE = """
 import os, resource, sys
@@ -26,7 +26,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 class Ended(NamedTuple):
-    """What a run left."""
+    """The result of a run."""
 
     code: int
     out: bytes
@@ -44,7 +44,7 @@ class Running:
     def __init__(self, child: "subprocess.Popen[bytes]") -> None:
         self.child = child
         self._err: list[bytes] = []
-        self._told = threading.Condition()
+        self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._collect, daemon=True)
         self._reader.start()
 
@@ -72,9 +72,9 @@ class Running:
             stdin.close()
 
     def wait_for(self, words: str) -> None:
-        """Return as soon as stderr holds *words*, while the program runs on."""
-        with self._told:
-            found = self._told.wait_for(lambda: words in self.err, LIMIT_S)
+        """Return as soon as *words* are on stderr, while the program is running."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: words in self.err, LIMIT_S)
         assert found, f"{words!r} did not appear, only {self.err!r}"
 
     @property
@@ -83,7 +83,7 @@ class Running:
         return b"".join(self._err).decode()
 
     def end(self) -> Ended:
-        """Read stdout to its end, wait for the program and return what it left."""
+        """Read stdout to its end, wait for the program and return the result."""
         out = self.child.stdout.read() if self.child.stdout else b""
         code = self.child.wait(LIMIT_S)
         self._reader.join(LIMIT_S)
@@ -93,9 +93,9 @@ class Running:
         if not self.child.stderr:
             return
         for line in self.child.stderr:
-            with self._told:
+            with self._changed:
                 self._err.append(line)
-                self._told.notify_all()
+                self._changed.notify_all()
 
 
 class Program:
@@ -152,7 +152,7 @@ class Program:
             return ended
 
     def peak_memory(self, stdin: bytes, env: Mapping[str, str]) -> tuple[Ended, int]:
-        """Run the program on *stdin*, and return what it left and the most memory that it held, in bytes."""
+        """Run the program on *stdin*, and return the result and its peak memory in bytes."""
         report = self.home / "peak"
         measured = Program([sys.executable, "-ISc", _MEASURE, str(report), *self.command], self.home)
         ended = measured.run(stdin, env=env)

@@ -23,7 +23,7 @@ class Shape(Protocol):
 
 
 class Word(msgspec.Struct, frozen=True):
-    """A text that is as long as it is; `%d` stands for a number."""
+    """A text of fixed length; `%d` is replaced by a number."""
 
     text: str
 

@@ -52,7 +52,7 @@ Starter = Callable[[Asked], Reply]
 
 
 def started(status: int = 201, abort: str | None = None, **other_subjects: str) -> Starter:
-    """Start the agent that is asked for, as a Worker does; *other_subjects* are told in place of the right ones."""
+    """Start the requested agent, as a Worker does; *other_subjects* replace the right ones in the response."""
 
     def starter(asked: Asked) -> Reply:
         segment = asked.path.rpartition("/agent/")[2]

@@ -1,4 +1,4 @@
-"""A `exec_cf.world.World` in memory: what goes in is given, what comes out is kept."""
+"""An `exec_cf.world.World` in memory, with given input and recorded output."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ Exchange = Callable[[Request], Response]
 
 
 class Script:
-    """An exchange that gives the next of some answers, and keeps what it was asked."""
+    """An exchange that returns the next of its answers, and records the requests."""
 
     def __init__(self, *answers: Response | RequestError) -> None:
         self._answers = iter(answers)
@@ -34,12 +34,12 @@ class Script:
         return answer
 
     def unused(self) -> Iterable[Response | RequestError]:
-        """Return the answers that nobody asked for."""
+        """Return the answers that were not used."""
         return list(self._answers)
 
 
 class FakeWorld:
-    """Stdin, environment and network from memory; stdout, stderr and pauses into memory."""
+    """Takes stdin, environment and network from memory, and records stdout, stderr and pauses."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class FakeWorld:
         self.answers: list[str] = []
         self.slept: list[float] = []
         self.later_s = 0.0
-        """How long after `NOW` it is."""
+        """Seconds after `NOW`."""
         self.order: list[str] = []
 
     def exchange(self, request: Request) -> Response:
@@ -127,7 +127,7 @@ class LiveWorld(FakeWorld):
         self._network = Network(environ)
 
     def close(self) -> None:
-        """Close what is open to the network."""
+        """Close the connections."""
         self._network.close()
 
     def exchange(self, request: Request) -> Response:

@@ -4,13 +4,13 @@ import type { Route } from "./routes.ts";
 import type { Vars } from "./vars.ts";
 
 const UNUSABLE =
-  "the Worker's secret CONTROL_TOKEN is empty, or contains white space or non-ASCII characters, which no header can carry; set another one";
+  "the Worker's secret CONTROL_TOKEN is empty, or contains white space or non-ASCII characters, which cannot be sent in a header; set another one";
 
-/** Fewer characters can be guessed by whoever has a capability, which is a MAC under the token. */
+/** A shorter token could be guessed by anyone with a capability, which is a MAC under the token. */
 const MIN_TOKEN_CHARS = 32;
-const WEAK = `the Worker's secret CONTROL_TOKEN is weak: it has fewer than ${MIN_TOKEN_CHARS} characters, so that whoever reads a handle could guess it; set a longer one`;
+const WEAK = `the Worker's secret CONTROL_TOKEN is weak: it has fewer than ${MIN_TOKEN_CHARS} characters, so readers of a handle could guess it; set a longer one`;
 
-/** How the routes are guarded: by a token, by one that is too short, by one that nobody can send, or not at all. */
+/** How the routes are protected: by a token, by a short one, by one that cannot be sent, or not at all. */
 export type AuthMode = "token" | "weak" | "unusable" | "none";
 
 const encoder = new TextEncoder();
@@ -23,7 +23,7 @@ function authModeOf(vars: Vars): AuthMode {
   return token.length < MIN_TOKEN_CHARS ? "weak" : "token";
 }
 
-/** What the health route says. Only whoever has the token learns that it is weak. */
+/** The mode that the health route reports. Only holders of the token are shown that it is weak. */
 export async function shownAuthMode({ headers }: Request, vars: Vars): Promise<AuthMode> {
   const mode = authModeOf(vars);
   if (mode !== "weak") return mode;
@@ -36,14 +36,14 @@ export function tokenWarning(vars: Vars): { readonly warning?: string } {
   return authModeOf(vars) === "weak" ? { warning: WEAK } : {};
 }
 
-/** Logs once per isolate if the routes are open, closed to everybody, or guarded by a weak token. */
+/** Logs once per isolate if the routes are open, closed to everyone, or protected by a weak token. */
 export function warnOfAuthMode(vars: Vars): void {
   const mode = authModeOf(vars);
   if (warned || mode === "token") return;
   warned = true;
   if (mode === "none") warn("routes are open", { cure: "set the secret CONTROL_TOKEN" });
   else if (mode === "weak") warn("the token is weak", { cause: WEAK });
-  else warn("routes are closed to everybody", { cause: UNUSABLE });
+  else warn("routes are closed to everyone", { cause: UNUSABLE });
 }
 
 /** Throws WorkerError unless the request may use the route: 401 without usable credentials, 403 with wrong ones. */
@@ -67,22 +67,22 @@ export async function abortPath(session: string, vars: Vars): Promise<string> {
 }
 
 /**
- * A secret that was piped in ends with a line feed, which no header can carry. One that is empty was still set: it must
- * not open the routes.
+ * Trimmed, because a secret that was piped in ends with a line feed, which cannot be sent in a header. An empty secret was
+ * still set, so it must not open the routes.
  */
 function controlToken(vars: Vars): string | undefined {
   return vars.CONTROL_TOKEN?.trim();
 }
 
-/** Whether a header can carry the token: visible ASCII only. */
+/** Whether the token can be sent in a header: visible ASCII only. */
 function isUsable(token: string): boolean {
   return /^[\x21-\x7e]+$/.test(token);
 }
 
 /**
- * Throws 403 for a request that a browser made, unless its page is of the same origin on a loopback host. Without a token,
- * any page open in a browser could otherwise control the Workers that the browser can reach. A name that is not loopback
- * proves nothing: whoever owns it may let it resolve to this Worker (DNS rebinding).
+ * Throws 403 for a request from a browser, unless its page has the same origin on a loopback host. Without a token, any
+ * page open in a browser could otherwise control the Workers that the browser can reach. Any other host name proves
+ * nothing, since its owner can make it resolve to this Worker (DNS rebinding).
  */
 function refuseBrowsers({ headers }: Request, { origin, hostname }: URL): void {
   if (!isFromBrowser(headers)) return;
@@ -96,7 +96,7 @@ function refuseBrowsers({ headers }: Request, { origin, hostname }: URL): void {
   });
 }
 
-/** Over plain http, a page's read of its own origin has no header but these, and a page can remove the first ones. */
+/** Over plain http, a page's GET of its own origin only has these headers, and the page can remove the first ones. */
 function isFromBrowser(headers: Headers): boolean {
   const isNamed = ["Origin", "Sec-Fetch-Site", "Referer"].some((name) => headers.has(name));
   const language = headers.get("Accept-Language") ?? "*";
@@ -154,7 +154,7 @@ async function abortCapability(token: string, session: string): Promise<string> 
     .replaceAll("=", "");
 }
 
-/** Compares in constant time: digests have the same length, whatever the texts. */
+/** Compares in constant time: digests have the same length for all texts. */
 async function sameText(a: string, b: string): Promise<boolean> {
   const [x, y] = await Promise.all(
     [a, b].map((text) => crypto.subtle.digest("SHA-256", encoder.encode(text))),

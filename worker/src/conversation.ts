@@ -3,7 +3,7 @@ import { MAX_HISTORY_CHARS } from "./agents/history.ts";
 import { agentFor } from "./agents/index.ts";
 import { MAX_SHOWN_CHARS } from "./agents/tool_status.ts";
 import { chunkFrame } from "./bus/frames.ts";
-import type { Order, Sink, TurnEnd } from "./bus/turns.ts";
+import type { Sink, TurnEnd, TurnRequest } from "./bus/turns.ts";
 import { faultOf, WorkerError } from "./errors.ts";
 import { limit } from "./limits.ts";
 import { errorDetail, warn } from "./log.ts";
@@ -12,7 +12,7 @@ import { unwrap } from "./outcome.ts";
 import { Pipe } from "./pipe.ts";
 import type { Vars } from "./vars.ts";
 
-/** How long a turn whose listener was lost goes on without one, in milliseconds. */
+/** How long a turn continues after its listener was lost, in milliseconds. */
 const REJOIN_MS = 60_000;
 
 interface Running {
@@ -21,12 +21,12 @@ interface Running {
   readonly end: Promise<TurnEnd>;
 }
 
-/** Answers the prompts of one session with its agent, one at a time, and remembers them. */
+/** Answers the prompts of one session with its agent, one at a time, and saves them in its history. */
 export class Conversation {
   readonly #turns = new Map<string, Running>();
-  /** The last turn that ended, for a listener who was lost before it heard of that. */
+  /** The last turn that ended, for a listener that was lost before its end. */
   #last: { readonly id: string; readonly end: Promise<TurnEnd> } | undefined;
-  /** The last turn is remembered after it was answered, and before the next one begins. */
+  /** Saving the last turn to the history; it happens between its answer and the next turn. */
   #remembering: Promise<void> = Promise.resolve();
 
   constructor(
@@ -34,19 +34,19 @@ export class Conversation {
     private readonly vars: Vars,
   ) {}
 
-  /** Answers a prompt. Never rejects: what went wrong is in the result. */
-  turn(stored: StoredAgent, order: Order, sink: Sink): Promise<TurnEnd> {
+  /** Answers a prompt. Never rejects: a fault is in the result. */
+  turn(stored: StoredAgent, request: TurnRequest, sink: Sink): Promise<TurnEnd> {
     const abort = new AbortController();
-    const pipe = new Pipe(sink, abort.signal, () => this.#giveUpLater(order.id));
-    const end = this.#answer(stored, order, abort.signal, pipe).finally(() => {
-      this.#turns.delete(order.id);
-      this.#last = { id: order.id, end };
+    const pipe = new Pipe(sink, abort.signal, () => this.#giveUpLater(request.id));
+    const end = this.#answer(stored, request, abort.signal, pipe).finally(() => {
+      this.#turns.delete(request.id);
+      this.#last = { id: request.id, end };
     });
-    this.#turns.set(order.id, { abort, pipe, end });
+    this.#turns.set(request.id, { abort, pipe, end });
     return end;
   }
 
-  /** Listens again to a turn whose listener was lost; undefined if it is not known. */
+  /** Reattaches to a turn whose listener was lost; undefined if the turn is unknown. */
   rejoin(id: string, sink: Sink): Promise<TurnEnd> | undefined {
     const turn = this.#turns.get(id);
     turn?.pipe.join(sink);
@@ -63,13 +63,18 @@ export class Conversation {
     for (const id of this.#turns.keys()) this.cancel(id);
   }
 
-  async #answer(stored: StoredAgent, order: Order, signal: AbortSignal, pipe: Pipe): Promise<TurnEnd> {
+  async #answer(
+    stored: StoredAgent,
+    request: TurnRequest,
+    signal: AbortSignal,
+    pipe: Pipe,
+  ): Promise<TurnEnd> {
     try {
       await this.#remembering;
       const maxMessages = limit(this.vars, "AGENT_HISTORY_LIMIT");
       const agent = agentOf(stored, this.vars);
-      const answer = await agent.answer(this.#turnOf(order, signal, pipe, maxMessages));
-      if (answer !== "" && !signal.aborted) this.#remember(order.prompt, answer, maxMessages);
+      const answer = await agent.answer(this.#turnOf(request, signal, pipe, maxMessages));
+      if (answer !== "" && !signal.aborted) this.#remember(request.prompt, answer, maxMessages);
       return { rest: await pipe.rest() };
     } catch (thrown) {
       if (!signal.aborted) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
@@ -79,12 +84,12 @@ export class Conversation {
 
   #giveUpLater(id: string): void {
     setTimeout(() => {
-      if (this.#turns.get(id)?.pipe.isHeard === false) this.cancel(id);
+      if (this.#turns.get(id)?.pipe.hasListener === false) this.cancel(id);
     }, REJOIN_MS);
   }
 
-  /** Once the signal is aborted, everything in a turn throws. */
-  #turnOf({ prompt, maxPayload }: Order, signal: AbortSignal, pipe: Pipe, maxMessages: number): Turn {
+  /** The agent's view of a turn. Once the signal is aborted, all of its methods throw. */
+  #turnOf({ prompt, maxPayload }: TurnRequest, signal: AbortSignal, pipe: Pipe, maxMessages: number): Turn {
     const fits = (data: string) => chunkFrame("", "status", data).data.length <= maxPayload;
     return {
       prompt,
@@ -96,7 +101,7 @@ export class Conversation {
     };
   }
 
-  /** A write to disk delays everything that is sent after it, so the answer goes first. */
+  /** Deferred, since a write to disk delays all messages after it, and the answer should go first. */
   #remember(prompt: string, answer: string, maxMessages: number): void {
     this.#remembering = scheduler.wait(0).then(() => {
       if (this.memory.agent) this.memory.remember(prompt, answer, maxMessages, MAX_HISTORY_CHARS);
@@ -116,7 +121,7 @@ function longest(write: (limit: number) => string, fits: (text: string) => boole
   return write(limit);
 }
 
-/** Rejects at once when the signal is aborted, whatever becomes of the work. */
+/** The result of the work; rejects at once if the signal is aborted. */
 async function beforeAbort<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const { promise: never, reject } = Promise.withResolvers<never>();

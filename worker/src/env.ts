@@ -1,7 +1,7 @@
 import type { HubCalls, RegistryCalls, SessionCalls } from "./calls.ts";
 import type { Vars } from "./vars.ts";
 
-/** What the deployment hands to the Worker: vars, secrets, and the namespaces of the Durable Objects. */
+/** The Worker's bindings: vars, secrets, and the namespaces of the Durable Objects. */
 export interface Env extends Vars {
   readonly SESSIONS: DurableObjectNamespace<SessionCalls>;
   readonly REGISTRY: DurableObjectNamespace<RegistryCalls>;

@@ -1,12 +1,12 @@
-/** What a fault is on either side: `http` is a response's status, `bus` the `Nats-Service-Error-Code` of the protocol's §9.2. */
+/** The codes of a fault: `http` is a response's status, `bus` the `Nats-Service-Error-Code` of the protocol's §9.2. */
 interface Codes {
   readonly http: number;
   readonly bus: 400 | 401 | 403 | 404 | 409 | 429 | 500;
 }
 
 /**
- * Everything that can go wrong. A key that is missing or refused is a fault of the agent's configuration: 401 or 403
- * would make the caller look for a login.
+ * All faults. A missing or refused key is a fault of the agent's configuration, so it is 500: 401 or 403 would suggest
+ * that the caller must log in.
  */
 export const CODES = {
   bad_request: { http: 400, bus: 400 },
@@ -34,13 +34,13 @@ export type FaultCode = keyof typeof CODES;
 export interface Fault {
   readonly code: FaultCode;
   readonly message: string;
-  /** With `rate_limited`: seconds until another attempt is worth while. */
+  /** With `rate_limited`: seconds until another attempt is worthwhile. */
   readonly retryAfterS?: number;
-  /** With `method_not_allowed`: the methods that are. */
+  /** With `method_not_allowed`: the allowed methods. */
   readonly allow?: string;
 }
 
-/** The end of a stream whose turn was lost. */
+/** The error at the end of a stream whose turn was lost. */
 export const CUT_OFF: Fault = {
   code: "internal",
   message: "the agent was restarted while it was answering; send the prompt again",

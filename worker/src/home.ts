@@ -9,14 +9,14 @@ import type { Memory, Place, StoredAgent } from "./memory.ts";
 import { unwrap } from "./outcome.ts";
 import { presenceOf } from "./presence.ts";
 
-/** How long an agent that a hub could not serve keeps a connection of its own, in milliseconds. */
+/** How long an agent that a hub could not serve keeps its own connection, in milliseconds. */
 const APART_MS = 24 * 60 * 60 * 1000;
 
 type HubPlace = Extract<Place, { readonly generation: number }>;
 
 /**
- * The place of a session's agent on the bus: a connection of its own, or a seat in a hub. AGENTS_PER_HUB decides, a
- * change of it at the next deployment: the agent leaves the one before it joins the other.
+ * How a session's agent is connected to the bus: through its own connection, or through a seat in a hub, according to
+ * AGENTS_PER_HUB. After a deployment that changes the var, the agent leaves its old place before it takes the new one.
  */
 export class Home {
   #own: Seats | undefined;
@@ -26,7 +26,7 @@ export class Home {
     private readonly memory: Memory,
     private readonly env: Env,
     private readonly runner: TurnRunner,
-    /** Called after a stream was opened or ended on the own connection. */
+    /** Called after a stream was opened or ended on the agent's own connection. */
     private readonly changed: () => void,
   ) {}
 
@@ -36,15 +36,15 @@ export class Home {
     return place?.hub === undefined ? undefined : place;
   }
 
-  /** Reply subjects of the streams that are open on the own connection. */
+  /** Reply subjects of the open streams on the agent's own connection. */
   openStreams({ session }: StoredAgent): readonly string[] {
     return (this.#own?.get(session)?.openStreams ?? []).map(({ subject }) => subject);
   }
 
-  /** What is not as AGENTS_PER_HUB asks for. */
+  /** How the place differs from AGENTS_PER_HUB. */
   get note(): string | undefined {
     const { place } = this.memory;
-    return place?.hub === undefined && place ? `it has a connection of its own: ${place.cause}` : undefined;
+    return place?.hub === undefined && place ? `it has its own connection: ${place.cause}` : undefined;
   }
 
   /**
@@ -65,24 +65,24 @@ export class Home {
     for (const subject of orphans) seat.endOrphan(subject, this.memory.agent ? CUT_OFF : undefined);
   }
 
-  /** Ends all streams, at once where the agent has a connection of its own. */
+  /** Ends all streams of the agent's own connection at once. */
   stop({ session }: StoredAgent): void {
     this.#own?.get(session)?.stop();
   }
 
-  /** Takes the agent off the bus. Rejects if its hub cannot be reached, and then it is still there. */
+  /** Takes the agent off the bus. Rejects if its hub cannot be reached; then the agent is still on the bus. */
   async leave({ session }: Pick<StoredAgent, "session">): Promise<void> {
     const { hub } = this;
     if (hub) unwrap(await this.#stub(hub).leave(session, hub.generation));
     await this.#own?.leave(session);
   }
 
-  /** The agent has lost its seat in a hub; a cause keeps it out of hubs for a while. */
+  /** Records that the agent has lost its seat in a hub; with a cause it stays out of hubs for a while. */
   unseated(cause: string | undefined): void {
     this.memory.place = cause ? { cause, until: Date.now() + APART_MS } : undefined;
   }
 
-  /** What is known of the agent on the bus. */
+  /** What is known about the agent on the bus. */
   async view({ session }: StoredAgent): Promise<SeatView> {
     const { hub } = this;
     if (hub) this.#seat = (await this.#stub(hub).view(session)) ?? undefined;
@@ -98,7 +98,7 @@ export class Home {
     return this.#seat ?? { instanceId: "", isPresent: false, isBusy: false };
   }
 
-  /** Decides where the agent belongs; undefined for a connection of its own. */
+  /** Decides on the agent's hub; undefined for its own connection. */
   async #settle({ session }: StoredAgent, isNew: boolean): Promise<HubPlace | undefined> {
     const { place } = this.memory;
     const room = isNew ? agentsPerHub(this.env) : roomOf(this.env);
@@ -118,7 +118,7 @@ export class Home {
     return next;
   }
 
-  /** Whether the hub took the agent. If it cannot, the agent gets a connection of its own. */
+  /** Whether the hub accepted the agent. Otherwise the agent gets its own connection. */
   async #join(
     hub: HubPlace,
     stored: StoredAgent,
@@ -140,7 +140,7 @@ export class Home {
     }
   }
 
-  /** Gives up a seat. A hub that cannot be reached finds out at the next prompt, or by itself. */
+  /** Gives up a seat. A hub that cannot be reached notices at the next prompt, or in its next check. */
   async #quit(session: string, hub: HubPlace, cause: string | undefined): Promise<void> {
     await this.#stub(hub)
       .leave(session, hub.generation)
@@ -154,7 +154,7 @@ export class Home {
   }
 }
 
-/** Agents on one connection; undefined if the var is out of range, and all keep their places. */
+/** Agents on one connection; undefined if the var is out of range, so that all agents keep their places. */
 function roomOf(env: Env): number | undefined {
   try {
     return agentsPerHub(env);

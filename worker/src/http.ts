@@ -1,6 +1,6 @@
 import { CODES, type Fault, WorkerError } from "./errors.ts";
 
-/** Largest body of a start: labels have to fit into one bus message. */
+/** Largest body of a start: labels must fit into one bus message. */
 const MAX_BODY_BYTES = 64 * 1024;
 
 export function json(

@@ -11,9 +11,9 @@ import { errorDetail, info, warn } from "./log.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 
 /*
- * Who owns which truth:
+ * Where each fact is kept:
  *
- * | what                                   | owner    | copies, and what finds a difference                           |
+ * | fact                                   | owner    | copies, and how differences are found                         |
  * |----------------------------------------|----------|---------------------------------------------------------------|
  * | the agent, its settings, conversation  | session  | the hub's seat row has the settings; the session joins again  |
  * | which sessions have an agent, and where| Registry | the session's place; the hub asks once a minute for its own   |
@@ -22,34 +22,34 @@ import { type Outcome, outcomeOf } from "./outcome.ts";
  * |                                        |          | say which of them they still answer                           |
  * | when an agent was last active          | hub      | on disk with its streams                                      |
  *
- * Calls go from the hub to sessions. A session calls the hub only in a request that began at the Worker, and the sink of
- * the turn it answers: calls that go back and forth are limited in depth. What a session is to be told for other reasons
- * is written down, and told in an alarm, where the chain of calls begins anew.
+ * Calls go from the hub to sessions. A session calls the hub only in a request from the Worker, and otherwise only the
+ * sink of its current turn, since the platform limits the depth of calls between objects. Other notifications of sessions
+ * are stored and sent by an alarm, which starts a new chain of calls.
  */
 
 /** How often the connection is checked, in milliseconds. */
 const PERIOD_MS = 5_000;
-/** The same when sessions are to be told something. */
+/** The same while sessions are waiting to be notified. */
 const SOON_MS = 500;
-/** How often the Registry gets a sign of life, and is asked who belongs here, in milliseconds. */
+/** How often the Registry gets a sign of life and is asked for this hub's sessions, in milliseconds. */
 const SIGN_MS = 35_000;
 /** How long changes are collected before they are written to disk, in milliseconds. */
 const NOTE_MS = 100;
 /** How long a session may take to begin a turn, in milliseconds. */
 const BEGIN_TIMEOUT_MS = 30_000;
-/** How many sessions one alarm calls: calls to other objects are limited, to 50 on the free plan. */
+/** How many sessions one alarm calls: calls to other objects are limited to 50 on the free plan. */
 const CALL_LIMIT = 40;
 
-/** What the platform says when it refuses a call between objects, rather than fails in it. */
+/** The platform's error messages when it refuses a call between objects, as opposed to failing in it. */
 const REFUSAL = /subrequest|depth limit|too many|simultaneous/i;
 const NOT_BEGUN = "the session did not begin a turn in time";
 
-/** Holds one connection to the bus for many agents, and calls their sessions for turns. */
+/** Shares one connection to the bus among many agents, and calls their sessions for turns. */
 export class Hub extends DurableObject<Env> implements HubCalls {
   readonly #memory = new HubMemory(this.ctx.storage);
   readonly #activeAt = new Map<string, number>();
   readonly #changed = new Set<string>();
-  /** Streams that an earlier life left open, and that no turn answers any more. */
+  /** Streams that were open before a restart and that no turn answers any more. */
   readonly #orphans = new Map<string, readonly string[]>();
   #noting: number | null = null;
   #signedAt = 0;
@@ -91,13 +91,13 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   }
 
   async wake(): Promise<void> {
-    // Whoever was silent has perhaps lost its alarm.
+    // A silent hub may have lost its alarm.
     this.#isArmed = false;
     if (!this.#memory.isEmpty) await this.#arm();
     await this.#check();
   }
 
-  /** Does what has to be done now and then. Re-arms itself first; if that fails, the platform tries again. */
+  /** Periodic maintenance. Re-arms itself first; if that fails, the platform retries the alarm. */
   override async alarm(): Promise<void> {
     this.#isArmed = false;
     if (this.#memory.isEmpty) return this.#forgetAll();
@@ -106,7 +106,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
       await this.#check();
       this.#expire();
       this.#resize();
-      await this.#tellLeavers();
+      await this.#notifyLeavers();
       await this.#sign();
     } catch (thrown) {
       warn("alarm failed", { hub: this.#memory.name, ...errorDetail(thrown) });
@@ -125,7 +125,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     }
     if (this.#seats.get(session) === undefined) this.#activeAt.set(session, Date.now());
     try {
-      // Who was on the bus before keeps its seat while the bus is away.
+      // An agent that was on the bus before keeps its seat while the bus is unavailable.
       if (!isNew) this.#memory.seat(session, { presence, generation });
       await this.#seats.join(presence, isNew);
       if (isNew) this.#memory.seat(session, { presence, generation });
@@ -151,7 +151,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     };
   }
 
-  /** Goes on where an earlier life of this object stopped. */
+  /** Restores the seats and streams after a restart of this object. */
   #restore(): void {
     for (const [session, { presence }] of this.#memory.seats) {
       const seat = this.#seats.restore(presence);
@@ -172,7 +172,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     this.#orphans.delete(session);
   }
 
-  /** Without an agent nothing is kept, and nothing costs anything. */
+  /** Without agents nothing is stored, so that the hub costs nothing. */
   async #forgetAll(): Promise<void> {
     if (!this.#memory.isEmpty) return;
     this.#isArmed = false;
@@ -190,7 +190,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   }
 
   readonly #runner: TurnRunner = {
-    turn: (session, order, sink) => this.#call(session, sink, (stub, target) => stub.turn(order, target)),
+    turn: (session, request, sink) => this.#call(session, sink, (stub, target) => stub.turn(request, target)),
     rejoin: (session, id, sink) => this.#call(session, sink, (stub, target) => stub.rejoin(id, target)),
     cancel: (session, id) => {
       this.#stub(session)
@@ -199,7 +199,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     },
   };
 
-  /** Calls a session for a turn. No caller waits for ever: a call that the platform does not let begin is given up. */
+  /** Calls a session for a turn. If the platform does not let the turn begin in time, the call is given up. */
   async #call(
     session: string,
     sink: Sink,
@@ -226,9 +226,9 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     return this.env.SESSIONS.getByName(session) as unknown as SessionCalls;
   }
 
-  /** Takes agents off the bus; their sessions are told in the next alarm, unless nothing is to be told. */
+  /** Takes agents off the bus; with a leaver, their sessions are notified in the next alarm. */
   #unseat(sessions: readonly string[], leaver: Omit<LeaverRow, "generation"> | undefined): void {
-    // What still runs is lost to its caller with the seat.
+    // A turn that is still running loses its caller together with the seat.
     setTimeout(() => this.#seats.expel(sessions), 0);
     for (const session of sessions) {
       const row = this.#memory.seats.get(session);
@@ -239,7 +239,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     if (leaver) void this.ctx.storage.setAlarm(Date.now() + SOON_MS, { allowUnconfirmed: true });
   }
 
-  /** The bus accepts too few subscriptions for all: half of the agents get connections of their own. */
+  /** Gives half of the agents their own connections, because the bus accepts too few subscriptions for all. */
   #thinOut(): void {
     const sessions = [...this.#memory.seats.keys()];
     const half = sessions.slice(0, Math.ceil(sessions.length / 2));
@@ -249,7 +249,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     });
   }
 
-  /** Stops agents that nobody has prompted for long. */
+  /** Stops agents that have reached the idle limit. */
   #expire(): void {
     const limitS = limitOrDefault(this.env, "AGENT_IDLE_LIMIT_S");
     if (limitS === 0) return;
@@ -260,7 +260,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     if (idle.length > 0) this.#unseat(idle, { stopped: "no prompt came within AGENT_IDLE_LIMIT_S" });
   }
 
-  /** After a deployment with another AGENTS_PER_HUB, the agents beyond it look for another place. */
+  /** Moves agents away if a deployment has lowered AGENTS_PER_HUB. */
   #resize(): void {
     const sessions = [...this.#memory.seats.keys()];
     const room = roomOf(this.env) ?? sessions.length;
@@ -268,12 +268,12 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     if (free.length > 0) this.#unseat(free.slice(0, CALL_LIMIT), {});
   }
 
-  async #tellLeavers(): Promise<void> {
+  async #notifyLeavers(): Promise<void> {
     const leavers = [...this.#memory.leavers].slice(0, CALL_LIMIT);
-    await Promise.all(leavers.map(([session, row]) => this.#tellLeaver(session, row)));
+    await Promise.all(leavers.map(([session, row]) => this.#notifyLeaver(session, row)));
   }
 
-  async #tellLeaver(session: string, { generation, cause, stopped }: LeaverRow): Promise<void> {
+  async #notifyLeaver(session: string, { generation, cause, stopped }: LeaverRow): Promise<void> {
     try {
       if (stopped) await this.#stub(session).expire(generation, stopped);
       else await this.#stub(session).unseat(generation, cause);
@@ -282,14 +282,14 @@ export class Hub extends DurableObject<Env> implements HubCalls {
       info("left the hub", { session, hub: this.#memory.name, cause: cause ?? stopped ?? "it moves" });
     } catch (thrown) {
       warn("session not reached", { session, hub: this.#memory.name, ...errorDetail(thrown) });
-      // As a session with a connection of its own it is woken by the cron trigger, and asks for its seat.
+      // Registered with its own connection, the session is woken by the cron trigger, and then asks for its seat.
       await registryOf(this.env)
         .add(session)
         .catch(() => undefined);
     }
   }
 
-  /** Tells the Registry that this hub needs no waking, and looks for agents whose row was lost. */
+  /** Reports to the Registry that this hub is alive, and looks for agents whose row was lost. */
   async #sign(): Promise<void> {
     if (Date.now() - this.#signedAt < SIGN_MS) return;
     this.#signedAt = Date.now();
@@ -320,7 +320,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     this.#changed.clear();
   }
 
-  /** Sees to it that an alarm is set. From memory: to wait for the disk would hold back all agents. */
+  /** Ensures that an alarm is set. Checked in memory, since waiting for the disk would delay all agents. */
   async #arm(): Promise<void> {
     if (this.#isArmed) return;
     this.#isArmed = true;
@@ -333,7 +333,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   }
 }
 
-/** What a session calls while it answers. */
+/** The remote sink that a session calls during a turn. */
 class SinkTarget extends RpcTarget implements Sink {
   constructor(
     private readonly sink: Sink,
@@ -360,7 +360,7 @@ function refusalOf(thrown: unknown): string | undefined {
   return REFUSAL.test(message) ? "the platform refused the hub's call of the session" : undefined;
 }
 
-/** How many agents the hub may serve; undefined if the var is out of range, and all stay. */
+/** How many agents the hub may serve; undefined if the var is out of range, so that all stay. */
 function roomOf(env: Env): number | undefined {
   try {
     const number = agentsPerHub(env);

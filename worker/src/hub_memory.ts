@@ -1,7 +1,7 @@
 import type { Presence } from "./bus/seat.ts";
 import type { OpenStream } from "./bus/turns.ts";
 
-/** An agent that has its place in the hub. The generation tells its seat from earlier ones. */
+/** An agent in the hub. The generation distinguishes its seat from earlier ones. */
 export interface SeatRow {
   readonly presence: Presence;
   readonly generation: number;
@@ -14,7 +14,7 @@ export interface ActivityRow {
   readonly streams: readonly OpenStream[];
 }
 
-/** An agent that has lost its seat, until its session knows. */
+/** An agent that has lost its seat, until its session has been notified. */
 export interface LeaverRow {
   readonly generation: number;
   /** Why the hub cannot serve it; undefined if it may have a seat again. */
@@ -31,8 +31,8 @@ interface Rows {
 }
 
 /**
- * The hub's storage, all of it in memory too. Writes are not waited for: a confirmed one would hold back what is sent
- * after it to anybody. A row that is lost with the machine is found again, because sessions and Registry know of it.
+ * The hub's storage, cached in memory. Writes are unconfirmed, since a confirmed one would delay all messages after it.
+ * Rows that are lost in a crash are restored from the sessions and the Registry.
  */
 export class HubMemory {
   readonly seats: ReadonlyMap<string, SeatRow>;
@@ -48,7 +48,7 @@ export class HubMemory {
   constructor(private readonly storage: DurableObjectStorage) {
     this.#name = storage.kv.get<string>("name") ?? "";
     for (const [table, rows] of Object.entries(this.#tables)) {
-      // No session holds a dot.
+      // Sessions have no dot in their name.
       for (const [key, row] of storage.kv.list({ prefix: `${table}.` })) {
         (rows as Map<string, unknown>).set(key.slice(table.length + 1), row);
       }
@@ -58,7 +58,7 @@ export class HubMemory {
     this.leavers = this.#tables.left;
   }
 
-  /** The name by which sessions and the Registry call the hub. */
+  /** The name of the hub for sessions and the Registry. */
   get name(): string {
     return this.#name;
   }
@@ -82,17 +82,17 @@ export class HubMemory {
     if (this.seats.has(session)) this.#put("open", session, row);
   }
 
-  /** Takes the seat away; `leaver` is what the session is still to be told. */
+  /** Removes the seat; `leaver` is what the session must still be notified of. */
   unseat(session: string, leaver: LeaverRow | undefined): void {
     this.#put("seat", session, undefined);
     this.#put("open", session, undefined);
     this.#put("left", session, leaver);
   }
 
-  /** Forgets everything, to the last page of the disk. */
+  /** Erases the whole storage. */
   async erase(): Promise<void> {
     this.#name = "";
-    // Both at once: whoever joins meanwhile comes after them.
+    // Both are queued at once, so that a concurrent join is written after them.
     await Promise.all([this.storage.deleteAlarm(), this.storage.deleteAll()]);
   }
 

@@ -34,7 +34,7 @@ export default {
     }
   },
 
-  /** Wakes what should be alive: an agent whose alarm was lost would otherwise wait for someone to ask for it. */
+  /** Wakes silent agents: one whose alarm was lost would otherwise stay off the bus until it is called. */
   async scheduled(_event, env): Promise<void> {
     let left = 1;
     for (let calls = 0; left > 0 && calls < WAKE_CALLS; calls += 1) left = await registryOf(env).wake();

@@ -13,10 +13,10 @@ export const LIMITS = {
   AGENT_HISTORY_LIMIT: 40,
 } as const satisfies Partial<Record<keyof Vars, number>>;
 
-/** Most agents that one hub may serve. */
+/** The most agents that one hub may serve. */
 const MAX_AGENTS_PER_HUB = 500;
 
-/** Agents on one connection to the bus; 1, the default, for a connection of its own. Throws WorkerError if out of range. */
+/** Agents that share one connection to the bus; 1, the default, for none. Throws WorkerError if out of range. */
 export function agentsPerHub({ AGENTS_PER_HUB: text }: Vars): number {
   const number = isWhole(text || "1") ? Number(text || "1") : 0;
   if (number >= 1 && number <= MAX_AGENTS_PER_HUB) return number;

@@ -8,8 +8,8 @@ export interface StoredAgent {
 }
 
 /**
- * Where an agent has its place on the bus: in a hub, or, for a while, on a connection of its own because a hub could not
- * serve it. Without a record it has a connection of its own. The generation tells a place from an earlier one.
+ * How an agent is connected to the bus: through a hub, or for a while through its own connection because a hub could not
+ * serve it. Without a record it has its own connection. The generation distinguishes this place from earlier ones.
  */
 export type Place =
   | { readonly hub: string; readonly generation: number }
@@ -23,7 +23,7 @@ export interface Activity {
   readonly streams: readonly string[];
 }
 
-/** What is kept of a stopped agent for a day: who it was, and when and why it stopped. */
+/** What is kept of a stopped agent for a day: its identity, and when and why it stopped. */
 export interface StoppedAgent {
   readonly session: string;
   /** Nested as in `StoredAgent`: during a deployment, an older version may read what a newer one wrote. */
@@ -77,7 +77,7 @@ export class Memory {
     return this.storage.kv.get<Activity>("activity") ?? { at: Date.now(), streams: [] };
   }
 
-  /** Saved without confirmation: a confirmed write delays everything sent after it, acks and answers included. */
+  /** Saves without confirmation: a confirmed write would delay all messages after it, including acks and answers. */
   note(activity: Activity): void {
     void this.storage.put("activity", activity, { allowUnconfirmed: true });
   }
@@ -115,7 +115,7 @@ export class Memory {
     await this.storage.deleteAll();
   }
 
-  /** The last messages, oldest first: at most so many, and so many characters. */
+  /** The newest messages within both limits, oldest first. */
   history(maxMessages: number, maxChars: number): Message[] {
     const query = `SELECT role, content FROM message WHERE id IN (${NEWEST}) ORDER BY id`;
     const rows = this.storage.sql.exec<{ role: Message["role"]; content: string }>(

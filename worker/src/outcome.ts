@@ -1,6 +1,6 @@
 import { type Fault, faultOf, WorkerError } from "./errors.ts";
 
-/** The result of a remote call. An exception would lose its fault on the way. */
+/** The result of a remote call. An exception would lose its fault in the call. */
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: Fault };

@@ -1,18 +1,18 @@
 import type { Part, Sink } from "./bus/turns.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** Characters that are collected before whoever writes has to wait. */
+/** Characters that are buffered before `write` waits. */
 const MAX_CHARS = 256 * 1024;
 
 /**
- * Carries a turn's words to its sink, one call at a time, together with all that has been said meanwhile: in order, and
- * few calls for many small parts. What has not left at the end travels with the result of the turn. A sink that is lost
- * may be replaced: what was on its way is then sent again.
+ * Sends a turn's output to its sink, in order and one call at a time; parts that arrive during a call are sent together
+ * in the next one. Parts that are unsent at the end go with the result of the turn. A lost sink can be replaced, and then
+ * the parts of the failed call are sent again.
  */
 export class Pipe {
   #parts: Part[] = [];
   #chars = 0;
-  /** What sends, until there is nothing left to send. */
+  /** The loop that sends, until the buffer is empty. */
   #sending: Promise<void> | undefined;
   /** The call in flight. */
   #call: Promise<void> | undefined;
@@ -30,12 +30,12 @@ export class Pipe {
     signal.addEventListener("abort", () => this.#next.reject(signal.reason));
   }
 
-  /** Whether there is a sink, as far as is known. */
-  get isHeard(): boolean {
+  /** Whether there is a sink, as far as known. */
+  get hasListener(): boolean {
     return this.#sink !== undefined;
   }
 
-  /** Speaks to another sink from now on. */
+  /** Sends to another sink from now on. */
   join(sink: Sink): void {
     this.#sink = sink;
     this.#next.resolve(sink);
@@ -53,7 +53,7 @@ export class Pipe {
     if (this.#chars > MAX_CHARS) await this.#sending;
   }
 
-  /** Asks, after everything that was said before; again, if the question was lost. */
+  /** Asks after all earlier parts were sent, and again if the question was lost. */
   async ask(question: string): Promise<Outcome<string>> {
     for (;;) {
       await this.#sending;
@@ -67,14 +67,14 @@ export class Pipe {
     }
   }
 
-  /** What is left to say. */
+  /** The unsent parts. */
   async rest(): Promise<readonly Part[]> {
     await this.#call?.catch(() => undefined);
     return this.#take();
   }
 
   async #send(): Promise<void> {
-    // What is said in one go leaves in one call, or with the result if that is all.
+    // Parts that are written at once go in one call, or with the result if the turn ends.
     await scheduler.wait(0);
     try {
       while (this.#parts.length > 0) await this.#sendTo(await this.#present());

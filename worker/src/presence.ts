@@ -3,8 +3,8 @@ import type { StoredAgent } from "./memory.ts";
 import { AGENT } from "./subjects.ts";
 
 /**
- * How an agent appears on the bus. Labels come first, so that they override nothing but `pane_id`: orch's bus tools see
- * only agents that have one, and find them by their session. It is not in tmux's form, so that no pane is taken for it.
+ * An agent's metadata on the bus. Labels come first, so that they cannot override anything except `pane_id`: orch's bus
+ * tools only see agents that have one. Its form differs from tmux's, so that it is not taken for a pane.
  */
 export function presenceOf({ session, settings }: StoredAgent): Presence {
   const { owner, labels, agent: harness, description } = settings;

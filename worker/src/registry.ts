@@ -5,24 +5,25 @@ import { errorDetail, warn } from "./log.ts";
 
 /** How long an agent or a hub may be silent before it is woken, in milliseconds. */
 const SILENT_MS = 60_000;
-/** How many of them one call wakes: calls to other objects are limited, to 50 on the free plan. */
+/** How many of them one call wakes: calls to other objects are limited to 50 on the free plan. */
 const WAKE_LIMIT = 40;
 
-/** A sign of life. Replaced by each new one, so that a later one is noticed. */
+/** When an object was last seen alive. Each sign is a new object, so that a later one can be detected. */
 interface Sign {
   readonly at: number;
 }
 
-/** Hubs are named `hub.<n>`, which no session is: a token has no dot. */
+/** Hubs are named `hub.<n>`; sessions are subject tokens, which have no dot. */
 const HUB = "hub.";
 
 /**
- * Remembers which sessions have an agent, and in which hub, because a namespace cannot list its objects. There is one.
+ * Remembers which sessions have an agent, and in which hub, because a namespace cannot list its objects. There is only
+ * one Registry.
  *
- * Which of them were silent is kept in memory only: after a restart all of them are.
+ * Signs of life are kept in memory only: after a restart, everything counts as silent.
  */
 export class Registry extends DurableObject<Env> implements RegistryCalls {
-  /** The hub of each session, or `true` for a connection of its own, as on disk. */
+  /** The hub of each session, or `true` for its own connection, as on disk. */
   readonly #places = new Map(this.ctx.storage.kv.list<string | true>());
   readonly #signs = new Map<string, Sign>();
 
@@ -68,7 +69,7 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     return Math.max(0, silent.length - WAKE_LIMIT);
   }
 
-  /** Whoever touches an object wakes it. */
+  /** Any call wakes an object. */
   async #wake(name: string): Promise<void> {
     const sign = this.#sign(name);
     try {
@@ -103,7 +104,7 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
   }
 }
 
-/** The lowest one with room, so that few agents need one hub. */
+/** The lowest hub with room, so that agents use as few hubs as possible. */
 function firstHub(hasRoom: (hub: string) => boolean): string {
   let number = 0;
   while (!hasRoom(`${HUB}${number}`)) number += 1;

@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Order, Sink, TurnEnd } from "./bus/turns.ts";
+import type { Sink, TurnEnd, TurnRequest } from "./bus/turns.ts";
 import type { SeatView, SessionCalls, Started, State, StopRecord, View } from "./calls.ts";
 import { agentOf, Conversation } from "./conversation.ts";
 import { type Env, registryOf } from "./env.ts";
@@ -18,13 +18,13 @@ import { subjectsOf } from "./subjects.ts";
  * | state    | the record on disk | the agent on the bus | leads to                                          |
  * |----------|--------------------|----------------------|---------------------------------------------------|
  * | (none)   | none               | no                   | starting by a start                               |
- * | starting | none, or an agent  | not yet, not again   | ready when the bus proved it; (none) if a start fails |
+ * | starting | none, or an agent  | not yet, not again   | ready once the bus confirms it; (none) if a start fails |
  * | ready    | an agent           | yes                  | busy by a prompt; starting when the bus is lost   |
  * | busy     | an agent           | yes, in a turn       | ready at the end of the turn                      |
  * | stopped  | when and why       | no                   | starting by a start; (none) after a day           |
  *
- * The record is the truth about the agent and its conversation, the Registry's entry about which sessions have one. An
- * entry is made before the record and removed after it, so that nothing that runs is ever missing from the list.
+ * The record is authoritative for the agent and its conversation, the Registry for which sessions have one. An entry in
+ * the Registry is added before the record and removed after it, so that no running agent is ever missing from the list.
  */
 
 /** How often the connection is checked, in milliseconds. */
@@ -35,10 +35,10 @@ const RETRY_MS = 5_000;
 const OVERDUE_MS = 5_000;
 /** How often the Registry gets a sign of life, in milliseconds. */
 const SIGN_MS = 35_000;
-/** How long changes are collected before they are written to disk, in milliseconds: a prompt answer goes out first. */
+/** How long changes are collected before they are written to disk, in milliseconds, so that answers are sent first. */
 const NOTE_MS = 100;
 
-/** How long a turn may be silent until its hub learns that it has begun, in milliseconds. */
+/** How long a turn may be silent before its hub is notified that it has begun, in milliseconds. */
 const BEGIN_MS = 5_000;
 
 const GONE: TurnEnd = {
@@ -47,7 +47,7 @@ const GONE: TurnEnd = {
   isGone: true,
 };
 
-/** One agent: settings and conversation on disk, its place on the bus, an alarm that revives it unless a hub does. */
+/** One agent: its settings and conversation on disk, its place on the bus, and an alarm to revive it without a hub. */
 export class AgentSession extends DurableObject<Env> implements SessionCalls {
   readonly #memory = new Memory(this.ctx.storage);
   readonly #conversation = new Conversation(this.#memory, this.env);
@@ -57,7 +57,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     this.#memory,
     this.env,
     {
-      turn: (_session, order, sink) => this.#turn(order, sink),
+      turn: (_session, request, sink) => this.#turn(request, sink),
       rejoin: async () => ({ rest: [], fault: CUT_OFF }),
       cancel: (_session, id) => this.#conversation.cancel(id),
     },
@@ -67,7 +67,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   #entering: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #noting: number | null = null;
-  /** When a prompt last came or a turn last ended, in milliseconds since 1970; on disk a moment later. */
+  /** When a prompt last arrived or a turn last ended, in milliseconds since 1970; saved with a delay. */
   #activeAt = this.#memory.activity.at;
   #signedAt = 0;
 
@@ -97,13 +97,13 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     return this.#view("starting", stored, { seat, cause });
   }
 
-  async turn(order: Order, sink: Sink): Promise<TurnEnd> {
+  async turn(request: TurnRequest, sink: Sink): Promise<TurnEnd> {
     if (this.#home.hub === undefined) return GONE;
     const timer = setTimeout(() => {
       sink.parts([]).catch(() => undefined);
     }, BEGIN_MS);
     try {
-      return await this.#turn(order, sink);
+      return await this.#turn(request, sink);
     } finally {
       clearTimeout(timer);
     }
@@ -137,7 +137,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     return outcomeOf(() => this.#stop(session, cause));
   }
 
-  /** Restores the connection, whatever broke it. Re-arms itself first; if that fails, the platform tries again. */
+  /** Restores the connection after any failure. Re-arms itself first; if that fails, the platform retries the alarm. */
   override async alarm(): Promise<void> {
     const stored = this.#memory.agent;
     if (stored === undefined) {
@@ -210,7 +210,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     return stored !== undefined;
   }
 
-  /** A crash in the middle of a start may have left a seat and an entry. */
+  /** Cleans up what a crash during a start may have left: a seat and an entry in the Registry. */
   async #leaveNothing(session: string): Promise<void> {
     await this.#home.leave({ session });
     this.#home.unseated(undefined);
@@ -220,13 +220,13 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
 
   async #leave(stored: StoredAgent, cause: string): Promise<void> {
     if (this.#home.hub) {
-      // Off the bus first: if the hub cannot be reached, nothing was stopped, and the next abort finds it all.
+      // Leave the bus first: if the hub cannot be reached, nothing has changed, and the abort can be repeated.
       await this.#home.leave(stored);
       return this.#forget(stored, cause);
     }
     this.#home.stop(stored);
     await this.#memory.end(stored, cause);
-    // Callers of a turn that was cut off by a restart are still waiting; their streams can only end on the bus.
+    // Callers of a turn that was cut off by a restart are still waiting; their streams must be ended on the bus.
     const entering = this.#orphans.length > 0 ? this.#enter(stored, false) : this.#entering;
     await entering?.catch(() => undefined);
     await this.#home.leave(stored);
@@ -266,30 +266,30 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     if (this.#memory.agent) await this.#arm();
   }
 
-  async #turn(order: Order, sink: Sink): Promise<TurnEnd> {
+  async #turn(request: TurnRequest, sink: Sink): Promise<TurnEnd> {
     // A prompt may arrive between the registration and the end of the start.
     await this.#starting?.work;
     const stored = this.#memory.agent;
     if (stored === undefined) return GONE;
-    return this.#conversation.turn(stored, order, sink);
+    return this.#conversation.turn(stored, request, sink);
   }
 
-  /** Sees to it that an alarm is set: without one, nothing revives an agent with a connection of its own. */
+  /** Ensures that an alarm is set: nothing else revives an agent with its own connection. */
   async #arm(): Promise<void> {
     if (this.#memory.agent === undefined) return;
     const due = await this.ctx.storage.getAlarm();
-    // One that is long due was given up by the platform.
+    // An alarm that is long overdue was given up by the platform.
     const isSet = due !== null && due > Date.now() - OVERDUE_MS;
     if (isSet === (this.#home.hub !== undefined)) await this.#schedule();
   }
 
-  /** The agents of a hub need no alarm: the hub has one for all. */
+  /** Agents in a hub need no alarm, since the hub has one for all of them. */
   async #schedule(): Promise<void> {
     if (this.#home.hub) await this.ctx.storage.deleteAlarm();
     else await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, this.#idleLimit()));
   }
 
-  /** Tells the Registry that this agent needs no waking. */
+  /** Reports to the Registry that this agent is alive. */
   async #sign({ session }: StoredAgent): Promise<void> {
     if (Date.now() - this.#signedAt < SIGN_MS) return;
     this.#signedAt = Date.now();
@@ -316,7 +316,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     };
   }
 
-  /** What is known of the agent on the bus, even if its hub cannot be asked. */
+  /** What is known about the agent on the bus, even if its hub cannot be reached. */
   async #seatOf(stored: StoredAgent): Promise<SeatView> {
     try {
       return await this.#home.view(stored);
@@ -326,13 +326,13 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     }
   }
 
-  /** Milliseconds. The agents of a hub are not idle: the hub knows when they were prompted. */
+  /** In milliseconds; 0 for agents in a hub, whose idle time the hub tracks. */
   async #idleFor(stored: StoredAgent): Promise<number> {
     if (this.#home.hub) return 0;
     return (await this.#home.view(stored)).isBusy ? 0 : Date.now() - this.#activeAt;
   }
 
-  /** Milliseconds; Infinity for never. */
+  /** In milliseconds; Infinity for never. */
   #idleLimit(): number {
     const seconds = limitOrDefault(this.env, "AGENT_IDLE_LIMIT_S");
     return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000;

@@ -88,13 +88,13 @@ test("a sink that is lost is replaced, and what was on its way is sent again", a
   await scheduler.wait(5);
   await pipe.write(text("b"));
   assert.equal(lost, 1);
-  assert.ok(!pipe.isHeard);
+  assert.ok(!pipe.hasListener);
   const sink = new Recorder();
   const answered = pipe.ask("well?");
   pipe.join(sink);
   assert.deepEqual(await answered, { ok: true, value: "yes" });
   assert.deepEqual(all(sink.calls), ["a", "b"]);
-  assert.ok(pipe.isHeard);
+  assert.ok(pipe.hasListener);
 });
 
 test("without a sink, what was said travels with the result", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { WorkerError } from "../src/errors.ts";
 import { sameSettings, settingsOf } from "../src/settings.ts";
@@ -49,6 +50,20 @@ test("the owner is taken from the body, then env, then the var", () => {
   assert.equal(settingsOf({ env }, "a", { OPEN_AGENT_OWNER: "c" }).owner, "b");
   assert.equal(settingsOf({ owner: "d", env }, "a", {}).owner, "d");
   assert.throws(() => settingsOf({ env: { OPEN_AGENT_OWNER: "a.b" } }, "a", {}), WorkerError);
+});
+
+/** The executor's tests read it too: one rule on both sides. */
+const EXAMPLES = JSON.parse(
+  readFileSync(new URL("../../tests/shared_rules.json", import.meta.url), "utf8"),
+) as Record<"variables" | "unknown variables", readonly string[]>;
+
+test("env has the variables that the executor passes, and no others", () => {
+  for (const key of EXAMPLES.variables) {
+    assert.deepEqual(settingsOf({ env: { [key]: "x" } }, "a", {}).env, { [key]: "x" });
+  }
+  for (const key of EXAMPLES["unknown variables"]) {
+    assert.throws(() => settingsOf({ env: { [key]: "x" } }, "a", {}), WorkerError);
+  }
 });
 
 test("a key of env that nothing reads is refused by name", () => {

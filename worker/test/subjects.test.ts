@@ -7,7 +7,7 @@ type Example = string | readonly [text: string, times: number];
 
 /** The executor's tests read it too: one rule on both sides. */
 const EXAMPLES = JSON.parse(
-  readFileSync(new URL("../../tests/tokens.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../tests/shared_rules.json", import.meta.url), "utf8"),
 ) as Record<"valid" | "invalid" | "invisible" | "long", readonly Example[]>;
 
 function examples(kind: keyof typeof EXAMPLES): string[] {

@@ -1,5 +1,4 @@
-/* The allocator that CPython carries, for the whole program: musl's own is slow by design (5 % of a spawn). macOS keeps
-   its own. */
+/* CPython's bundled allocator for the whole program, except on macOS: musl's own is slow by design (5 % of a spawn). */
 
 #ifdef __linux__
 
@@ -17,7 +16,7 @@ size_t mi_malloc_usable_size(const void *block);
 #include "snapshot.h"
 #include <string.h>
 
-/* Memory that is given back while the program is prepared would keep what was in it: names, paths, documents. */
+/* Cleared, because freed memory would otherwise keep its content in the snapshot: names, paths, documents. */
 static void give_back(void *block) {
     if (!snapshot_taken && block) {
         memset(block, 0, mi_malloc_usable_size(block));

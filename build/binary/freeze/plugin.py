@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # ruff: noqa: N802  the freezer names the hooks
-"""What the freezer is told about this program: which modules it needs, and which of them become C."""
+"""The freezer's plugin for this program: which modules it needs, and how they are changed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from nuitka.utils.ModuleNames import ModuleName
 
 HERE = Path(__file__).parent
 
-# What the interpreter imports before it runs any program. The freezer would take in the whole standard library.
+# Modules that the interpreter imports before any program. The freezer would include the whole standard library.
 EARLY = (
     "_collections_abc", "abc", "codecs", "encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1",
     "encodings.utf_8", "genericpath", "importlib", "importlib._bootstrap", "importlib._bootstrap_external",
     "importlib.machinery", "io", "os", "posixpath", "stat", "types", "warnings",
 )  # fmt: skip
 
-# The comments between the certificates are no text that a trust store may hold.
+# A trust store may not contain the comments between the certificates.
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n")
 CERTIFI_CORE = '''\
 _STORE = """{store}"""
@@ -37,26 +37,26 @@ def where():
     raise FileNotFoundError("the trust store is inside the program")
 '''
 
-# Module: what is there, and what is to be there instead. Each must match once, so that a new release of a library stops
-# the build instead of leaving a change out.
+# By module: a text and its replacement. Each text must match exactly once, so that a new release of a library breaks
+# the build instead of silently dropping a change.
 CHANGES = {
-    # The trust store is in the program, so that there is no file to name.
+    # The trust store is inside the program, so there is no file.
     "httpcore._ssl": ("load_verify_locations(certifi.where())", "load_verify_locations(cadata=certifi.contents())"),
     "httpx._config": ("cafile=certifi.where()", "cadata=certifi.contents()"),
-    # On macOS the proxies of the system's settings would be read through a framework, which the program is not linked
-    # with: there too, the variables alone count.
+    # On macOS the system's proxy settings would be read through a framework, which the program does not link: as
+    # elsewhere, only the environment counts.
     "urllib.request": ("if sys.platform == 'darwin':\n    from _scproxy", "if False:\n    from _scproxy"),
 }
 
 
 def without_lines(code: CodeType) -> CodeType:
-    """Return *code* without the lines of its instructions, which only a traceback shows: 1 MB of a snapshot."""
+    """Return *code* without its line table, which only tracebacks need: 1 MB of a snapshot."""
     inner = tuple(without_lines(each) if isinstance(each, CodeType) else each for each in code.co_consts)
     return code.replace(co_consts=inner, co_linetable=b"")
 
 
 class NuitkaPluginExecutor(NuitkaPluginBase):
-    """Keeps the frozen program small and its start short."""
+    """Keeps the frozen program small and its start-up short."""
 
     plugin_name = "executor"
     plugin_desc = "What this program needs of the standard library and of its dependencies."
@@ -66,11 +66,11 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
 
     @staticmethod
     def isAlwaysEnabled() -> bool:
-        """Load without a further option."""
+        """Enable the plugin without an option."""
         return True
 
     def onModuleInitialSet(self) -> Iterable[object]:
-        """Declare the built-in modules inside packages, which the freezer takes for missing extension modules."""
+        """Declare built-in modules inside packages, which the freezer would treat as missing extension modules."""
         from nuitka.HardImportRegistry import addModuleDynamicBuiltinHard  # noqa: PLC0415  options are read now
 
         for name in sys.builtin_module_names:
@@ -79,21 +79,21 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
         return ()
 
     def onCompilationStartChecks(self) -> None:
-        """Set what Nuitka keeps in modules of its own; a later hook would be too late."""
+        """Set options that Nuitka stores in its own modules; later hooks would be too late."""
         from nuitka.freezer import ImportDetection, Standalone  # noqa: PLC0415  likewise
 
         ImportDetection._early_modules_names = tuple(map(ModuleName, EARLY))
         ImportDetection._stdlib_modules_names = ()
         if "MACOS_CC" in os.environ:
-            # A file for macOS has no such header, and is signed already.
+            # A file for macOS has no such header, and is already signed.
             Standalone.isRPathUsingPlatform = lambda: False
 
     def decideCompilation(self, module_name: ModuleName) -> str:  # noqa: ARG002
-        """Leave all modules as bytecode: as C, our own alone are 1.3 MB, no faster, and take two minutes to build."""
+        """Keep all modules as bytecode: as C, our own alone are 1.3 MB larger, no faster, and slow to build."""
         return "bytecode"
 
     def onModuleSourceCode(self, module_name: ModuleName, source_filename: str, source_code: str) -> str:
-        """Make the `CHANGES`, and put the trust store into the module that knows its place."""
+        """Apply the `CHANGES`, and embed the trust store."""
         self.unseen.discard(str(module_name))
         if module_name == "certifi.core":
             store = Path(source_filename).with_name("cacert.pem").read_text(encoding="utf-8")
@@ -104,16 +104,16 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
         return source_code.replace(old, new) if old else source_code
 
     def onFrozenModuleBytecode(self, module_name: ModuleName, is_package: bool, bytecode: CodeType) -> CodeType:  # noqa: ARG002
-        """Leave out what the program never prints."""
+        """Strip what only tracebacks need."""
         return without_lines(bytecode)
 
     def onFinalResult(self, filename: str) -> None:  # noqa: ARG002
-        """Stop the build when a module that was to be changed was not frozen at all."""
+        """Fail the build if a module in `CHANGES` was not frozen."""
         if self.unseen:
             self.sysexit(f"Not frozen, so not changed: {', '.join(sorted(self.unseen))}")
 
     def getExtraCodeFiles(self) -> dict[str, str]:
-        """Link what replaces functions of the freezer and of the C library, and what they leave undone."""
+        """Link the C files that replace or complement functions of the freezer and the C library."""
         names = ["freeze/malloc.c", "freeze/relro.c", "freeze/wrap.c"]
         if os.environ["SNAPSHOT"] == "1":
             names += ["snapshot/deterministic.c", "snapshot/dump.c", "snapshot/restore.c"]

@@ -1,5 +1,5 @@
-/* What is written only while the program is relocated becomes read-only before anything else runs. The loader of a dynamic
-   program does so; musl's start of a static one does not. */
+/* Makes relocated data read-only (RELRO) before anything else runs. The dynamic loader does this for dynamic programs; musl's
+   start-up code does not do it for static ones. */
 
 #ifdef __linux__
 #define _GNU_SOURCE
@@ -11,7 +11,7 @@
 static int protect(struct dl_phdr_info *image, size_t size, void *unused) {
     (void)size;
     (void)unused;
-    /* The linker ends this part at a page; before it, in its first page, is nothing. */
+    /* The linker ends this part at a page boundary, and puts nothing before it in its first page. */
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     for (const ElfW(Phdr) *part = image->dlpi_phdr; part < image->dlpi_phdr + image->dlpi_phnum; part++) {
         if (part->p_type == PT_GNU_RELRO) {

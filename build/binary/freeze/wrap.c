@@ -1,5 +1,5 @@
-/* Replacements of functions of the freezer, the interpreter and the C library. Each says what it is for. On Linux the
-   linker puts them there (--wrap=NAME); on macOS, where it cannot, the compiler does (macos/clang). */
+/* Replacements for functions of the freezer, the interpreter and the C library; each comment gives the reason. On Linux the
+   linker substitutes them (--wrap=NAME); on macOS, whose linker cannot, the compiler does (macos/clang). */
 
 #include "Python.h"
 
@@ -15,11 +15,11 @@
 #define __real_Py_InitializeFromConfig Py_InitializeFromConfig
 #endif
 
-/* A closed standard stream has to stay one: the freezer would open /dev/null in its place, abort where there is none, and
-   a handle written there would be lost in silence. Until the program starts, something of no use keeps its number. */
+/* A closed standard stream must stay closed: the freezer would open /dev/null in its place, abort if there is none, and a
+   handle written there would be lost silently. A placeholder keeps its number until the program starts. */
 static int kept[3];
 
-/* For a directory as stdin the interpreter would end with a dump and a code of its own; the program says what is missing. */
+/* With a directory as stdin the interpreter would exit with a dump and its own exit code; the program reports the problem. */
 void close_a_directory_as_input(void) {
     struct stat input;
     if (fstat(0, &input) == 0 && S_ISDIR(input.st_mode)) {
@@ -42,9 +42,9 @@ static void close_kept_streams(void) {
     }
 }
 
-/* Since 3.14 the interpreter bounds recursion in C by the stack pointer, and takes the stack to be of 4 MiB with a C library
-   that it does not know. A smaller one (ulimit -s) would overflow first, and in a snapshot the bounds would be another
-   process's. What the kernel puts on the stack and what is called after the last check fits into what is spared. */
+/* Since 3.14 the interpreter limits recursion in C by the stack pointer, and with an unknown C library assumes a stack of
+   4 MiB. A smaller one (ulimit -s) would overflow first, and in a snapshot the bounds would be another process's. The reserve
+   is enough for what the kernel puts on the stack and for calls after the last check. */
 void bound_the_stack(PyThreadState *state) {
 #if defined(__linux__) && PY_VERSION_HEX >= 0x030e0000
     struct rlimit limit;
@@ -59,18 +59,18 @@ void bound_the_stack(PyThreadState *state) {
 #endif
 }
 
-/* The last that is called before the program. The freezer would import inspect here, to teach it about compiled functions:
-   most of the time of --version. */
+/* The last call before the program. The freezer would import inspect here to patch it for compiled functions, which would
+   take most of the time of --version. */
 void __wrap_patchInspectModule(PyThreadState *state) {
     bound_the_stack(state);
     close_kept_streams();
 }
 
-/* How the program was called is text for the freezer, and may be none. */
+/* The freezer requires argv[0] to be text, which it may not be. */
 PyObject *__wrap_getOriginalArgv0Object(void) { return PyUnicode_FromString("orch-executor-cf-worker"); }
 
-/* The freezer asks where the file stands, aborts where /proc or the name's encoding does not tell it, and uses the answer
-   for nothing that this program needs. macOS tells it without a file system. */
+/* The freezer looks up the path of the executable, and aborts without /proc or if the path cannot be decoded, although this
+   program never needs it. macOS provides the path without a file system. */
 #ifdef __linux__
 ssize_t __real_readlink(const char *path, char *target, size_t size);
 
@@ -83,7 +83,7 @@ ssize_t __wrap_readlink(const char *path, char *target, size_t size) {
 }
 #endif
 
-/* Variables named PYTHON... are for interpreters: this program is none, and must start whatever they say. */
+/* Variables named PYTHON... are for interpreters, and must not affect this program. */
 PyStatus __real_Py_PreInitialize(const PyPreConfig *config);
 
 PyStatus __wrap_Py_PreInitialize(const PyPreConfig *config) {
@@ -93,7 +93,7 @@ PyStatus __wrap_Py_PreInitialize(const PyPreConfig *config) {
     own.isolated = 1;
     own.utf8_mode = 1;
 #ifdef SNAPSHOT
-    /* One allocator for all memory: malloc.c clears what is given back to it. */
+    /* Use one allocator for all memory, since malloc.c clears freed memory. */
     own.allocator = PYMEM_ALLOCATOR_MALLOC;
 #endif
     return __real_Py_PreInitialize(&own);

@@ -47,7 +47,7 @@ void *__wrap_mmap(void *wish, size_t size, int protection, int flags, int descri
     return got;
 }
 
-/* Bytes that only look random: a linear congruential generator. */
+/* Pseudorandom bytes from a linear congruential generator. */
 static ssize_t not_random(unsigned char *bytes, size_t size) {
     static uint64_t state = 0x9e3779b97f4a7c15u;
     for (size_t i = 0; i < size; i++) {
@@ -79,7 +79,7 @@ long __wrap_syscall(long number, ...) {
         return not_random((unsigned char *)with[0], (size_t)with[1]);
     }
 #ifdef SYS_open
-    /* The allocator asks how this machine overcommits memory, and remembers it. */
+    /* The allocator reads and remembers how this machine overcommits memory. */
     if (!snapshot_taken && number == SYS_open) {
         errno = ENOENT;
         return -1;
@@ -104,7 +104,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now) { return __wrap_
 
 int __real_fstat(int, struct stat *);
 
-/* The interpreter remembers what the three streams were: files of the build, with a size and a date. */
+/* The interpreter remembers the three streams: files of the build, with a size and a date. */
 int __wrap_fstat(int descriptor, struct stat *found) {
     if (snapshot_taken || descriptor < 0 || descriptor > 2) {
         return __real_fstat(descriptor, found);

@@ -15,7 +15,7 @@
 #define PAGE 4096
 #define MOST_MAPPINGS 64
 
-/* What the C library checks the stack with; each process draws its own. */
+/* The C library's stack canary, which each process chooses anew. */
 extern uintptr_t __stack_chk_guard;
 
 /* The beginning of what the C library keeps of the process. An emulator has threads of its own, which the kernel counts. */
@@ -29,7 +29,7 @@ _Noreturn void snapshot_fail(const char *sentence, uintptr_t detail) {
     _exit(1);
 }
 
-/* What is known of this process's memory; on the stack, which is not written. */
+/* The layout of this process's memory; on the stack, which is not written. */
 struct memory {
     /* The executable's writable segments: one, or two where the linker keeps what becomes read-only apart. */
     struct snapshot_region images[4];
@@ -58,7 +58,7 @@ static int find_images(struct dl_phdr_info *file, size_t size, void *memory) {
     return 1;
 }
 
-/* Returns a file of /proc, as text that ends with a zero. */
+/* Returns a file of /proc as a zero-terminated text. */
 static void read_text(const char *path, char *text, size_t size) {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     size_t got = 0;
@@ -67,7 +67,7 @@ static void read_text(const char *path, char *text, size_t size) {
     }
     close(file);
     if (file < 0 || got == size - 1) {
-        snapshot_fail("/proc cannot be read, or tells too much:", got);
+        snapshot_fail("/proc cannot be read, or is too long:", got);
     }
     text[got] = 0;
 }

@@ -1,11 +1,11 @@
-"""Makes an executable of a program and the memory that it had when its snapshot was taken.
+"""Makes an executable from a program and its memory at the time of the snapshot.
 
 usage: elf.py PROGRAM MEMORY OUTPUT UNUSED...
 
-PROGRAM is the static executable that ran, at fixed addresses. MEMORY is what it wrote: records of an address, a size (8
-bytes each) and as many bytes; its writable segments first. The content of each file UNUSED is inside PROGRAM, and
-not needed any more. The new executable has the program's code and constants, and in the place of its writable segment
-that memory, so that it continues where the snapshot was taken.
+PROGRAM is the static executable that was run, at fixed addresses. MEMORY is its snapshot: records of an address, a size
+(8 bytes each) and that many bytes, its writable segments first. The content of each file UNUSED is inside PROGRAM but
+no longer needed. The new executable has the program's code and constants, and the snapshot instead of its writable
+segment, so that it continues where the snapshot was taken.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ PAGE_SIZES = {62: 0x1000, 183: 0x10000}
 """The largest page that a machine may have, by its number in the ELF header: x86_64, aarch64."""
 
 MOST_SEGMENTS = 64
-"""Each is a mapping that the kernel makes at each start."""
+"""The kernel creates a mapping for each segment at every start."""
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 
 
 class SnapshotError(Exception):
-    """No executable can be made of what was given; the message says why."""
+    """The input cannot be made into an executable; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Segment:
 
     @property
     def end(self) -> int:
-        """The first address behind it."""
+        """The first address after it."""
         return self.address + self.size
 
 
 @dataclass(frozen=True)
 class Program:
-    """What is needed of an ELF file."""
+    """The relevant parts of an ELF file."""
 
     machine: int
     entry: int
@@ -60,17 +60,17 @@ class Program:
 
     @property
     def page(self) -> int:
-        """The size of the largest page that it may be run with."""
+        """The largest page size that it may be run with."""
         return PAGE_SIZES[self.machine]
 
 
 def read_program(data: bytes) -> Program:
-    """Return what an ELF file for 64 bits says. Raises `SnapshotError`."""
+    """Parse a 64-bit ELF file. Raises `SnapshotError`."""
     if len(data) < _HEADER.size or data[:6] != b"\x7fELF\x02\x01":
-        raise SnapshotError("the program is no ELF file for 64 bits, least significant byte first")
+        raise SnapshotError("the program is not a 64-bit little-endian ELF file")
     _, kind, machine, _, entry, table, _, _, _, _, count, *_ = _HEADER.unpack_from(data)
     if kind != ET_EXEC or machine not in PAGE_SIZES:
-        raise SnapshotError(f"the program has to be at fixed addresses, for a machine that is known: {kind}, {machine}")
+        raise SnapshotError(f"the program must have fixed addresses and be for a supported machine: {kind}, {machine}")
     rows = (_SEGMENT.unpack_from(data, table + number * _SEGMENT.size) for number in range(count))
     return Program(machine, entry, [_segment(data, *row) for row in rows])
 

@@ -1,7 +1,7 @@
-"""The program up to where it would read its arguments, and what it does there in each process.
+"""Prepares the program for its snapshot, and continues from it.
 
-`prepare` runs once, while the program is built; the memory that it leaves goes into the executable. `run` is called
-first in every process that starts from it.
+`prepare` runs once, at build time; its memory is written into the executable. `run` is the first function of every
+process that starts from the snapshot.
 """
 
 # mypy: ignore-errors
@@ -38,22 +38,22 @@ STARTED = b"""\
 
 
 class Ended(BaseException):
-    """The program has ended its process, or would have."""
+    """The program would have ended its process."""
 
 
 def prepare() -> None:
-    """Import the modules that stdin names, which are all that were frozen, and run the program once."""
+    """Import all frozen modules, which stdin names, and run the program once."""
     gc.disable()
-    # What the build has left open; 3 is where the snapshot goes.
+    # Close what the build has left open; 3 is for the snapshot.
     os.closerange(4, 1024)
     if failed := [problem for name in _read(0).decode().split() if (problem := _not_imported(name))]:
-        sys.exit("\n".join(["These modules cannot be imported; freeze.sh has to leave them out:", *failed]))
+        sys.exit("\n".join(["These modules cannot be imported; freeze.sh must leave them out:", *failed]))
     _rehearse()
     _forget()
 
 
 def run(arguments: list[str], environ: list[bytes]) -> None:
-    """Take over what is of this process alone, and run the program."""
+    """Restore the state that belongs to this process, and run the program."""
     variables = os.environ._data
     for entry in environ:
         name, equals, value = entry.partition(b"=")
@@ -61,7 +61,7 @@ def run(arguments: list[str], environ: list[bytes]) -> None:
             variables.setdefault(name, value)
     posix.environ.update(variables)
     sys.argv[:] = sys.orig_argv[:] = arguments
-    # The module has a generator for whoever imports it, which would be the same in every process.
+    # The module's shared generator would be in the same state in every process.
     random.seed()
     time.tzset()
     logging._startTime = time.time_ns()
@@ -70,7 +70,7 @@ def run(arguments: list[str], environ: list[bytes]) -> None:
 
 
 def _not_imported(name: str) -> str:
-    """Import a module, whose code is not in the file later, and return nothing, or why that does not work."""
+    """Import a module, since its code will not be in the file. Return the error, or an empty text."""
     try:
         importlib.import_module(name)
     except ImportError as error:
@@ -79,13 +79,13 @@ def _not_imported(name: str) -> str:
 
 
 def _rehearse() -> None:
-    """Spawn an agent on a Worker that answers well: what is made at first use is there then, and code is specialised.
+    """Spawn an agent on a healthy Worker, so that lazily created objects exist and the bytecode is specialised.
 
-    Over http alone: TLS would ask for random bytes, and keep its generator's state.
+    Only over http, since TLS would request random bytes and keep the state of its generator.
     """
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]
-    # A process and no thread: two threads take turns in another way each time.
+    # A process instead of a thread, since threads are scheduled differently each time.
     if not (child := os.fork()):
         try:
             _serve(server)
@@ -114,7 +114,7 @@ def _serve(server: socket.socket) -> None:
 
 
 def _request(connection: socket.socket) -> bytes:
-    """Return the head of the next request, after its body was read; nothing at the end."""
+    """Return the head of the next request, after reading its body; empty at the end."""
     data = b""
     while b"\r\n\r\n" not in data:
         if not (more := connection.recv(65536)):
@@ -128,7 +128,7 @@ def _request(connection: socket.socket) -> bytes:
 
 
 def _run_once(document: bytes) -> tuple[int, bytes]:
-    """Run the program on *document* as its process would, and return its exit code and what it printed."""
+    """Run the program on *document* as in its own process, and return its exit code and stdout."""
     reader, writer = os.pipe()
     os.write(writer, document)
     os.close(writer)
@@ -167,7 +167,7 @@ def _read(descriptor: int) -> bytes:
 
 
 def _forget() -> None:
-    """Leave nothing behind of this process, nor of what the program was run on."""
+    """Remove everything that belongs to this process or to the rehearsal."""
     for thing in gc.get_objects():
         if isinstance(thing, functools._lru_cache_wrapper):
             thing.cache_clear()
@@ -177,5 +177,5 @@ def _forget() -> None:
         words.clear()
     logging._startTime = 0
     threading.main_thread()._native_id = 0
-    # Last, since it also empties the interpreter's own lists of objects for the next use.
+    # Last, since it also empties the interpreter's free lists.
     gc.collect()

@@ -1,4 +1,4 @@
-/* Takes the snapshot where the interpreter would end, and begins there when the executable with the snapshot starts. */
+/* Takes the snapshot where the interpreter would exit, and continues there when the executable with the snapshot starts. */
 
 #define _GNU_SOURCE
 #include "Python.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* 3 is where the build wants the memory written to. */
+/* The descriptor for the snapshot. */
 #define OUTPUT 3
 
 /* Who may ask for random bytes while the program is prepared: the allocator, for the order of its blocks; the
@@ -21,7 +21,7 @@
 #define RANDOM_CALLS 3
 #define RANDOM_BYTES (32 + 24 + 2496)
 
-/* What the program does first: a function of Python, called with the arguments and the environment. */
+/* The entry point: a Python function, called with the arguments and the environment. */
 static PyObject *entry;
 
 /* This thread's own variables of the C code, as the prepared process leaves them, and where they are: in memory that the
@@ -63,7 +63,7 @@ static int make_immortal(PyObject *object, void *unused) {
     return 0;
 }
 
-/* A class of the interpreter itself is immortal from the start; what it refers to is not. */
+/* The interpreter's own classes are immortal already, but not the objects that they refer to. */
 static void visit_class(PyTypeObject *class) {
     PyObject *namespace = PyType_GetDict(class);
     make_immortal(namespace, NULL);
@@ -124,7 +124,7 @@ static PyObject *prepared(const char *module, const char *name) {
 
 void __real_Py_Exit(int code);
 
-/* The interpreter is done with the start script, and no frame of Python is left. */
+/* Called when the interpreter has finished the start script, and no Python frame is left. */
 void __wrap_Py_Exit(int code) {
     if (snapshot_taken || code != 0) {
         __real_Py_Exit(code);
@@ -171,7 +171,7 @@ static PyObject *list_of(char **texts, PyObject *(*object)(const char *)) {
 static int continue_with(char **arguments) {
     PyThreadState *state = PyThreadState_Get();
     state->native_thread_id = PyThread_get_thread_native_id();
-    /* As the interpreter does at its start; the rest is as this process was given it. */
+    /* As in the interpreter's own start-up; everything else stays as the process received it. */
     PyOS_setsig(SIGPIPE, SIG_IGN);
     PyOS_setsig(SIGXFSZ, SIG_IGN);
     close_a_directory_as_input();

@@ -1,10 +1,10 @@
-"""Writes what the frozen program holds and its snapshot does not need, for `elf.py` to leave out.
+"""Writes the parts of the frozen program that its snapshot does not need, for `elf.py` to leave out.
 
 usage: unused.py BUILD FOLDER [MODULE=SOURCE...]
 
-BUILD is what the freezer left: `blobs/__constant.bin` with the code of all modules, and `__loader.c`, which tells the
-size of each. They are all imported in the snapshot, but for the MODULEs: each carries data, which stays where it is, in
-read-only memory, until the module is imported. FOLDER receives the pieces between them.
+BUILD is the freezer's output: `blobs/__constant.bin` with the code of all modules, and `__loader.c` with their sizes.
+All of them are imported in the snapshot, except the MODULEs: their data stays in read-only memory until they are
+imported. FOLDER receives the pieces between them.
 """
 
 import ast
@@ -15,13 +15,13 @@ from pathlib import Path
 
 
 def carried_data(source: str) -> bytes:
-    """Return the largest constant in the text of a module, as its compiled code holds it."""
+    """Return the largest constant in the source of a module, as in its compiled code."""
     found = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
     return max((v.encode() if isinstance(v, str) else v for v in found if isinstance(v, str | bytes)), key=len)
 
 
 def code_size(loader: str, module: str) -> int:
-    """Return the size of the code of *module*, as the freezer's table of modules tells it. Raises `SystemExit`."""
+    """Return the size of the code of *module* from the freezer's table of modules. Raises `SystemExit`."""
     rows = re.findall(rf'^ *"{re.escape(module)}",.*, \d+, (\d+), \w', loader, re.MULTILINE)
     if len(rows) != 1:
         raise SystemExit(f"unused.py: __loader.c names {module} {len(rows)} times, instead of once")
@@ -29,14 +29,14 @@ def code_size(loader: str, module: str) -> int:
 
 
 def pieces(blob: bytes, carried: Iterable[tuple[bytes, int]]) -> list[bytes]:
-    """Return *blob* without any code that holds one of the *carried* constants; with each comes the size of its code.
+    """Return the pieces of *blob* without the code around each of the *carried* constants, given with the code's size.
 
-    Where that code begins is not told: not before it would end with the constant, and not after the constant begins.
+    The start of that code is unknown, so the largest possible range around the constant is left out.
     """
     ranges = []
     for data, size in carried:
         if (at := blob.find(data)) < 0:
-            raise SystemExit("unused.py: what a module carries is not in its code")
+            raise SystemExit("unused.py: the data of a module is not in its code")
         ranges.append((max(0, at + len(data) - size), at + size))
     found, start = [], 0
     for first, end in sorted(ranges):

@@ -63,7 +63,7 @@ const ENDINGS: ReadonlyMap<string, Ending> = new Map(
   Object.entries(WORDS).flatMap(([ending, words]) => words.map((word) => [word, ending as Ending])),
 );
 
-/** An unknown word, and none at all, mean broken off: half an answer must never pass for a whole one. */
+/** An unknown or missing word counts as an error: half an answer must never pass for a whole one. */
 export function endingOf(word: string | undefined): Ending {
   return ENDINGS.get(word?.toLowerCase().replaceAll("-", "_") ?? "") ?? "error";
 }

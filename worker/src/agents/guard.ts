@@ -29,7 +29,7 @@ export interface Guard {
   readonly source: Source;
   /** The messages between the instructions and the prompt of this turn. */
   readonly history: readonly Message[];
-  /** The word by which this provider says how a call ended. */
+  /** This provider's own word for how a call ended. */
   readonly lastWord: (reason: FinishReason) => string | undefined;
 }
 
@@ -70,8 +70,8 @@ export function guarded(model: Model, { source, history, lastWord }: Guard): Mod
 }
 
 /**
- * The prompt without what some providers refuse: half a surrogate pair, which JSON allows in any text, and a blank text,
- * which models like to say before they call a tool.
+ * The prompt without what some providers refuse: unpaired surrogates, which JSON allows, and blank texts, which models
+ * often produce before they call a tool.
  */
 function acceptable(prompt: Prompt): Prompt {
   const wellFormed: Prompt = JSON.parse(
@@ -85,8 +85,8 @@ function acceptable(prompt: Prompt): Prompt {
 }
 
 /**
- * The stream from the moment on at which the model speaks. Throws the error of one that is refused as too long before:
- * nobody has read a word of it.
+ * The stream, once the model has begun to answer. Throws the error if the request is refused as too long before that,
+ * when nothing has been read yet.
  *
  * It is not cancelled once its signal has aborted the request: the provider drops the promise of such a cancellation,
  * which fails, and the runtime would log it together with the whole conversation.

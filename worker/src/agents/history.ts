@@ -31,7 +31,7 @@ export function newerHalf(history: readonly Message[]): readonly Message[] {
 }
 
 /**
- * Some providers refuse each request that contains a blank message, for ever after. Its other half is left out too, so
+ * Some providers refuse every request that contains a blank message. The other message of its turn is left out too, so
  * that prompts and answers still alternate.
  */
 function withoutBlankTurns(history: readonly Message[]): Message[] {

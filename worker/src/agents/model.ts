@@ -20,7 +20,7 @@ globalThis.AI_SDK_LOG_WARNINGS = false;
 /** One more attempt at a call that failed before its stream began, such as a 502. The SDK waits two seconds before it. */
 const RETRIES = 1;
 
-/** Answers with a language model and its tools. Each turn reads the settings again: a deployment may change them. */
+/** Answers with a language model and its tools. Each turn reads the settings, since a deployment may change them. */
 export function modelAgent(harness: string, context: AgentContext): Agent {
   return {
     check: () => check(context),
@@ -43,7 +43,7 @@ async function answer(turn: Turn, harness: string, context: AgentContext): Promi
     toolCallConcurrency: 1,
     onToolExecutionStart: ({ toolCall }) => relay.announced(toolCall.toolCallId),
     stopWhen: isStepCount(limits.steps),
-    // The last call must answer: a turn that ended after a tool would have said nothing.
+    // The last call must answer: a turn that ended with a tool call would have no answer.
     prepareStep: ({ stepNumber }) => (stepNumber === limits.steps - 1 ? { toolChoice: "none" } : {}),
     abortSignal: turn.signal,
     timeout: { totalMs: timerMs(limits.turnS) },

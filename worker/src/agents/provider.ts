@@ -7,7 +7,7 @@ import { choiceOf } from "./config.ts";
 import { type FinishReason, guarded, type Model } from "./guard.ts";
 import { type Source, statusOf } from "./provider_errors.ts";
 
-/** Bytes of a JSON body that are read: a response that is not a stream has nothing but an error to say. */
+/** Bytes of a JSON body that are read: a response that is not a stream only contains an error. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
 interface Connection {
@@ -17,10 +17,10 @@ interface Connection {
 }
 
 interface Provider extends Omit<Source, "model"> {
-  /** The model of a session that names none: of the family that its harness is known for. */
+  /** The default model by harness. */
   readonly models: Readonly<Record<string, string>> & { readonly other: string };
   connect(model: string, connection: Connection): Model;
-  /** The word by which a call ended; undefined if there was none. */
+  /** The provider's word for how a call ended; undefined if there was none. */
   lastWord(reason: FinishReason): string | undefined;
 }
 
@@ -37,7 +37,7 @@ export const PROVIDERS = {
     },
     connect: (model, { baseURL, ...rest }) =>
       createOpenRouter({ ...rest, ...(baseURL && { baseURL }) }).chat(model),
-    // Its SDK says "tool-calls" for every ending behind a tool call that it does not know.
+    // Its SDK reports "tool-calls" for every unknown ending after a tool call.
     lastWord: ({ raw }) => raw,
   },
   gateway: {
@@ -50,7 +50,7 @@ export const PROVIDERS = {
       other: "anthropic/claude-sonnet-5.5",
     },
     connect: (model, { baseURL, ...rest }) => createGateway({ ...rest, ...(baseURL && { baseURL }) })(model),
-    // The raw word is optional, and in the language of whichever model answered.
+    // The raw word is optional, and depends on the model that answered.
     lastWord: ({ unified, raw }) => (unified === "other" ? raw : unified),
   },
 } as const satisfies Record<string, Provider>;
@@ -117,7 +117,7 @@ function fetchOf({ fetch }: AgentContext): typeof globalThis.fetch {
   return async (input, init) => withStatusOfBody(await fetch(input, init));
 }
 
-/** Some servers answer 200 with a JSON body that says what failed. The status in it then counts. */
+/** Some servers answer 200 with an error in a JSON body. Then the status in the body counts. */
 async function withStatusOfBody(response: Response): Promise<Response> {
   const type = response.headers.get("Content-Type") ?? "";
   if (!response.ok || !/json/i.test(type)) return response;

@@ -9,9 +9,9 @@ import {
 import { type Fault, WorkerError } from "../errors.ts";
 import type { Ending } from "./endings.ts";
 
-/** The provider and model that a fault is about, in the words that its message needs. */
+/** The provider and model that a fault is about, as named in its message. */
 export interface Source {
-  /** The provider's name as people write it. */
+  /** The provider's display name. */
   readonly title: string;
   readonly keyVar: "OPENROUTER_API_KEY" | "AI_GATEWAY_API_KEY";
   readonly urlVar: "OPENROUTER_BASE_URL" | "AI_GATEWAY_BASE_URL";
@@ -19,8 +19,7 @@ export interface Source {
 }
 
 /**
- * Whether the same call may succeed a moment later. A rate limit lasts longer than that: its caller learns at once when
- * to come back.
+ * Whether the same call may succeed a moment later. A rate limit lasts longer, so it is reported to the caller at once.
  */
 export function isWorthRetrying(error: unknown): boolean {
   return isRecord(error) && error.isRetryable === true && statusOf(error) !== 429;
@@ -48,7 +47,7 @@ export function modelFault(error: unknown, source: Source): Fault {
   return connectionLost(source);
 }
 
-/** The fault of a call that ended like this after so many tool calls; undefined if the turn can go on or is complete. */
+/** The fault of a call that ended like this after so many tool calls; undefined if the turn can continue or is complete. */
 export function endingFault(ending: Ending, toolCalls: number, source: Source): Fault | undefined {
   const { title, model } = source;
   switch (ending) {
@@ -67,7 +66,7 @@ export function endingFault(ending: Ending, toolCalls: number, source: Source): 
   }
 }
 
-/** The fault of a turn in which the model said nothing that can be read. */
+/** The fault of a turn without any readable text. */
 export function noAnswer({ model }: Source): Fault {
   return modelError(`${model} ended its answer without a word; try again`);
 }
@@ -115,7 +114,7 @@ const GAVE_UP: Row = [
     `${title} gave up waiting for ${model}; try again, or set another OPEN_AGENT_MODEL_ID`,
 ];
 
-/** What a status means, of a response or of an error inside a stream. 429 also has a time; see `rateLimit`. */
+/** The fault for a status, of a response or of an error inside a stream. 429 also has a time; see `rateLimit`. */
 const STATUSES: Readonly<Record<number, Row>> = {
   400: [
     "model_error",
@@ -170,7 +169,7 @@ function other(status: number) {
       : `${title} rejected the request for ${model} (${status}); check OPEN_AGENT_MODEL_ID`;
 }
 
-/** Names that errors inside a stream have in place of a number, or beside one that is not an HTTP status. */
+/** Names of errors inside a stream, used instead of a number or with one that is not an HTTP status. */
 const NAMES: ReadonlyMap<string, number> = new Map(
   Object.entries({
     invalid_request_error: 400,

@@ -6,7 +6,7 @@ import { type Ending, endingOf } from "./endings.ts";
 import { endingFault, modelFault, type Source } from "./provider_errors.ts";
 import { toolFailed, toolReturned, toolUse } from "./tool_status.ts";
 
-/** Passes what a model's stream says to the caller, in the order of the stream. */
+/** Passes a model's stream to the caller, in order. */
 export class Relay {
   readonly #announced = new Map<string, PromiseWithResolvers<void>>();
   #text = "";
@@ -25,7 +25,7 @@ export class Relay {
     return this.#text;
   }
 
-  /** Resolves once the caller knows of a tool call. Only then may the tool run: it may ask the caller something itself. */
+  /** Resolves once the caller was notified of a tool call. Only then may the tool run, since it may ask the caller. */
   announced(toolCallId: string): Promise<void> {
     return this.#announcement(toolCallId).promise;
   }
@@ -73,14 +73,14 @@ export class Relay {
     await this.#send(whole.slice(0, end).toWellFormed());
   }
 
-  /** A character that was left without its second half becomes U+FFFD. */
+  /** Half a character at the end becomes U+FFFD. */
   async #sayHalf(): Promise<void> {
     const half = this.#half.toWellFormed();
     this.#half = "";
     await this.#send(half);
   }
 
-  /** The text of a later step starts a new paragraph: it does not know how the step before ended. */
+  /** Text of a later step starts a new paragraph, since the model does not know how the previous text ended. */
   async #send(text: string): Promise<void> {
     if (text === "") return;
     const chunk = this.#isNewStep && this.#text !== "" ? `\n\n${text}` : text;

@@ -1,7 +1,7 @@
 import type { Connection } from "./connection.ts";
 import { HEARTBEAT_S, type Seat } from "./seat.ts";
 
-/** Publishes the heartbeats of seats, each in its own rhythm from the moment it took its place. */
+/** Publishes the heartbeats of seats, each at regular intervals from its own start. */
 export class Beats {
   readonly #timers = new Map<Seat, number>();
 

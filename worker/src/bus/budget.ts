@@ -1,12 +1,12 @@
 /**
- * Bytes that may wait in one isolate, over all of its objects: requests that are queued or being answered, and frames
- * that are held back. An isolate has 128 MB, and a waiting byte costs a multiple of itself while it is handled.
+ * Bytes that may be pending in one isolate, across all of its objects: requests that are queued or being answered, and
+ * frames that are held back. An isolate has 128 MB, and handling a byte takes several bytes of memory.
  */
 export const MAX_ISOLATE_BYTES = 16 * 1024 * 1024;
-/** The part of them that one seat may use, so that a flood does not displace its neighbours. */
+/** The part of them that one seat may use, so that a flood does not affect other seats. */
 export const MAX_SEAT_BYTES = 4 * 1024 * 1024;
 
-/** Weak, because an object that dies does not return what it has taken. */
+/** Weak references, because an object that is destroyed does not return its bytes. */
 const shares = new Set<WeakRef<Share>>();
 let total = 0;
 

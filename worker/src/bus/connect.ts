@@ -1,6 +1,6 @@
 import { errors, type NatsConnection, type WsConnectionOptions, wsconnect } from "@nats-io/nats-core";
 import { WorkerError } from "../errors.ts";
-import { CONNECT_TIMEOUT_MS } from "./access.ts";
+import { CONNECT_TIMEOUT_MS } from "./options.ts";
 import { Wire } from "./wire.ts";
 
 const REFUSED =
@@ -32,7 +32,7 @@ export async function connect(options: WsConnectionOptions, name: string): Promi
   const { promise: failed, reject } = Promise.withResolvers<never>();
   failed.catch(() => undefined);
   const late = new AbortController();
-  // nats-core has a timeout too, but then waits for a close handshake, which a silent server never makes.
+  // After its own timeout, nats-core waits for a close handshake, which a silent server never sends.
   const timer = setTimeout(() => {
     reject(new errors.TimeoutError());
     late.abort();
@@ -40,7 +40,7 @@ export async function connect(options: WsConnectionOptions, name: string): Promi
   const wire = Promise.withResolvers<Wire>();
   const wsFactory = async (url: string) => {
     const opened = await Wire.open(url, late.signal).catch((thrown: unknown) => {
-      // nats-core would wait for the end of a connection that never began.
+      // nats-core would wait for the end of a connection that was never established.
       reject(new errors.ConnectionError(""));
       throw thrown;
     });
@@ -82,7 +82,7 @@ function watchRefusal(socket: WebSocket, refuse: (error: Error) => void): WebSoc
   return socket;
 }
 
-/** The server's `-ERR`, which is always a message of its own; undefined for anything else. */
+/** The server's `-ERR`, which is always a separate message; undefined for anything else. */
 function refusalIn(data: unknown): string | undefined {
   if (!(data instanceof ArrayBuffer) || new Uint8Array(data)[0] !== MINUS) return undefined;
   return new TextDecoder().decode(data);

@@ -5,7 +5,7 @@ import { connect, discard } from "./connect.ts";
 import type { Frame } from "./frames.ts";
 import type { Wire } from "./wire.ts";
 
-/** How long nothing may move while the bus owes an answer to a ping, in milliseconds. */
+/** How long no bytes may move while a ping is unanswered, in milliseconds. */
 const ALIVE_TIMEOUT_MS = 3_000;
 /** How long what has arrived may wait to be read, in milliseconds. */
 const BUSY_MS = 100;
@@ -29,21 +29,21 @@ export interface Incoming {
   readonly data: Uint8Array;
 }
 
-/** What became of a question to whoever listens on a subject. */
+/** The outcome of a request on a subject: an answer, or why there is none. */
 export type Asked = Uint8Array | "nobody" | "silent" | "not permitted";
 
 /** One connection to the bus. It is never repaired: once lost, it is replaced. */
 export class Connection {
   #up = true;
   readonly #complaints: Fault[] = [];
-  /** What to do when publishing to a subject is denied, for questions that may be. */
+  /** Callbacks for denied requests, by subject. */
   readonly #asking = new Map<string, () => void>();
 
   private constructor(
     private readonly name: string,
     private readonly nats: NatsConnection,
     private readonly wire: Wire,
-    /** Called once if the connection ends by itself, or turns out to be of no use. */
+    /** Called once if the connection ends by itself, or becomes unusable. */
     private readonly lost: (cause: Fault) => void,
   ) {}
 
@@ -77,7 +77,7 @@ export class Connection {
     return Math.min(this.maxPayload, MAX_REQUEST_BYTES);
   }
 
-  /** Bytes that wait to be sent. */
+  /** Bytes that are waiting to be sent. */
   get backlog(): number {
     return this.wire.backlog;
   }
@@ -87,7 +87,7 @@ export class Connection {
     this.nats.publish(subject, data, headers && { headers });
   }
 
-  /** Returns what ends the subscription. */
+  /** Returns a function that ends the subscription. */
   subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): () => void {
     const subscription = this.nats.subscribe(subject, {
       ...(queue && { queue }),
@@ -132,7 +132,7 @@ export class Connection {
     }
   }
 
-  /** Whether the bus answers a ping, or bytes move while it has not yet. Nothing else reveals a half-open socket. */
+  /** Whether the bus answers a ping, as long as bytes keep moving. Nothing else reveals a half-open socket. */
   async alive(): Promise<boolean> {
     if (!this.up) return false;
     const pong = this.nats.flush();
@@ -146,15 +146,15 @@ export class Connection {
     }
   }
 
-  /** How often the bus has complained so far; see `prove`. */
+  /** How many errors the bus has sent so far; see `prove`. */
   get complaints(): number {
     return this.#complaints.length;
   }
 
-  /** Waits for the bus to have seen everything sent so far. Throws WorkerError if it complained meanwhile. */
+  /** Waits until the bus has processed everything sent so far. Throws WorkerError if it sent an error meanwhile. */
   async prove(complaintsBefore: number): Promise<void> {
     if (!(await this.alive())) throw new WorkerError(this.#complaints[complaintsBefore] ?? fault(SILENT));
-    // What the bus said before its answer arrives through an iterator, later.
+    // Errors that the bus sent before its answer arrive through an iterator, a tick later.
     await scheduler.wait(0);
     const complaint = this.#complaints[complaintsBefore];
     if (complaint) throw new WorkerError(complaint);
@@ -200,11 +200,11 @@ export class Connection {
       return;
     }
     warn("bus denied", { connection: this.name, operation, subject });
-    // Without inboxes, questions stay unanswered, and a caller's inbox is the caller's affair.
+    // Denied inboxes only leave requests unanswered, and other subjects belong to callers.
     const ours = operation === "subscription" ? !subject.startsWith("_INBOX.") : isHeartbeat(subject);
     if (!ours) return;
     this.#complaints.push(fault(DENIED));
-    // A permission that was taken away ends a subscription silently.
+    // A revoked permission ends a subscription silently.
     if (operation === "subscription") this.#lose(fault(DENIED));
   }
 }
@@ -217,7 +217,7 @@ function isHeartbeat(subject: string): boolean {
   return subject.startsWith("agents.hb.");
 }
 
-/** What becomes of the work in time. */
+/** Whether the work succeeds or fails within the time. */
 async function within(milliseconds: number, work: Promise<unknown>): Promise<"done" | "failed" | "late"> {
   let timer: number | null = null;
   const late = new Promise<"late">((resolve) => {

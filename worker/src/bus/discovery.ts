@@ -16,11 +16,11 @@ export class Discovery {
 
   constructor(
     private readonly seats: ReadonlyMap<string, Seat>,
-    /** Whether one subscription serves the ids of all seats; an id that is gone then has a silent listener. */
+    /** Whether one subscription serves the ids of all seats; requests for an id that is gone are then ignored. */
     private readonly shared: boolean,
   ) {}
 
-  /** Subscribes to what concerns all seats. */
+  /** Subscribes to the subjects that concern all seats. */
   attach(connection: Connection): void {
     const answer = (message: Incoming) => this.#answer(connection, message);
     for (const verb of VERBS) {
@@ -30,7 +30,7 @@ export class Discovery {
     }
   }
 
-  /** Answers for the seat from now on. Returns what ends that. */
+  /** Answers for the seat from now on. Returns a function that ends this. */
   add(connection: Connection, seat: Seat): () => void {
     this.#byId.set(seat.instanceId, seat);
     const answer = (message: Incoming) => this.#answer(connection, message);

@@ -6,14 +6,14 @@ import { type Frame, sizeOf } from "./frames.ts";
 /** A stream of frames that belong together. */
 export interface Stream {
   readonly share: Share;
-  /** Ends the stream with an error, because one of its frames cannot go. */
+  /** Ends the stream with an error, because one of its frames cannot be sent. */
   breakOff(fault: Fault): void;
 }
 
 interface Held {
   readonly frame: Frame;
   readonly share: Share;
-  /** Undefined for the last frames of a stream that was broken off, which always go. */
+  /** Undefined for the last frames of a stream that was broken off, which are always sent. */
   readonly stream: Stream | undefined;
 }
 
@@ -25,9 +25,9 @@ interface Question {
 /** The default message limit of nats-server, assumed until there is a connection. */
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
 
-/** Bytes that may wait for the network before more is said. */
+/** Bytes that may wait for the network before turns have to wait. */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
-/** How often the network is asked whether it has caught up, in milliseconds. */
+/** How often the backlog is checked, in milliseconds. */
 const BACKLOG_PERIOD_MS = 10;
 
 /**
@@ -48,7 +48,7 @@ const TOO_MUCH: Fault = {
 
 /**
  * Publishes answers. It outlives connections: without one, frames are held back, in order, within the budget of their
- * seat. A frame that cannot go ends its own stream and no other.
+ * seat. A frame that cannot be sent ends its own stream and no other.
  */
 export class Outbox {
   #connection: Connection | undefined;
@@ -67,7 +67,7 @@ export class Outbox {
     return this.#connection?.maxRequest ?? this.#maxPayload;
   }
 
-  /** Publishes through this connection from now on; after a loss, when callers had time to come back. */
+  /** Publishes through this connection from now on; after a loss, once callers had time to reconnect. */
   attach(connection: Connection, isFirst: boolean): void {
     this.#connection = connection;
     this.#maxPayload = connection.maxPayload;
@@ -94,7 +94,7 @@ export class Outbox {
     this.#publish({ frame, share, stream: undefined });
   }
 
-  /** Publishes what was held back, in order: all of it, or what belongs to one seat. */
+  /** Publishes the held frames in order, all of them or those of one seat. */
   release(share?: Share): void {
     const connection = this.#connection;
     if (share === undefined) this.#endGrace();
@@ -122,7 +122,7 @@ export class Outbox {
 
   /** A fresh subject and the first message on it; `forget` stops waiting. */
   question(): { subject: string; answer: Promise<Uint8Array>; forget: () => void } {
-    // Not nats-core's createInbox: its subjects continue from an id that discovery shows to everybody.
+    // Not nats-core's createInbox, whose subjects can be predicted from an id that discovery shows to everyone.
     const subject = `_INBOX.${crypto.randomUUID()}`;
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
     const deliver = (payload: Uint8Array) => {
@@ -139,7 +139,7 @@ export class Outbox {
     else this.#hold(one);
   }
 
-  /** Whether the frame went, or waits; otherwise its stream was ended. */
+  /** Whether the frame was sent or is waiting; otherwise its stream was ended. */
   #send(one: Held): boolean {
     const connection = this.#connection;
     if (!connection?.up) return this.#hold(one);

@@ -41,7 +41,7 @@ export class PromptQueue {
     return this.#running !== undefined;
   }
 
-  /** The streams that are acknowledged and not ended, and that somebody listens to. */
+  /** The streams that are acknowledged, not ended, and have a listener. */
   get openStreams(): OpenStream[] {
     const running = this.#running?.job;
     const open = [
@@ -49,11 +49,11 @@ export class PromptQueue {
       ...this.#waiting.map(({ reply }) => ({ reply })),
     ];
     return open
-      .filter(({ reply }) => reply.isHeard)
+      .filter(({ reply }) => reply.hasListener)
       .map(({ reply, ...rest }) => ({ subject: reply.subject, ...rest }));
   }
 
-  /** Acknowledges a job and runs it in its turn; refuses it if too many are waiting. */
+  /** Acknowledges a job and queues it; refuses it if too many are waiting. */
   submit(job: Job): void {
     if (this.#waiting.length >= QUEUE_LIMIT) {
       job.reply.fail(CROWDED);
@@ -65,7 +65,7 @@ export class PromptQueue {
     this.changed();
   }
 
-  /** Goes on with a job that was acknowledged in an earlier life. */
+  /** Continues a job that was acknowledged before a restart. */
   resume(job: Job): void {
     job.reply.resume();
     this.#waiting.unshift(job);

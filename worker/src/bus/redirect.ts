@@ -3,11 +3,11 @@ import type { Envelope } from "./envelope.ts";
 
 export interface Redirect {
   readonly envelope: Envelope;
-  /** The subject on which the new prompt is answered; empty if nobody wants the answer. */
+  /** The subject for the answer to the new prompt; empty if no answer is wanted. */
   readonly reply: string;
 }
 
-/** Decodes the body of a `redirect` signal, or returns what is wrong with it: a signal has nobody to answer to. */
+/** Decodes the body of a `redirect` signal, or returns what is wrong with it, since a signal has no reply subject. */
 export function redirectOf(payload: Uint8Array): Redirect | string {
   const value = parsed(payload);
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "it is not a JSON object";

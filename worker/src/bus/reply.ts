@@ -24,8 +24,7 @@ const BRIEF_CHARS = 60;
 const TOO_LARGE: Fault = { code: "internal", message: "the agent sent a chunk larger than the bus carries" };
 
 /**
- * One response stream: an ack, chunks, at most one error, the terminator, and nothing after it. With an empty subject all
- * of it goes to nobody.
+ * One response stream: an ack, chunks, at most one error, and the terminator. With an empty subject, nothing is sent.
  */
 export class Reply implements Stream {
   #open = true;
@@ -45,8 +44,8 @@ export class Reply implements Stream {
     return this.#open;
   }
 
-  /** Whether anybody wants the answer. */
-  get isHeard(): boolean {
+  /** Whether the stream has a subject. */
+  get hasListener(): boolean {
     return this.subject !== "";
   }
 
@@ -62,9 +61,9 @@ export class Reply implements Stream {
     this.resume();
   }
 
-  /** Keeps a stream alive that was acknowledged. */
+  /** Sends keepalives for a stream that was acknowledged before a restart. */
   resume(): void {
-    if (this.isHeard) this.#keepalive = setTimeout(() => this.#stayAlive(), KEEPALIVE_MS);
+    if (this.hasListener) this.#keepalive = setTimeout(() => this.#stayAlive(), KEEPALIVE_MS);
   }
 
   response(text: string): void {
@@ -99,10 +98,10 @@ export class Reply implements Stream {
     this.end();
   }
 
-  /** Ends the stream with an error in place of what cannot go, even if its own end is held back behind that. */
+  /** Ends the stream with an error instead of a frame that cannot be sent, even if its end is held back after it. */
   breakOff(fault: Fault): void {
     if (this.#open) this.#close();
-    if (!this.isHeard) return;
+    if (!this.hasListener) return;
     this.outbox.publishLast(this.#errorFrame(fault), this.share);
     this.outbox.publishLast(terminator(this.subject), this.share);
   }
@@ -118,7 +117,7 @@ export class Reply implements Stream {
   }
 
   #publish(frame: Frame): void {
-    if (!this.#open || !this.isHeard) return;
+    if (!this.#open || !this.hasListener) return;
     if (!this.#carries(frame)) throw new WorkerError(TOO_LARGE);
     this.#lastAt = Date.now();
     this.outbox.publish(frame, this);

@@ -28,13 +28,13 @@ const FULL: Fault = {
 
 const NOBODY: Fault = {
   code: "unanswered",
-  message: "nobody can be asked: the prompt came without a reply subject",
+  message: "the caller cannot be asked: the prompt has no reply subject",
 };
 const NOT_A_REPLY = "its reply subject is not one that an agent may answer on";
 
 const encoder = new TextEncoder();
 
-/** How an agent appears on the bus. */
+/** An agent's identity and metadata on the bus. */
 export interface Presence {
   readonly identity: Identity;
   readonly description: string;
@@ -48,8 +48,8 @@ interface PromptEndpoint {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** What a seat needs of the side of the bus that it is on. */
-export interface Surroundings {
+/** What a seat needs from its connection's `Seats`. */
+export interface SeatContext {
   readonly outbox: Outbox;
   readonly runner: TurnRunner;
   /** Seconds that a caller has to answer a question. */
@@ -67,7 +67,7 @@ export class Seat {
   readonly #share = new Share();
   readonly #queue: PromptQueue;
   #redirects: string[] = [];
-  /** The kinds of messages that were ignored so far. */
+  /** The kinds of messages that were ignored and logged. */
   readonly #ignored = new Set<string>();
   #subscriptions: (() => void)[] = [];
   #maxRequest = 0;
@@ -75,13 +75,13 @@ export class Seat {
 
   constructor(
     readonly presence: Presence,
-    private readonly around: Surroundings,
+    private readonly context: SeatContext,
   ) {
     this.session = presence.identity.session;
     this.subjects = subjectsOf(presence.identity);
     this.#queue = new PromptQueue(
       (job, signal) => this.#answer(job, signal),
-      () => around.changed(this.session),
+      () => context.changed(this.session),
     );
   }
 
@@ -120,19 +120,19 @@ export class Seat {
   /** Ends all streams. */
   stop(): void {
     this.#queue.stop();
-    this.around.outbox.release(this.#share);
+    this.context.outbox.release(this.#share);
   }
 
-  /** Ends a stream that an earlier life of the agent left open. */
+  /** Ends a stream that was left open by a restart of the agent. */
   endOrphan(subject: string, fault: Fault | undefined): void {
-    const reply = new Reply(this.around.outbox, subject, this.#share);
+    const reply = new Reply(this.context.outbox, subject, this.#share);
     if (fault) reply.fail(fault);
     else reply.abort();
   }
 
-  /** Goes on with a turn whose stream an earlier life of this side of the bus left open. */
+  /** Continues a turn whose stream was left open by a restart of the hub. */
   resume(subject: string, id: string): void {
-    const reply = new Reply(this.around.outbox, subject, this.#share);
+    const reply = new Reply(this.context.outbox, subject, this.#share);
     this.#queue.resume({ id, prompt: undefined, reply });
   }
 
@@ -153,7 +153,7 @@ export class Seat {
     return encoder.encode(JSON.stringify(beat));
   }
 
-  /** The first half of every answer to discovery. */
+  /** The fields that all answers to discovery have in common. */
   get service(): object {
     return { name: "agents", id: this.instanceId, version: VERSION, metadata: this.presence.metadata };
   }
@@ -184,7 +184,7 @@ export class Seat {
     else if (reply !== "") this.#ignore("a status request", NOT_A_REPLY);
   }
 
-  /** Logged once for each kind: whoever sends it must not fill the log, and its content may be a prompt. */
+  /** Logs each kind only once, so that senders cannot flood the log, and without the content, which may be a prompt. */
   #ignore(what: string, why: string): void {
     if (this.#ignored.has(what + why)) return;
     this.#ignored.add(what + why);
@@ -198,7 +198,7 @@ export class Seat {
   }
 
   #submit(data: Uint8Array, subject: string): void {
-    const reply = new Reply(this.around.outbox, subject, this.#share);
+    const reply = new Reply(this.context.outbox, subject, this.#share);
     try {
       const isFull = data.length <= this.#maxRequest && !reply.reserve(data.length);
       if (isFull) throw new WorkerError(FULL);
@@ -220,19 +220,19 @@ export class Seat {
     const digest = digestOf(`${redirect.reply}\n${prompt}`);
     if (this.#redirects.includes(digest)) return;
     this.#redirects = [...this.#redirects, digest].slice(-MAX_REDIRECTS);
-    const reply = new Reply(this.around.outbox, redirect.reply, this.#share);
+    const reply = new Reply(this.context.outbox, redirect.reply, this.#share);
     if (reply.reserve(payload.length)) this.#queue.redirect({ id: crypto.randomUUID(), prompt, reply });
     else reply.fail(FULL);
   }
 
   async #answer({ id, prompt, reply }: Job, signal: AbortSignal): Promise<void> {
-    const { runner, outbox } = this.around;
+    const { runner, outbox } = this.context;
     signal.addEventListener("abort", () => runner.cancel(this.session, id));
     await outbox.drained();
     signal.throwIfAborted();
     const sink: Sink = {
       parts: async (parts) => {
-        this.#say(parts, reply);
+        this.#publishParts(parts, reply);
         await outbox.drained();
       },
       ask: (question) => outcomeOf(() => this.#ask(question, reply, signal)),
@@ -241,14 +241,14 @@ export class Seat {
       ? runner.rejoin(this.session, id, sink)
       : runner.turn(this.session, { id, prompt, maxPayload: outbox.maxPayload }, sink));
     if (signal.aborted) return;
-    this.#say(rest, reply);
+    this.#publishParts(rest, reply);
     if (fault) throw new WorkerError(fault);
   }
 
-  /** What cannot be said ends its stream, and concerns whoever listens, not whoever speaks. */
-  #say(parts: readonly Part[], reply: Reply): void {
+  /** A part that cannot be published ends its stream, which is no error of the turn. */
+  #publishParts(parts: readonly Part[], reply: Reply): void {
     try {
-      say(parts, reply);
+      publishParts(parts, reply);
     } catch (thrown) {
       reply.fail(faultOf(thrown));
     }
@@ -256,8 +256,8 @@ export class Seat {
 
   async #ask(question: string, reply: Reply, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
-    if (!reply.isHeard) throw new WorkerError(NOBODY);
-    const { outbox, queryLimitS } = this.around;
+    if (!reply.hasListener) throw new WorkerError(NOBODY);
+    const { outbox, queryLimitS } = this.context;
     const limitS = queryLimitS();
     const { subject, answer, forget } = outbox.question();
     const { promise: never, reject } = Promise.withResolvers<never>();
@@ -275,7 +275,7 @@ export class Seat {
   }
 }
 
-function say(parts: readonly Part[], reply: Reply): void {
+function publishParts(parts: readonly Part[], reply: Reply): void {
   for (const [kind, data] of parts) {
     if (kind === "text") reply.response(data);
     else reply.status(data);
@@ -283,8 +283,8 @@ function say(parts: readonly Part[], reply: Reply): void {
 }
 
 /**
- * Tells texts apart, at once: to wait for a digest would let a later message overtake this one. Whoever made two redirects
- * collide would only lose their own.
+ * A hash of a text, synchronous because waiting for a digest would let a later message overtake this one. It need not
+ * resist collisions: a sender could only lose its own redirects.
  */
 function digestOf(text: string): string {
   let [a, b] = [0xdeadbeef, 0x41c6ce57];

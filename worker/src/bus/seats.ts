@@ -3,20 +3,20 @@ import { limitOrDefault } from "../limits.ts";
 import { info, warn } from "../log.ts";
 import { SIGNALS } from "../subjects.ts";
 import type { Vars } from "../vars.ts";
-import { connectionOptions } from "./access.ts";
 import { Beats } from "./beats.ts";
 import { type Asked, Connection, type Incoming, lost, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
 import { Discovery, infoOf } from "./discovery.ts";
+import { connectionOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
-import { type Presence, Seat, type Surroundings } from "./seat.ts";
+import { type Presence, Seat, type SeatContext } from "./seat.ts";
 import type { TurnRunner } from "./turns.ts";
 
-/** How long after a failed attempt the bus is tried again, in milliseconds: twice as long each time, up to the second. */
+/** The delay before another attempt to reach the bus, in milliseconds: doubled each time, up to the maximum. */
 const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 4_000;
-/** How long a namesake has to answer, in milliseconds. */
+/** How long another agent of the same name has to answer, in milliseconds. */
 const NAMESAKE_TIMEOUT_MS = 1_500;
-/** How long a message to oneself may take, in milliseconds, and how often it is tried. */
+/** How long the test message to the agent itself may take, in milliseconds, and how often it is sent. */
 const DELIVERY_TIMEOUT_MS = 3_000;
 const DELIVERY_ATTEMPTS = 3;
 
@@ -60,26 +60,26 @@ export class Seats {
   #connection: Connection | undefined;
   #opening: Promise<Connection> | undefined;
   #reopening = false;
-  /** How many are about to take a seat. */
+  /** How many agents are joining. */
   #joining = 0;
   #wasLost = false;
   #cause: string | undefined;
 
-  readonly #around: Surroundings;
+  readonly #seatContext: SeatContext;
 
   constructor(private readonly options: SeatsOptions) {
     const { runner, changed, vars, shared } = options;
     this.#discovery = new Discovery(this.#seats, shared);
     const queryLimitS = () => limitOrDefault(vars, "AGENT_QUERY_LIMIT_S");
-    this.#around = { outbox: this.#outbox, runner, changed, queryLimitS };
+    this.#seatContext = { outbox: this.#outbox, runner, changed, queryLimitS };
   }
 
-  /** Whether the agents are on the bus, as far as is known. */
+  /** Whether the agents are on the bus, as far as known. */
   get up(): boolean {
     return this.#connection?.up === true;
   }
 
-  /** Why they are not. */
+  /** Why the agents are not on the bus. */
   get cause(): string | undefined {
     return this.#cause;
   }
@@ -88,16 +88,16 @@ export class Seats {
     return this.#seats.get(session);
   }
 
-  /** Gives an agent its seat again that it had in an earlier life; `check` then puts it on the bus. */
+  /** Restores an agent's seat after a restart; `check` then puts it on the bus. */
   restore(presence: Presence): Seat {
-    const seat = new Seat(presence, this.#around);
+    const seat = new Seat(presence, this.#seatContext);
     this.#seats.set(seat.session, seat);
     this.#beats.start(seat);
     return seat;
   }
 
   /**
-   * Puts an agent on the bus, and proves that it is there. Throws WorkerError `bus_unavailable`, `too_large`, or, for one
+   * Puts an agent on the bus, and verifies that it is there. Throws WorkerError `bus_unavailable`, `too_large`, or, for one
    * that is new to the bus, `conflict` when its name is taken.
    */
   async join(presence: Presence, isNew: boolean): Promise<Seat> {
@@ -125,7 +125,7 @@ export class Seats {
     seat?.stop();
     await this.#opening?.catch(() => undefined);
     if (seat) {
-      // What was said without a connection, or before its callers had time to come back.
+      // Sends frames that were held back without a connection, or until callers reconnect.
       seat.stop();
       this.#remove(seat);
     }
@@ -154,7 +154,7 @@ export class Seats {
 
   async #join(presence: Presence, isNew: boolean): Promise<Seat> {
     const connection = await this.#connected();
-    const seat = new Seat(presence, this.#around);
+    const seat = new Seat(presence, this.#seatContext);
     const mayAsk = isNew && (await this.#requireUnknown(connection, seat));
     const complaints = connection.complaints;
     this.#seats.set(seat.session, seat);
@@ -188,7 +188,7 @@ export class Seats {
     this.#ends.delete(seat);
   }
 
-  /** Returns whether the bus lets this connection ask. */
+  /** Throws if another agent has the name. Returns whether the bus lets this connection ask. */
   async #requireUnknown(connection: Connection, { subjects, session }: Seat): Promise<boolean> {
     const asked = await connection.ask(subjects.status, NAMESAKE_TIMEOUT_MS);
     if (asked instanceof Uint8Array) throw new WorkerError(TAKEN);
@@ -227,7 +227,7 @@ export class Seats {
     }
   }
 
-  /** Puts all agents on a new connection, and proves that they are there. */
+  /** Puts all agents on a new connection, and verifies that they are there. */
   async #register(connection: Connection): Promise<void> {
     const complaints = connection.complaints;
     try {
@@ -242,7 +242,7 @@ export class Seats {
     }
   }
 
-  /** A signal has no reply, so nobody misses an answer for an agent that is elsewhere. */
+  /** Signals have no reply, so those for other agents can be ignored. */
   #onSignal({ subject, data }: Incoming): void {
     const [, , verb = "", , owner, session = ""] = subject.split(".");
     const seat = this.#seats.get(session);
@@ -256,7 +256,7 @@ export class Seats {
     void this.#reopen();
   }
 
-  /** Tries until the agents are on the bus again. */
+  /** Retries until the agents are on the bus again. */
   async #reopen(): Promise<void> {
     if (this.#reopening) return;
     this.#reopening = true;
@@ -280,7 +280,7 @@ export class Seats {
     }
   }
 
-  /** Lets go of the connection; what is said waits for the next one. */
+  /** Drops the connection; frames are held back for the next one. */
   #drop(): void {
     this.#wasLost ||= this.#connection !== undefined && this.#seats.size > 0;
     this.#connection?.drop();
@@ -288,12 +288,12 @@ export class Seats {
     this.#outbox.detach();
   }
 
-  /** Nobody needs the connection. */
+  /** Whether no agent needs the connection. */
   get #isDeserted(): boolean {
     return this.#seats.size === 0 && this.#joining === 0;
   }
 
-  /** Whoever joins meanwhile opens another connection. */
+  /** An agent that joins meanwhile opens another connection. */
   async #close(): Promise<void> {
     this.#outbox.release();
     const connection = this.#connection;
@@ -304,15 +304,15 @@ export class Seats {
   }
 }
 
-/** What nats-core throws on a connection that was closed meanwhile says less. */
+/** Replaces the errors of nats-core for a closed connection, which are less helpful. */
 function busError(thrown: unknown): WorkerError {
   return thrown instanceof WorkerError ? thrown : new WorkerError(lost());
 }
 
-/** A message of its own must reach the agent. Whoever else answers to the name has come in between. */
+/** Verifies that a message reaches this agent, and not another one that has taken the name meanwhile. */
 async function requireDelivery(connection: Connection, seat: Seat): Promise<void> {
   let asked: Asked = "silent";
-  // An earlier connection that only the server still believes in takes its share of the messages.
+  // The server may still deliver some messages to a dead earlier connection of the agent.
   for (let attempt = 0; attempt < DELIVERY_ATTEMPTS && asked === "silent"; attempt += 1) {
     asked = await connection.ask(seat.subjects.status, DELIVERY_TIMEOUT_MS);
   }

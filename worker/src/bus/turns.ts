@@ -2,23 +2,23 @@ import type { Fault } from "../errors.ts";
 import type { Outcome } from "../outcome.ts";
 
 /*
- * The interface between the bus side, which speaks with callers, and the conversation, which answers them. Both may be
- * in one object, or in two that call each other: everything that passes is data.
+ * The interface between the bus side, which talks to callers, and the conversation, which answers prompts. They may be in
+ * one object, or in two that call each other, so only data and remote sinks are passed.
  */
 
 /** A prompt to be answered. */
-export interface Order {
-  /** Tells this turn from all others. */
+export interface TurnRequest {
+  /** Unique for each turn. */
   readonly id: string;
   readonly prompt: string;
-  /** Largest message of the bus in bytes, for what has to fit into one. */
+  /** Largest message of the bus, in bytes. */
   readonly maxPayload: number;
 }
 
 /** A piece of an answer: text, or the data of a status chunk. */
 export type Part = readonly [kind: "text" | "status", data: string];
 
-/** Where a turn says something while it runs. */
+/** Receives the output of a running turn. */
 export interface Sink {
   /** Sends parts of the answer; resolves once there is room for more. */
   parts(parts: readonly Part[]): Promise<void>;
@@ -26,15 +26,15 @@ export interface Sink {
   ask(question: string): Promise<Outcome<string>>;
 }
 
-/** How a turn ended: what it had not said yet, and what went wrong, if anything did. */
+/** How a turn ended: its unsent parts, and its fault, if any. */
 export interface TurnEnd {
   readonly rest: readonly Part[];
   readonly fault?: Fault;
-  /** There is no such agent any more. */
+  /** Whether the agent no longer exists. */
   readonly isGone?: boolean;
 }
 
-/** A stream that is acknowledged and not ended, and the turn that answers it, if one does. */
+/** A stream that is acknowledged and not ended, and the turn that is answering it, if any. */
 export interface OpenStream {
   readonly subject: string;
   readonly turn?: string;
@@ -43,9 +43,9 @@ export interface OpenStream {
 /** Answers the prompts of a session. */
 export interface TurnRunner {
   /** Rejects only if the turn cannot be run at all. */
-  turn(session: string, order: Order, sink: Sink): Promise<TurnEnd>;
-  /** Listens again to a turn that runs since before this side of the bus was restarted. */
+  turn(session: string, request: TurnRequest, sink: Sink): Promise<TurnEnd>;
+  /** Reattaches to a turn that was running before the bus side was restarted. */
   rejoin(session: string, id: string, sink: Sink): Promise<TurnEnd>;
-  /** Ends a turn that is running; nobody waits for its answer any more. */
+  /** Ends a running turn, whose answer is no longer wanted. */
   cancel(session: string, id: string): void;
 }

@@ -1,6 +1,6 @@
 /**
- * nats-server sends browsers messages of at most 4 KiB. Without that, a large prompt is one WebSocket message, and
- * nothing of it shows until all of it has arrived.
+ * nats-server sends browsers messages of at most 4 KiB. To other clients it sends a large prompt as one WebSocket message,
+ * which shows no progress until all of it has arrived.
  */
 const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 
@@ -8,8 +8,8 @@ const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 const MAX_PENDING_BYTES = 64 * 1024;
 
 /**
- * The WebSocket below a connection, which knows whether bytes move. What one tick of the event loop says leaves as one
- * message: nats-core would send one for each step of a turn, and each delays the answer.
+ * The WebSocket of a connection, which tracks whether bytes move. Everything written in one tick of the event loop is sent
+ * as one message: nats-core would send one for each step of a turn, and each delays the answer.
  */
 export class Wire {
   #received = 0;
@@ -51,7 +51,7 @@ export class Wire {
     return this.#pendingBytes + (this.socket.bufferedAmount ?? 0);
   }
 
-  /** A number that grows with each message received and each byte that has left; it rests when nothing moves. */
+  /** A number that grows with each received message and each sent byte. */
   get progress(): number {
     return this.#received + this.#sent - this.backlog;
   }

@@ -38,7 +38,7 @@ export function plainText(html: string): string {
 }
 
 /**
- * Reads the tokens of a document instead of building its tree: that takes time quadratic in the depth, and a page may
+ * Reads the tokens of a document instead of building its tree, which would take time quadratic in the depth: a page may
  * open an element with every third character. Offsets refer to the document, which is tokenized in one piece.
  */
 class Reader implements TokenizerCallbacks {

@@ -20,9 +20,9 @@ export function connectionOptions(vars: Vars): WsConnectionOptions {
     servers: `${url.protocol}//${url.host}${url.pathname}${url.search}`,
     ...(authenticator && { authenticator }),
     timeout: CONNECT_TIMEOUT_MS,
-    // A lost connection is replaced, not repaired: each one proves anew what it can do.
+    // A lost connection is replaced instead of reconnected, so that each one is verified.
     reconnect: false,
-    // Its pings would end a slow connection; `Connection.alive` looks whether bytes move.
+    // The library's pings would end a slow connection; `Connection.alive` checks whether bytes move.
     pingInterval: 2 ** 31 - 1,
     // Members of a cluster advertise addresses that are rarely reachable by WebSocket.
     ignoreClusterUpdates: true,
@@ -51,7 +51,7 @@ function authenticatorOf(vars: Vars, url: URL): Authenticator | undefined {
   return undefined;
 }
 
-/** Signs once: otherwise a malformed secret would look like a bus that does not answer. */
+/** Signs once, because a malformed secret would otherwise look like a bus that does not answer. */
 function checked(name: string, authenticator: Authenticator): Authenticator {
   try {
     authenticator("nonce");
