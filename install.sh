@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs orch-executor-cf-worker: one file, checked against the release's SHA256SUMS.
-# Everything runs from the last line, so that a download cut short runs nothing.
+# Everything runs from the last line, so that a truncated download runs nothing.
 set -eu
 
 program=orch-executor-cf-worker
@@ -18,7 +18,7 @@ usage: install.sh [--to FOLDER] [--from URL]
 END
 }
 
-# `echo` takes a backslash for an escape in some shells.
+# In some shells `echo` interprets backslashes.
 say() {
   printf '%s\n' "$1"
 }
@@ -115,7 +115,7 @@ is_loopback() {
 
 # with_curl URL, with_gnu_wget URL, with_other_wget URL: write the body to stdout, and `done` or the reason of a failure as
 # the last line to descriptor 3.
-# Settings of the user's are left aside: they may turn off what is relied on here. A redirect leads to https only.
+# The user's configuration is ignored, since it could disable checks. Redirects are followed to https only.
 with_curl() {
   case $1 in
     https:*) set -- --proto '=https' "$1" ;;
@@ -135,7 +135,7 @@ with_curl() {
   say "${reason:-curl failed with exit code $code}" >&3
 }
 
-# By itself it would follow a redirect from https to http, so that each step is taken here.
+# GNU wget would follow a redirect from https to http, so redirects are followed here.
 with_gnu_wget() {
   next=$1
   for _ in 0 1 2 3 4 5 6 7 8 9 10; do
@@ -173,7 +173,7 @@ with_gnu_wget() {
   esac >&3
 }
 
-# BusyBox's and others' check no certificate, and follow any redirect.
+# The wget of BusyBox and others does not check certificates, and follows any redirect.
 with_other_wget() {
   case $1 in
     https:*) reason="the wget here does not check certificates: install curl or GNU wget" ;;
@@ -234,19 +234,19 @@ check_tools() {
     fail "none of sha256sum, shasum and openssl is here to verify the download with: install one"
 }
 
-# Whether FILE is an earlier release: a program in machine code that holds its own name. Nothing unknown is run to find out.
+# Whether FILE is an earlier release: a binary that contains the program's name. An unknown file is never run.
 is_release() {
   [ ! -L "$1" ] && [ -f "$1" ] && [ -x "$1" ] || return 1
   head -c 4 "$1" | grep -q -e "^$(printf '\177ELF')" -e "^$(printf '\317\372\355\376')" && grep -q "$program" "$1"
 }
 
-# Another installer's script or link is not ours to replace: it would believe its own still there.
+# A script or link of another installer is not replaced, since that installer would still consider it its own.
 refuse_to_overwrite() {
   [ ! -e "$1" ] && [ ! -L "$1" ] || is_release "$1" ||
     fail "$1 was not put there by this installer: remove it first, or choose another folder with --to"
 }
 
-# Makes `scratch` in the folder itself, so that the last step is a rename: the program is there as a whole, or not at all.
+# Makes `scratch` in the target folder, so that the last step is an atomic rename.
 make_scratch() {
   number=0
   # Another container may install into the same folder under the same process number.
@@ -260,7 +260,7 @@ make_scratch() {
   trap 'exit 143' TERM
 }
 
-# A web page, lines that end with CR, or a file whose end is missing are none.
+# Rejects web pages, lines that end with CR, and truncated files.
 is_list_of_checksums() {
   [ -s "$1" ] && ! grep -Eqv '^[0-9a-f]{64}  [0-9A-Za-z._+-]+$' "$1" || return 1
   case $(cat "$1" && echo .) in *"$newline.") ;; *) return 1 ;; esac
@@ -279,13 +279,13 @@ choose_archive() {
   archive=${line##* }
 }
 
-# Sets `new` to the program that the verified archive holds, and `said` to what it says of itself.
+# Sets `new` to the program in the verified archive, and `said` to its version line.
 unpack() {
-  # A name given to tar itself would be taken apart: a backslash in it is an escape, a colon ends a host.
+  # The name is not passed to tar, which would interpret backslashes and colons in it.
   (cd "$scratch" && tar -xzf - <"$archive") ||
     fail "cannot unpack $archive into $to: check the space left there"
   new=$scratch/${archive%.tar.gz}/$program
-  [ -f "$new" ] || fail "$archive does not hold $program"
+  [ -f "$new" ] || fail "$archive does not contain $program"
   code=0
   said=$("$new" --version </dev/null) || code=$?
   case $code:$said in
@@ -295,7 +295,7 @@ unpack() {
   esac
 }
 
-# Says whether the name alone starts what was installed.
+# Prints whether the name alone starts the installed program.
 check_path() {
   found=$(command -v "$program" || true)
   # shellcheck disable=SC3013 # every shell that this is tested with knows -ef, and POSIX does since 2024
@@ -326,7 +326,7 @@ main() {
         ;;
     esac
   done
-  # What is installed does not depend on the user's umask, nor on settings of the tools.
+  # The result must not depend on the user's umask or on settings of the tools.
   umask 022
   unset CDPATH GREP_OPTIONS GZIP TAR_OPTIONS
   LC_ALL=C
@@ -336,7 +336,7 @@ main() {
   choose_folder "$folder"
 
   mkdir -p "$to" 2>/dev/null || fail "cannot make the folder $to: choose another with --to"
-  # The way to write it that PATH has.
+  # The spelling of the folder in PATH.
   ! there=$(cd "$to" 2>/dev/null && pwd) || to=$there
   refuse_to_overwrite "$to/$program"
   make_scratch
@@ -346,7 +346,7 @@ main() {
   actual=$(sha256 "$scratch/$archive")
   [ "$actual" = "$expected" ] || fail "$archive is not what was released: its SHA-256 is $actual, SHA256SUMS says $expected"
   unpack
-  # Another installer may have put its own there meanwhile.
+  # Another installer may have put its own file there meanwhile.
   refuse_to_overwrite "$to/$program"
   mv -f "$new" "$to/$program" || fail "cannot put $program into $to"
 

@@ -24,7 +24,7 @@ PROMPT = "Is anybody out there?"
 
 
 def main() -> None:
-    """Start the servers, play the scene, stop the servers."""
+    """Start the servers, run the demo, stop the servers."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         with NatsServer(home / "nats") as bus, Workerd(home / "worker", {"NATS_WS_URL": bus.ws_url}) as worker:
@@ -74,7 +74,7 @@ async def scene(handle: dict[str, Any], bus_url: str) -> None:
 
 
 async def found(agents: Agents, handle: dict[str, Any]) -> Any:
-    """Return the agent that the handle promises, None when it is not on the bus."""
+    """Return the agent of the handle, or None if it is not on the bus."""
     wanted = handle["bus"]["prompt"]
     return next((agent for agent in await agents.discover() if agent.prompt_subject == wanted), None)
 

@@ -1,4 +1,4 @@
-"""From nothing to a running agent and back, for real but for Cloudflare: a stand-in runs what it is sent on workerd.
+"""From nothing to a running agent and back. Only Cloudflare is replaced, by a stand-in that runs uploads on workerd.
 
 Run it with `make demo-deploy`. Everything binds to 127.0.0.1 and is stopped again at the end.
 """
@@ -25,7 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         with NatsServer(home / "nats") as bus, Cloudflare(home / "cloudflare") as api:
-            print(f"# A bus on {bus.url}, and in the place of Cloudflare's API {api.url}")
+            print(f"# A bus on {bus.url}, and a stand-in for Cloudflare's API on {api.url}")
             document = (EXAMPLES / "worker.yaml").read_text()
             (home / "worker.yaml").write_text(document)
             print(f"\n$ cat worker.yaml\n{document}", end="")

@@ -1,10 +1,10 @@
-"""What `build/worker/embed.py` writes: the Worker that the program carries."""
+"""The module that `build/generate/bundle.py` writes: the Worker's bundle."""
 
 from typing import Any
 
 VERSION: str
 SHA256: str
-"""Of the code as it runs."""
+"""The digest of the uncompressed code."""
 COMPRESSED: bytes
 SETTINGS: dict[str, Any]
-"""What `worker/wrangler.toml` says."""
+"""The settings in `worker/wrangler.toml`."""

@@ -9,7 +9,7 @@ from exec_cf.client import Client
 from exec_cf.display import truncated
 from exec_cf.document import LIMITS
 from exec_cf.encode import render, render_json
-from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.errors import Code, Diagnostic, Refused, os_reason
 from exec_cf.report import Reporter
 from exec_cf.usage import PROGRAM
 from exec_cf.world import World
@@ -108,7 +108,7 @@ def _input(call: Call, world: World, note: Callable[[Diagnostic], None]) -> byte
         return world.read(call.file, LIMITS.size)
     except OSError as error:
         name = truncated(call.file) or "stdin"
-        message = f"{name} cannot be read: {(error.strerror or str(error)).lower()}"
+        message = f"{name} cannot be read: {os_reason(error)}"
         raise Refused([Diagnostic(Code.UNREADABLE, message, hint=f"pass a {call.verb.reads}")]) from None
 
 

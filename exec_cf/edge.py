@@ -14,7 +14,11 @@ import msgspec
 from exec_cf.http import Response
 
 _HTML = ("text/html", "application/xhtml+xml")
-_HTML_BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_HTML_BEGINNING = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:!--|\?xml\b|(?:!doctype\s+html|html|head|body|title|meta|script|style|iframe|h1|div)\b)",
+    re.IGNORECASE,
+)
+"""How a page begins that has no media type (WHATWG MIME Sniffing, section 7.1)."""
 
 _ERROR_NUMBER = re.compile(rb"\berror(?:\s+code)?:?\s*(?:<[^>]{0,99}>\s*){0,5}(1[0-9]{3}|5[0-9]{2})\b", re.IGNORECASE)
 _BLOCKED = re.compile(rb"you have been blocked|cf-error-details", re.IGNORECASE)
@@ -190,7 +194,7 @@ def _is_cloudflare(response: Response) -> bool:
 def _proxy(response: Response) -> str:
     if not response.proxied or response.status < 400 or is_workers_own(response):
         return ""
-    cure = "ask whoever runs it, or list the Worker's host in NO_PROXY"
+    cure = "ask its operator, or list the Worker's host in NO_PROXY"
     return f"the proxy of the environment or a server behind it, {_NOT_THE_WORKER}; {cure}"
 
 

@@ -87,7 +87,7 @@ class Code(enum.Enum):
     )
     TERMINAL = ("terminal", Exit.OK, "the input is read from the terminal")
     STEP = ("step", Exit.OK, "a step of a deployment, and what it means for the agents")
-    USE = ("use", Exit.OK, "the variables with which a spawn finds the deployed Worker")
+    USE = ("use", Exit.OK, "the variables that a spawn needs to use the deployed Worker")
     DEPLOYED = ("deployed", Exit.OK, "the Worker was deployed")
     UNCHANGED = ("unchanged", Exit.OK, "nothing had to be changed")
     UNDEPLOYED = ("undeployed", Exit.OK, "the Worker was deleted")
@@ -141,6 +141,11 @@ class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+def os_reason(error: OSError) -> str:
+    """Return the system's description of *error* in lower case: `no such file or directory`."""
+    return (error.strerror or str(error)).lower()
 
 
 def is_secret(path: Path) -> bool:

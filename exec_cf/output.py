@@ -5,7 +5,7 @@ from typing import NoReturn
 from exec_cf import handles
 from exec_cf.document import read
 from exec_cf.encode import render, render_json
-from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.errors import Code, Diagnostic, Refused, os_reason
 from exec_cf.messages import WorkerHandle
 from exec_cf.world import World
 
@@ -49,5 +49,6 @@ def _fail(reason: str) -> NoReturn:
 
 def write_error(error: OSError) -> Refused:
     """Return the refusal for a failed write to stdout."""
-    reason = (error.strerror or str(error)).lower()
-    return Refused([Diagnostic(Code.STDOUT, f"stdout cannot be written: {reason}", hint="nothing was delivered")])
+    return Refused(
+        [Diagnostic(Code.STDOUT, f"stdout cannot be written: {os_reason(error)}", hint="nothing was delivered")]
+    )

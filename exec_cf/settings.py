@@ -29,8 +29,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that are never shown."""
-        return tuple(filter(None, (self.token, self.access_client_secret, self.access_client_id)))
+        """The values that are never shown, the longest first, since one may begin with another."""
+        given = filter(None, (self.token, self.access_client_secret, self.access_client_id))
+        return tuple(sorted(given, key=len, reverse=True))
 
 
 class Setting(msgspec.Struct, frozen=True):

@@ -109,7 +109,7 @@ def _begin(data: bytes, mask: set[int]) -> int:
 
 
 def _finish(rest: bytes) -> None:
-    """Write *rest*. What is begun should not have to wait for a reader that does not come, so a pipe grows for it."""
+    """Write *rest*. If nobody reads for a while, enlarge the pipe, so that a handle that was begun is completed."""
     while rest:
         if not select.select([], [STDOUT], [], _READER_PATIENCE_S)[1]:
             _make_room(STDOUT, len(rest))

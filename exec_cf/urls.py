@@ -29,12 +29,13 @@ _DRIVE = re.compile(r"[A-Za-z]:(?!//)")
 _NUMERIC = re.compile(r"(.*\.)?([0-9]+|0[Xx][0-9A-Fa-f]*)\.?")
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}")
+_BARE_ADDRESS = re.compile(rf"({_IPV4.pattern}|\[[0-9A-Fa-f:.]+\])([/?#].*)?", re.DOTALL)
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 def is_url(text: str) -> bool:
     """Return whether *text* is meant as a URL, with any scheme or none (`//host`, `host:8787`)."""
-    if _HOST_AND_PORT.fullmatch(text) or _IPV4.fullmatch(text):
+    if _HOST_AND_PORT.fullmatch(text) or _BARE_ADDRESS.fullmatch(text):
         return True
     return bool(_SCHEME.match(text) and not _DRIVE.match(text)) or text.startswith("//")
 
@@ -65,7 +66,7 @@ def _check_new_host(url: str) -> None:
     host = host_of(url)
     if host.startswith(".") or ".." in host:
         raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write one dot between two labels")
-    if _NUMERIC.fullmatch(host) and not _IPV4.fullmatch(host.removesuffix(".")):
+    if ":" not in host and _NUMERIC.fullmatch(host) and not _IPV4.fullmatch(host.removesuffix(".")):
         raise InvalidValue(f"{quoted_url(host)} is not an IPv4 address", "write it like 192.0.2.1")
 
 
@@ -219,7 +220,7 @@ def _http_url(text: str, limit: int = MAX_URL_BYTES) -> re.Match[str]:
     _check_characters(text)
     parts = _HTTP.fullmatch(text)
     if not parts:
-        is_bare = _HOST_AND_PORT.fullmatch(text) or _IPV4.fullmatch(text)
+        is_bare = _HOST_AND_PORT.fullmatch(text) or _BARE_ADDRESS.fullmatch(text)
         like = truncated(f"http://{text}") if is_bare else "https://worker.example.workers.dev"
         raise InvalidValue(f"{quoted_url(text)} is not an http(s) URL", f"write it like {like}")
     if "@" in parts["authority"]:

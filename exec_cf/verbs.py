@@ -144,7 +144,7 @@ class _StatusUpdate(msgspec.Struct, frozen=True):
     message: str = ""
     abort: str = ""
     is_conflict: bool = False
-    """Whether somebody else's agent has the session, which is not for this handle to stop."""
+    """Whether the session belongs to another agent, which this handle must not stop."""
 
 
 def _update(target: Target, client: Client, time: Callable[[], float]) -> _StatusUpdate:

@@ -147,6 +147,11 @@ def test_a_service_token_goes_where_the_token_goes(base: str, url: str, refused:
     assert "hush" not in "".join(map(str, problems))
 
 
+def test_a_secret_that_begins_with_another_comes_first() -> None:
+    environ = {"CF_WORKER_TOKEN": "ab", "CF_ACCESS_CLIENT_ID": "abc", "CF_ACCESS_CLIENT_SECRET": "abcd"}
+    assert read(environ)[0].secrets == ("abcd", "abc", "ab")
+
+
 def test_every_invalid_variable_is_reported_in_one_run() -> None:
     assert len(read({"CF_WORKER_URL": "x", "OPEN_AGENT_OWNER": "a.b", "CF_WORKER_TOKEN": "a b"})[2]) == 3
 

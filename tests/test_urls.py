@@ -27,6 +27,8 @@ NUMBERS = ["127.1", "2130706433", "010.0.0.1", "0x7f.0.0.1", "0X7F000001", "256.
         ("http://127.0.0.1:1", "http://127.0.0.1:1"),
         ("http://127.0.0.1.", "http://127.0.0.1."),
         ("http://[::1]:65535/x", "http://[::1]:65535/x"),
+        ("http://[::ffff:127.0.0.1]:8787", "http://[::ffff:127.0.0.1]:8787"),
+        ("https://[64:ff9b::192.0.2.1]", "https://[64:ff9b::192.0.2.1]"),
         ("https://bücher.example", "https://bücher.example"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
         ("https://xn--n3h.net", "https://xn--n3h.net"),
@@ -145,7 +147,9 @@ def test_not_an_abort(endpoint: str, says: str) -> None:
         *("https://h", "HTTP:x", "ftp://h", "javascript:x", "//h", "c://x", "localhost:8787", "192.168.1.5:8787"),
         *(
             "192.168.1.5",
+            "192.168.1.5/base",
             "[::1]:8787",
+            "[::1]/base",
             "1host:80/x",
             "my_host:80?x",
             "worker.example:8787",

@@ -1,16 +1,16 @@
-# A release: `docs/releasing.md` says how one is made. `VERSION=1.2.3` forces the version; else it comes from the tag.
+# Releases; see `docs/releasing.md`. `VERSION=1.2.3` forces the version, which otherwise comes from the tag.
 
 ifdef VERSION
 export SETUPTOOLS_SCM_PRETEND_VERSION := $(VERSION)
 endif
-# Every file in a release is dated like its commit.
+# Every file in a release has the date of its commit.
 RELEASE_ENV = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} PATH="$(CURDIR)/$(RELEASE_BIN):$$PATH"
 RELEASE_VENV := .cache/release
 RELEASE_BIN := $(RELEASE_VENV)/bin
 RELEASE_READY := $(RELEASE_VENV)/.ready
 RELEASE_BINARY = $(BINARY)
 RELEASE_PLATFORM = $(or $(PLATFORM),$$($(BIN)/python build/release/platforms.py))
-# The version of the binary that was built last, which need not run here.
+# The version of the last built binary, which may not run on this machine.
 BUILT_VERSION = $$($(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["metadata"]["component"]["version"])' \
   <$(RELEASE_BINARY).cdx.json)
 RELEASE_VERSION = $$($(BIN)/python build/release/version.py)
@@ -40,7 +40,7 @@ check-complete: $(READY)
 clean-dist:
 	rm -f dist/orch*.tar.gz dist/*.whl dist/*.tgz dist/*-[0-9]*.cdx.json dist/*.oci.tar dist/install.sh dist/SHA256SUMS
 
-# A binary is not built again for another version alone, since the version is none of its sources.
+# The version is no prerequisite of the binary, so the binary is removed here if its version has changed.
 .PHONY: dist-platform
 dist-platform: $(READY) ## package one platform's binary into dist/; PLATFORM=macos-arm64 for another than this
 	@test -e $(RELEASE_BINARY).cdx.json && test "$(BUILT_VERSION)" = "$(RELEASE_VERSION)" || rm -f $(RELEASE_BINARY)
@@ -65,7 +65,7 @@ images: $(READY)
 	$(RELEASE_ENV) build/release/images.sh "$(RELEASE_VERSION)" dist
 
 .PHONY: check-dist
-check-dist: $(RELEASE_READY) ## check the packages in dist/ as strictly as their index and their users would
+check-dist: $(RELEASE_READY) ## check the packages in dist/ as strictly as a package index does
 	$(RELEASE_BIN)/twine check --strict dist/*.whl dist/orch_executor_cf_worker-*.tar.gz
 	$(RELEASE_BIN)/check-wheel-contents dist/*-none-any.whl
 	# W007: there is no library in a wheel that holds only the binary.
@@ -75,7 +75,7 @@ check-dist: $(RELEASE_READY) ## check the packages in dist/ as strictly as their
 test-release: $(READY) $(RELEASE_READY) $(WORKER_READY) ## install each package in dist/ into a clean place and run it
 	$(RELEASE_ENV) $(BIN)/python -m pytest tests/release -m slow
 
-# A file for macOS is built on Linux, so that it runs for the first time here.
+# A file for macOS is built on Linux, so this is where it runs for the first time.
 PACKAGED := .cache/packaged/orch-executor-cf-worker
 
 .PHONY: test-packaged
@@ -87,7 +87,7 @@ test-packaged: $(READY) worker ## run the tests of the binary against the one in
 	$(BIN)/python -m pytest --program $(PACKAGED) tests/process tests/binary --ignore tests/binary/test_debian.py
 
 .PHONY: rehearse-release
-rehearse-release: ## do all that a release does here, up to the upload: make rehearse-release VERSION=1.2.3
+rehearse-release: ## do everything that a release does, up to the upload: make rehearse-release VERSION=1.2.3
 	@test -n "$(VERSION)" || { echo "make rehearse-release: say VERSION=1.2.3" >&2; exit 64; }
 	$(MAKE) dist
 	if command -v buildah >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; }; then $(MAKE) image; fi
@@ -103,9 +103,9 @@ $(AUDIT_READY): requirements/audit.txt
 	$(AUDIT_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
 	touch $@
 
-# Each of the three may fail, or may not be reached from here: the script says so then.
+# Each of the three may fail or be unreachable, which the script reports.
 .PHONY: audit
-audit: $(READY) $(AUDIT_READY) ## ask whether what is pinned has a newer release or a known vulnerability
+audit: $(READY) $(AUDIT_READY) ## check whether a pin has a newer release or a known vulnerability
 	build/binary/toolchain/fetch.sh $(CURDIR)/$(AUDIT)/sources --list > $(AUDIT)/listed || true
 	$(AUDIT_BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes --format json \
 	  -r requirements/binary.txt -r requirements/macos.txt > $(AUDIT)/pip.json || true

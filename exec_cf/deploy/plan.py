@@ -13,7 +13,7 @@ from exec_cf.deploy.bundle import Bundle
 from exec_cf.deploy.live import Wanted
 from exec_cf.deploy.messages import SecretSource, TokenSource, WorkerDocument
 from exec_cf.document import Document
-from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused
+from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused, os_reason
 from exec_cf.rules import text
 from exec_cf.settings import bearer
 
@@ -220,9 +220,7 @@ class _Secrets:
 
 
 def _unreadable(file: str, error: OSError) -> InvalidValue:
-    return InvalidValue(
-        f"{_shown(file)} cannot be read: {(error.strerror or str(error)).lower()}", "name a file with the secret"
-    )
+    return InvalidValue(f"{_shown(file)} cannot be read: {os_reason(error)}", "name a file with the secret")
 
 
 def _shown(file: str) -> str:

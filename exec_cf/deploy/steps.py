@@ -16,7 +16,7 @@ from exec_cf.deploy.messages import Deployed, Options
 from exec_cf.deploy.plan import TOKEN, Plan
 from exec_cf.deploy.remote import Remote, Worker, accounts, token_status
 from exec_cf.deploy.site import Site
-from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.errors import Code, Diagnostic, Refused, os_reason
 from exec_cf.world import World
 
 UPLOADS = 3
@@ -234,9 +234,8 @@ class Steps:
         try:
             self._world.create_secret(file, self._wanted.secrets[TOKEN].encode() + b"\n")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
             hint = "run it again, or name another file"
-            raise _refused(Code.UNREADABLE, f"{file} cannot be created: {reason}", hint) from None
+            raise _refused(Code.UNREADABLE, f"{file} cannot be created: {os_reason(error)}", hint) from None
         self._report(Code.STEP, f"created {file} with a new control token")
 
     def _serve(self, remote: Remote) -> tuple[Worker, list[str]]:

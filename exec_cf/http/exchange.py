@@ -94,7 +94,7 @@ class Exchanger:
 
 
 def _request(method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None = None) -> httpx.Request:
-    """Return a request. Names that are encoded go as they are: httpx would decode them for a Host of its own."""
+    """Return a request whose Host keeps an encoded name as it is, which httpx would decode."""
     return httpx.Request(method, url, headers={"host": url.netloc.decode("ascii"), **headers}, content=content)
 
 

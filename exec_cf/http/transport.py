@@ -81,12 +81,9 @@ class Transport(httpx.BaseTransport):
         self._attempt.loopback_only = self._attempt.has_secrets and url.scheme == "http"
         if self._attempt.loopback_only and proxy:
             raise RequestError("a token would be sent unencrypted through a proxy")
-        host = url.raw_host
-        # httpx removes the brackets, and httpcore does not add them where a proxy needs them.
-        bracketed = b"[" + host + b"]" if b":" in host else host
         sent = httpcore.Request(
             request.method,
-            httpcore.URL(scheme=url.raw_scheme, host=bracketed, port=url.port, target=url.raw_path),
+            httpcore.URL(scheme=url.raw_scheme, host=_bracketed(url.raw_host), port=url.port, target=url.raw_path),
             headers=request.headers.raw,
             content=request.stream,
         )
@@ -108,11 +105,10 @@ class Transport(httpx.BaseTransport):
         context = self._context() if scheme == "https" else None
         if proxy is None:
             return httpcore.ConnectionPool(ssl_context=context, network_backend=self._backend)
-        host = proxy.url.raw_host
         return httpcore.HTTPProxy(
             proxy_url=httpcore.URL(
                 scheme=proxy.url.raw_scheme,
-                host=b"[" + host + b"]" if b":" in host else host,
+                host=_bracketed(proxy.url.raw_host),
                 port=proxy.url.port,
                 target=b"/",
             ),
@@ -142,3 +138,8 @@ class _Body(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._response.close()
+
+
+def _bracketed(host: bytes) -> bytes:
+    """Return *host* as in a URL: httpx removes the brackets of IPv6, and httpcore does not add them for a proxy."""
+    return b"[" + host + b"]" if b":" in host else host

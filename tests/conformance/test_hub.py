@@ -258,7 +258,7 @@ async def test_an_agent_whose_hub_may_not_call_it_gets_a_connection_of_its_own(f
         assert frames[-2].error_code == "500"
         await answers(caller, subject)
     assert field.connections() == ["refused"]
-    assert "connection of its own" in field.view("refused")["note"]
+    assert "its own connection" in field.view("refused")["note"]
     assert "refusal" in field.worker.log
 
 
@@ -267,7 +267,7 @@ async def test_a_hub_that_cannot_be_called_costs_no_start(field: Field) -> None:
     field.worker.patch = UNREACHABLE
     field.deploy()
     subject = field.start("alone")
-    assert "connection of its own" in field.view("alone")["note"]
+    assert "its own connection" in field.view("alone")["note"]
     async with Caller.connected(field.bus.url) as caller:
         assert text_of(await caller.prompt(subject, "hello")) == "hello"
 

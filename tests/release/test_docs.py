@@ -68,4 +68,4 @@ def test_no_page_verifies_less() -> None:
 def test_compilers_are_not_called_pinned_while_apt_takes_those_of_the_day() -> None:
     assert "apt-get -qq install" in (ROOT / "build/binary/in_debian.sh").read_text()
     said = " ".join(read("SECURITY.md").split())
-    assert "The C compiler, the linker and the system headers for Linux are not: they are Debian's of the day" in said
+    assert "The C compiler, the linker and the system headers for Linux are not: they are Debian's at the time" in said

@@ -103,6 +103,16 @@ FRONTS: dict[str, Front] = {
     "a captive portal without a type": Front(
         Reply(200, _page("Welcome to our hotel", "Log in")), "HTTP 200 with a web page, not from the Worker"
     ),
+    "a captive portal of a script alone": Front(
+        Reply(200, b'<script>location = "http://portal.example/login"</script>'),
+        "HTTP 200 with a web page, not from the Worker",
+    ),
+    "a captive portal in XHTML": Front(
+        Reply(
+            200, b'<?xml version="1.0"?>\n' + _page("Welcome to our hotel", "Log in"), {"content-type": "text/plain"}
+        ),
+        "HTTP 200 with a web page, not from the Worker",
+    ),
     "a captive portal elsewhere": Front(
         Reply(302, b"", {"location": f"http://portal.example/login?{SECRET}"}),
         "HTTP 302: a redirect to another host, which is not followed",

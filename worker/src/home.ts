@@ -44,7 +44,7 @@ export class Home {
   /** How the place differs from AGENTS_PER_HUB. */
   get note(): string | undefined {
     const { place } = this.memory;
-    return place?.hub === undefined && place ? `it has a connection of its own: ${place.cause}` : undefined;
+    return place?.hub === undefined && place ? `it has its own connection: ${place.cause}` : undefined;
   }
 
   /**
@@ -140,7 +140,7 @@ export class Home {
     }
   }
 
-  /** Gives up a seat. A hub that cannot be reached finds out at the next prompt, or by itself. */
+  /** Gives up a seat. A hub that cannot be reached notices at the next prompt, or in its next check. */
   async #quit(session: string, hub: HubPlace, cause: string | undefined): Promise<void> {
     await this.#stub(hub)
       .leave(session, hub.generation)

@@ -29,7 +29,7 @@ import { subjectsOf } from "./subjects.ts";
 
 /** How often the connection is checked, in milliseconds. */
 const PERIOD_MS = 20_000;
-/** How long after a failed attempt the bus is tried again, in milliseconds. */
+/** How long after a failed attempt the bus is tried again, in milliseconds; up to twice as long, so that not all do at once. */
 const RETRY_MS = 5_000;
 /** How long after its time an alarm may still come, in milliseconds. */
 const OVERDUE_MS = 5_000;
@@ -244,7 +244,9 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       await this.#enter(stored, false);
     } catch (thrown) {
       warn("bus unavailable", { session: stored.session, cause: faultOf(thrown).message });
-      if (this.#memory.agent && !this.#home.hub) await this.ctx.storage.setAlarm(Date.now() + RETRY_MS);
+      if (this.#memory.agent && !this.#home.hub) {
+        await this.ctx.storage.setAlarm(Date.now() + RETRY_MS * (1 + Math.random()));
+      }
     }
   }
 

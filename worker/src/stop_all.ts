@@ -1,5 +1,5 @@
-/** How many sessions are stopped at the same time. */
-const CONCURRENCY = 50;
+/** How many sessions are stopped at the same time: each may wait seconds for a bus that does not answer. */
+const CONCURRENCY = 200;
 
 /** What became of the sessions; one that was not running is in neither list. */
 export interface StoppedAll {

@@ -35,7 +35,7 @@ export const SIGNALS = `orch.signal.*.${AGENT}.*.*`;
 
 /**
  * Whether replies may be published there: a valid subject, and not one of the server, of agents or of their signals. The
- * agent publishes with its own permissions, and whoever may prompt it must not gain them.
+ * agent publishes with its own permissions, which its callers must not gain.
  */
 export function isReplySubject(text: unknown): text is string {
   if (typeof text !== "string" || text.length > 1024 || /^(\$|(agents|orch)(\.|$))/.test(text)) return false;

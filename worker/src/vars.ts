@@ -24,7 +24,7 @@ export interface Vars {
   readonly OPENROUTER_BASE_URL?: string;
   readonly AI_GATEWAY_BASE_URL?: string;
 
-  /** Agents that share one connection to the bus, 2 to 500; 1 for a connection of its own. */
+  /** Agents that share one connection to the bus, 2 to 500; 1 for a separate connection each. */
   readonly AGENTS_PER_HUB?: string;
 
   /** Seconds without a prompt after which an agent stops itself; 0 for never. */

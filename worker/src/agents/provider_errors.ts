@@ -47,7 +47,7 @@ export function modelFault(error: unknown, source: Source): Fault {
   return connectionLost(source);
 }
 
-/** The fault of a call that ended like this after so many tool calls; undefined if the turn can go on or is complete. */
+/** The fault of a call that ended like this after so many tool calls; undefined if the turn can continue or is complete. */
 export function endingFault(ending: Ending, toolCalls: number, source: Source): Fault | undefined {
   const { title, model } = source;
   switch (ending) {

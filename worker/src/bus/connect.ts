@@ -82,7 +82,7 @@ function watchRefusal(socket: WebSocket, refuse: (error: Error) => void): WebSoc
   return socket;
 }
 
-/** The server's `-ERR`, which is always a message of its own; undefined for anything else. */
+/** The server's `-ERR`, which is always a separate message; undefined for anything else. */
 function refusalIn(data: unknown): string | undefined {
   if (!(data instanceof ArrayBuffer) || new Uint8Array(data)[0] !== MINUS) return undefined;
   return new TextDecoder().decode(data);

@@ -11,9 +11,9 @@ import { Outbox } from "./outbox.ts";
 import { type Presence, Seat, type SeatContext } from "./seat.ts";
 import type { TurnRunner } from "./turns.ts";
 
-/** The delay before another attempt to reach the bus, in milliseconds, and the random addition to it. */
+/** The delay before another attempt to reach the bus, in milliseconds: doubled each time, up to the maximum. */
 const RETRY_MS = 1_000;
-const RETRY_SPREAD_MS = 500;
+const MAX_RETRY_MS = 4_000;
 /** How long another agent of the same name has to answer, in milliseconds. */
 const NAMESAKE_TIMEOUT_MS = 1_500;
 /** How long the test message to the agent itself may take, in milliseconds, and how often it is sent. */
@@ -262,6 +262,7 @@ export class Seats {
     this.#reopening = true;
     try {
       let logged: string | undefined;
+      let retryMs = RETRY_MS;
       while (this.#seats.size > 0 && !this.up) {
         const cause = await this.#connected().then(
           () => undefined,
@@ -270,7 +271,9 @@ export class Seats {
         if (cause === undefined) return;
         if (cause !== logged) warn("bus unavailable", { connection: this.options.name(), cause });
         logged = cause;
-        await scheduler.wait(RETRY_MS + Math.random() * RETRY_SPREAD_MS);
+        // A thousand agents must not all knock at once, and at once again.
+        await scheduler.wait(retryMs * (0.5 + Math.random()));
+        retryMs = Math.min(2 * retryMs, MAX_RETRY_MS);
       }
     } finally {
       this.#reopening = false;

@@ -24,7 +24,7 @@ export function askUserQuestion(turn: Turn) {
   });
 }
 
-/** Without an answer the model goes on. Only the end of the turn is an error. */
+/** Without an answer the model continues. Only the end of the turn is an error. */
 async function ask(turn: Turn, question: string): Promise<string> {
   try {
     const answer = await turn.ask(question.toWellFormed());

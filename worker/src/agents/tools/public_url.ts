@@ -8,7 +8,7 @@ const PUBLIC_ROOT: ReadonlySet<string> = new Set(
 );
 
 /**
- * Zones below the public root whose names lead to one's own machine or network: reverse names and `home.arpa`, names
+ * Zones below the public root whose names lead to the local machine or network: reverse names and `home.arpa`, names
  * with an address in them or for loopback, mesh networks, and what home routers call themselves.
  */
 const PRIVATE_ZONES = [

@@ -90,8 +90,8 @@ function decoderFor(type: string): TextDecoder {
 }
 
 /**
- * The marker is random, so that a page cannot close it and go on in the voice of the user. The address is inside as
- * well: whoever sent a redirect chose it.
+ * The marker is random, so that a page cannot close it and continue as if it were the user. The address is inside as well,
+ * since a redirect may have chosen it.
  */
 function untrusted(address: URL, { status }: Response, text: string): string {
   const marker = `untrusted-${crypto.randomUUID()}`;
