@@ -173,9 +173,8 @@ def test_a_secret_in_the_place_of_its_source_is_not_shown(source: str) -> None:
     ("file", "word"), [("a.token", "a.token"), ("-n", "./-n"), ("a b", "'a b'"), ("-it's", "'./-it'\\''s'")]
 )
 def test_the_line_to_use_reads_any_file(file: str, word: str) -> None:
-    made = planned(
-        f"secrets: {{CONTROL_TOKEN: {{file: {yaml.safe_dump(file).splitlines()[0]}}}}}", **{file: TOKEN.encode()}
-    )
+    document = yaml.safe_dump({"secrets": {"CONTROL_TOKEN": {"file": file}}})
+    made = planned(document, ENVIRON, **{file: TOKEN.encode()})
     assert made.token_export == f'"$(cat {word})"'
 
 
