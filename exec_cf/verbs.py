@@ -188,10 +188,11 @@ def _never_ran(session: SessionState, handle: WorkerHandle, time: float) -> bool
         return session.name == "unknown"
     if session.stopped_at is None:
         return False
-    ahead = datetime.fromtimestamp(time, UTC) - (session.seen_at or session.stopped_at)
-    if session.seen_at is None or abs(ahead) < _SAME_CLOCK:
-        ahead = timedelta()
-    return session.stopped_at + ahead < handle.created_at
+    now = datetime.fromtimestamp(time, UTC)
+    now_there = session.seen_at
+    if now_there is None or abs(now - now_there) < _SAME_CLOCK:
+        now_there = now
+    return now_there - session.stopped_at > now - handle.created_at
 
 
 _SAME_CLOCK = timedelta(seconds=2)

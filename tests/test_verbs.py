@@ -163,6 +163,16 @@ class TestStatus:
         asked.world.later_s = 60
         assert asked.status().status == status
 
+    @pytest.mark.parametrize("date", ["", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"])
+    @pytest.mark.parametrize(
+        ("stopped_at", "status"),
+        [("0001-01-01T00:00:00+23:59", "ready"), ("9999-12-31T23:59:59.999-23:59", "failed")],
+    )
+    def test_no_clock_is_too_wrong_to_be_compared(self, date: str, stopped_at: str, status: str) -> None:
+        answer = msgspec.structs.replace(seen("stopped", stopped_at=stopped_at), headers={"date": date})
+        asked = Asked(answer, Response(201, msgspec.json.encode({"subjects": SUBJECTS})), handle=PENDING)
+        assert asked.status().status == status
+
     def test_a_worker_without_the_route_is_judged_by_its_health(self) -> None:
         asked = Asked(Response(404, b"not here"), Response(200))
         assert asked.status().status == "ready"

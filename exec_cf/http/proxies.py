@@ -50,6 +50,7 @@ def variable(key: str, environ: Mapping[str, str]) -> str:
 
 def _bypassed(url: httpx.URL, environ: Mapping[str, str]) -> bool:
     host = url.raw_host.decode("ascii").strip("[]").removesuffix(".").lower()
+    host = _plain_address(host) or host
     port = url.port or _PORTS[url.scheme]
     listed = environ.get(variable("no", environ), "")
     return any(_matches(entry, host, port) for entry in listed.lower().replace(",", " ").split())
@@ -64,8 +65,10 @@ def _matches(entry: str, host: str, port: int) -> bool:
     name, listed_port = _split(entry)
     if listed_port not in {"", str(port)}:
         return False
-    domain = name.removeprefix("*").removeprefix(".").removesuffix(".")
-    return bool(domain) and (host == domain or host.endswith(f".{domain}") or _is_same_address(host, domain))
+    if ":" in name:
+        return _plain_address(name) == host
+    domain = _ascii(name.removeprefix("*").removeprefix(".").removesuffix("."))
+    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
 def _split(entry: str) -> tuple[str, str]:
@@ -94,8 +97,19 @@ def _number(family: socket.AddressFamily, address: str) -> int:
     return int.from_bytes(socket.inet_pton(family, address), "big")
 
 
-def _is_same_address(host: str, other: str) -> bool:
-    return ":" in host and literal(host) == literal(other)
+def _plain_address(host: str) -> str:
+    """Return *host* in its shortest form if it is an address, one of IPv4 also when it is written as one of IPv6."""
+    return literal(host).removeprefix("::ffff:")
+
+
+def _ascii(domain: str) -> str:
+    """Return *domain* as DNS has it, or unchanged if it is no name."""
+    if domain.isascii():
+        return domain
+    try:
+        return httpx.URL(scheme="http", host=domain).raw_host.decode("ascii")
+    except (httpx.InvalidURL, ValueError):
+        return domain
 
 
 def _invalid(name: str) -> InvalidValue:

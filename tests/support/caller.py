@@ -1,4 +1,4 @@
-"""A caller on the bus that sees every message as it came, also where a well-behaved client would refuse."""
+"""A caller on the bus that sees every message unchanged, and can send what a well-behaved client would refuse to."""
 
 import json
 from collections.abc import AsyncIterator
@@ -39,10 +39,10 @@ class Frame:
 
 
 class Stream:
-    """What arrives on one reply subject."""
+    """The messages on one reply subject."""
 
     def __init__(self, subject: str, subscription: Subscription) -> None:
-        """Read from a subscription that exists already."""
+        """Read from an existing subscription."""
         self.subject = subject
         self._subscription = subscription
 
@@ -52,14 +52,14 @@ class Stream:
         return Frame(message.data, dict(message.headers or {}))
 
     async def rest(self, limit_s: float = LIMIT_S) -> list[Frame]:
-        """Return the messages up to the terminator, with it."""
+        """Return the messages up to and including the terminator."""
         frames: list[Frame] = []
         while not frames or not frames[-1].is_terminator:
             frames.append(await self.next(limit_s))
         return frames
 
     async def silent(self, for_s: float = 0.3) -> bool:
-        """Tell whether nothing more arrives."""
+        """Return whether nothing more arrives."""
         try:
             await self.next(for_s)
         except TimeoutError:
@@ -71,13 +71,13 @@ class Caller:
     """A connection to the bus."""
 
     def __init__(self, connection: Client) -> None:
-        """Use a connection that is open."""
+        """Use an open connection."""
         self.nats = connection
 
     @classmethod
     @asynccontextmanager
     async def connected(cls, url: str) -> AsyncIterator[Self]:
-        """Connect to the bus for the time of a `with` block."""
+        """Connect to the bus within a `with` block."""
         connection = await nats.connect(url)
         try:
             yield cls(connection)
@@ -98,7 +98,7 @@ class Caller:
         return Stream(inbox, subscription)
 
     async def prompt(self, subject: str, payload: bytes | str) -> list[Frame]:
-        """Send a request and return all that answers it, the terminator last."""
+        """Send a request and return its whole stream, including the terminator."""
         data = payload.encode() if isinstance(payload, str) else payload
         return await (await self.send(subject, data)).rest()
 
@@ -108,12 +108,12 @@ class Caller:
 
     @staticmethod
     def json(message: Msg) -> dict[str, Any]:
-        """Return the JSON object that a message holds."""
+        """Return the JSON object in a message."""
         body: dict[str, Any] = json.loads(message.data)
         return body
 
     async def services(self) -> list[dict[str, Any]]:
-        """Return what `$SRV.INFO.agents` brings, waiting until nothing more comes."""
+        """Return the responses to `$SRV.INFO.agents`, once no more arrive."""
         stream = await self.listen()
         await self.nats.publish("$SRV.INFO.agents", b"", reply=stream.subject)
         found: list[dict[str, Any]] = []
@@ -122,7 +122,7 @@ class Caller:
                 frame = await stream.next(0.3)
             except TimeoutError:
                 return found
-            # Without any responder the server says so in a header.
+            # Without a responder the server answers with a status header.
             if frame.data:
                 found.append(frame.json)
 

@@ -1,4 +1,4 @@
-"""TLS for tests: a certificate authority that no system knows, and server contexts by it."""
+"""TLS for tests: a private certificate authority, and server contexts with its certificates."""
 
 import ssl
 import subprocess

@@ -17,7 +17,7 @@ from tests.support.serving import serving
 
 PATH = "/v4/ai/language-model"
 KEY = "vck_0123456789abcdef"
-#: Is part of every error text and warning, so that a test can show that none of it is passed on.
+#: Part of every error text and warning, so that a test can check that none of it is passed on.
 GATEWAY_TEXT = "as-the-gateway-put-it"
 
 HEADERS = {
@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
     server: "Server"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Keep quiet."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         """Check a call and answer it."""
@@ -163,7 +163,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"data: [DONE]\n\n")
 
     def wrong(self, problem: str) -> None:
-        """Keep what is wrong with a call, and refuse it."""
+        """Record what is wrong with a call, and refuse it."""
         self.server.problems.append(problem)
         self.error(400, {"type": "invalid_request_error"})
 
@@ -191,7 +191,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Gateway:
-    """Scripts replies, and returns what was asked."""
+    """Scripts replies, and returns the calls."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -211,7 +211,7 @@ class Gateway:
         return self._server.arrived.get(timeout=timeout)
 
     def settle(self) -> None:
-        """Check that each call was allowed and each reply asked for, and forget them all."""
+        """Check that each call was valid and each reply was used, and reset."""
         problems, self._server.problems = self._server.problems, []
         unplayed = self._server.script.qsize()
         self._server.script, self._server.arrived = SimpleQueue(), SimpleQueue()

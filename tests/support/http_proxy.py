@@ -1,4 +1,4 @@
-"""An HTTP proxy that leads hosts to ports here, and keeps what it was asked for."""
+"""An HTTP proxy that maps hosts to local ports, and records its requests."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ from tests.support.manners import Call, Manner, Server, ok
 
 
 class Proxy(Server):
-    """A proxy: what it is asked for in the clear it answers itself, a tunnel leads to *upstream*.
+    """A proxy that answers plain http requests itself, and connects tunnels to *upstream*.
 
     That is a port here, or a function that returns one for a host and port.
     """

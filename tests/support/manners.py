@@ -1,4 +1,4 @@
-"""HTTP servers with good and bad manners, written on bare sockets, since no HTTP library would send such answers."""
+"""HTTP servers that behave well or badly, on plain sockets, since no HTTP library would send such responses."""
 
 import socket
 import ssl
@@ -29,11 +29,11 @@ class Call(NamedTuple):
 
 
 Manner = Callable[[Call], None]
-"""How a server treats a request; the connection is closed when it returns."""
+"""How a server handles a request; the connection is closed when it returns."""
 
 
 class Server:
-    """A TCP server that reads one request a connection, and leaves the rest to its manner."""
+    """A TCP server that reads one request per connection, and leaves the response to its manner."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Server:
         self._listener.close()
 
     def wait_for_requests(self, count: int = 1) -> None:
-        """Return as soon as *count* requests have come."""
+        """Return as soon as *count* requests have arrived."""
         with self._heard:
             assert self._heard.wait_for(lambda: len(self.heads) >= count, 60), f"only {self.heads} came"
 
@@ -154,7 +154,7 @@ def redirect(to: str, code: int = 302) -> Manner:
 
 
 def redirects(count: int) -> Manner:
-    """Redirect *count* times, then answer well."""
+    """Redirect *count* times, then answer normally."""
 
     def manner(call: Call) -> None:
         done = int(call.head.target.rpartition("/hop")[2]) if "/hop" in call.head.target else 0
@@ -196,7 +196,7 @@ def reset(after: bytes = b"") -> Manner:
 
 
 def in_turn(*manners: Manner) -> Manner:
-    """Treat the first request as the first of *manners* says, and so on; the last one serves all that follow."""
+    """Handle each request by the next of *manners*; the last one handles all further requests."""
     return lambda call: manners[min(call.number, len(manners)) - 1](call)
 
 
@@ -226,7 +226,7 @@ HEALTHY: dict[str, Manner] = {
     "bad once": in_turn(status(503), ok),
     "reset twice": in_turn(reset(), reset(), ok),
 }
-"""What a healthy Worker behind odd machinery may do."""
+"""Unusual but valid responses of a healthy Worker."""
 
 UNHEALTHY: dict[str, tuple[Manner, str]] = {
     "404": (status(404), "HTTP 404"),
@@ -250,7 +250,7 @@ UNHEALTHY: dict[str, tuple[Manner, str]] = {
     "garbage": (raw(bytes(range(256)) * 4), "the answer is not HTTP"),
     "a colour in its reason": (raw(b"HTTP/1.1 500 \x1b[31mred\r\ncontent-length: 0\r\n\r\n"), "HTTP 500"),
 }
-"""What makes an attempt fail at once, and the words for it."""
+"""Responses that make an attempt fail at once, and the expected words."""
 
 STALLED: dict[str, Manner] = {
     "never answers": silent(),
@@ -259,7 +259,7 @@ STALLED: dict[str, Manner] = {
     "drips 100 Continue": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
     "headers that never end": endless(_HEAD, b"x: aaaaaaaaaaaaaaaa\r\n", 0.02),
 }
-"""What ends an attempt by the clock alone."""
+"""Responses that only end by the timeout."""
 
 
 def targets(heads: Iterable[Head]) -> list[str]:

@@ -22,13 +22,13 @@ from tests.support.serving import serving
 
 PATH = "/api/v1/chat/completions"
 KEY = "sk-or-v1-0123456789abcdef"
-#: Is part of every error text, so that a test can show that none of it is passed on.
+#: Part of every error text, so that a test can check that none of it is passed on.
 PROVIDER_TEXT = "as-the-provider-put-it"
 
 
 @dataclass
 class Request:
-    """One request that passed the checks, and what became of its connection."""
+    """One valid request, and the state of its connection."""
 
     body: Body
     headers: Mapping[str, str]
@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
     server: "Server"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Keep quiet."""
+        """Log nothing."""
 
     def do_POST(self) -> None:
         """Check a request, then play its reply."""
@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def wrong(self, problem: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
-        """Keep what is wrong with a request, and refuse it."""
+        """Record what is wrong with a request, and refuse it."""
         self.server.problems.append(problem)
         self.error(status)
 
@@ -174,7 +174,7 @@ class Server(ThreadingHTTPServer):
 
 
 class OpenRouter:
-    """Scripts replies, and returns what was asked."""
+    """Scripts replies, and returns the requests."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -194,7 +194,7 @@ class OpenRouter:
         return self._server.arrived.get(timeout=timeout)
 
     def settle(self) -> None:
-        """Check that each request was right and each reply asked for, and forget them all."""
+        """Check that each request was valid and each reply was used, and reset."""
         problems, self._server.problems = self._server.problems, []
         unplayed = self._server.script.qsize()
         self._server.script, self._server.arrived = SimpleQueue(), SimpleQueue()

@@ -1,4 +1,4 @@
-"""A NATS operator with one account and one user, made on the spot: what a credentials file is good for."""
+"""A NATS operator with one account and one user, for tests with a credentials file."""
 
 import base64
 import hashlib

@@ -23,7 +23,7 @@ _candidates = itertools.cycle(random.SystemRandom().sample(_PORTS, len(_PORTS)))
 
 
 def free_port() -> int:
-    """Return a TCP port that nothing listens on now, another one at each call."""
+    """Return a free TCP port, a different one at each call."""
     for port in itertools.islice(_candidates, len(_PORTS)):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Tell whether something accepts connections on the port."""
+    """Return whether something accepts connections on the port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -83,7 +83,7 @@ class Process:
         self._child.send_signal(number)
 
     def stop(self) -> None:
-        """Ask the process to end, and end it when it does not."""
+        """Terminate the process, and kill it if it does not end."""
         self._signal_group(signal.SIGTERM)
         try:
             self._child.wait(STOP_LIMIT_S)
@@ -91,7 +91,7 @@ class Process:
             self.kill()
 
     def kill(self) -> None:
-        """End the process at once, as a crash would."""
+        """Kill the process, as in a crash."""
         self._signal_group(signal.SIGKILL)
         self._child.wait()
 
@@ -122,7 +122,7 @@ class Server:
             self._process = None
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill it, as in a crash."""
         self.process.kill()
         self._process = None
 

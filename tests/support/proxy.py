@@ -1,4 +1,4 @@
-"""A TCP proxy that can turn silent: as a dead network path, or as a WebSocket server that never speaks."""
+"""A TCP proxy that can go silent, like a dead network path or a WebSocket server that never sends anything."""
 
 import contextlib
 import socket
@@ -13,16 +13,16 @@ _END_OF_HANDSHAKE = b"\r\n\r\n"
 
 
 class Proxy:
-    """Forwards from a port of its own to another port."""
+    """Forwards from its own port to another one."""
 
     def __init__(self, target: int) -> None:
         """Listen at once; `target` is a port on 127.0.0.1."""
         self.delay_s = 0.0
-        """How late everything arrives."""
+        """The delay of all data, in seconds."""
         self.rate: float | None = None
         """How many bytes pass in a second and direction; all at once without a limit."""
         self.said: bytearray | None = None
-        """What the clients send, once this is a buffer."""
+        """Receives what the clients send, if set."""
         self._target = target
         self._sockets: list[socket.socket] = []
         # Connections that are to be silenced get the event that was current when they opened.
@@ -40,14 +40,14 @@ class Proxy:
         self._silent = threading.Event()
 
     def mute(self) -> None:
-        """Cut the connections that are open; of the answers on new ones pass nothing behind the WebSocket handshake."""
+        """Close open connections; on new ones, forward only the WebSocket handshake of the answers."""
         self._is_mute = True
         for end in self._sockets:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
     def heal(self) -> None:
-        """Forward on new connections; those that were mute stay so."""
+        """Forward on new connections; silent ones stay silent."""
         self._is_mute = False
 
     def close(self) -> None:

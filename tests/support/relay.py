@@ -1,4 +1,4 @@
-"""A relay in front of a TLS server: it delays what passes, and counts connections, handshakes and flights."""
+"""A relay in front of a TLS server that delays data, and counts connections, handshakes and round trips."""
 
 import contextlib
 import queue

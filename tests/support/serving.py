@@ -1,4 +1,4 @@
-"""A server of this process's own: it runs in a thread for as long as a block lasts."""
+"""Runs a server in a thread of this process within a block."""
 
 import threading
 from collections.abc import Iterator

@@ -129,7 +129,7 @@ class WorkerStub:
         if asked.method == "POST" and path.startswith("/control/abort"):
             return Reply(200, {"stopped": []})
         if asked.method != "POST" or not re.fullmatch(r"/agent/[A-Za-z0-9._~%-]+", path):
-            self.faults.append(f"nobody should ask for {asked.line}")
+            self.faults.append(f"unexpected request: {asked.line}")
             return Reply(404)
         self.faults += _faults_of_start(asked, self._token)
         return self.starters.pop(0)(asked) if self.starters else Reply(500, b"one start too many")

@@ -29,7 +29,7 @@ import { subjectsOf } from "./subjects.ts";
 
 /** How often the connection is checked, in milliseconds. */
 const PERIOD_MS = 20_000;
-/** How long after a failed attempt the bus is tried again, in milliseconds; up to twice as long, so that not all do at once. */
+/** The delay before another attempt to reach the bus, in milliseconds; randomly up to twice as long, to spread attempts. */
 const RETRY_MS = 5_000;
 /** How long after its time an alarm may still come, in milliseconds. */
 const OVERDUE_MS = 5_000;

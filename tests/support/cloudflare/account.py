@@ -1,4 +1,4 @@
-"""What an account holds, and the rules by which it changes."""
+"""The content of an account, and the rules for changing it."""
 
 import hashlib
 import itertools
@@ -44,7 +44,7 @@ class Version:
 
     @property
     def shown_bindings(self) -> list[dict[str, Any]]:
-        """The bindings as everybody may see them."""
+        """The bindings as the API shows them, without secret values."""
         return [
             {key: value for key, value in binding.items() if binding["type"] != "secret_text" or key != "text"}
             for binding in self.code.bindings
@@ -57,7 +57,7 @@ class Version:
 
 
 class Script:
-    """A Worker: its versions, which of them is live, and what no version holds."""
+    """A Worker: its versions, which of them are live, and its settings outside of versions."""
 
     def __init__(self, name: str, site: Site) -> None:
         self.name = name
@@ -99,7 +99,7 @@ class Script:
     def deploy(
         self, shares: Iterable[Mapping[str, Any]], source: str, annotations: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Put versions live."""
+        """Make versions live."""
         deployment: dict[str, Any] = {
             "id": str(uuid.uuid4()),
             "source": source,
@@ -117,7 +117,7 @@ class Script:
         return deployment
 
     def refresh(self) -> None:
-        """Let run what is live and served."""
+        """Run the live version if the Worker is served."""
         if self.live and self.enabled:
             self.site.run(self.live.code, self.classes)
         else:
@@ -134,10 +134,10 @@ class Account:
         self.name = name
         self.subdomain = subdomain
         self.taken: set[str] = {"taken"}
-        """Subdomains of others."""
+        """Subdomains of other accounts."""
         self.scripts: dict[str, Script] = {}
         self.clears_tags = True
-        """Whether an upload without tags clears them, which nobody knows."""
+        """Whether an upload without tags clears them; Cloudflare does not document it."""
         self._home = home
         self._numbers = itertools.count(1)
         self.keypair: tuple[str, str] | None = None
@@ -158,7 +158,7 @@ class Account:
     def upload(
         self, name: str, metadata: Mapping[str, Any], modules: Mapping[str, bytes], *, strict: bool, source: str
     ) -> Script:
-        """Upload and put live at once. Raises `ApiError`, and then nothing changed."""
+        """Upload a version and make it live. Raises `ApiError` without changing anything."""
         if not self.subdomain:
             raise ApiError(10063, "You need a workers.dev subdomain in order to proceed.", 403)
         script = self.scripts.get(name) or Script(name, self._site(name))
@@ -176,7 +176,7 @@ class Account:
     def upload_version(
         self, name: str, metadata: Mapping[str, Any], modules: Mapping[str, bytes], *, strict: bool, source: str
     ) -> Version:
-        """Upload without putting live. Raises `ApiError`."""
+        """Upload a version without making it live. Raises `ApiError`."""
         script = self.script(name)
         if metadata.get("migrations"):
             raise ApiError(10211, "A migration cannot be part of a version upload")

@@ -1,4 +1,4 @@
-"""Requests and answers against the schemas of `schemas.json`."""
+"""Validates requests and answers against the schemas of `schemas.json`."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parent / "schemas.json").
 
 
 class Breach(NamedTuple):
-    """Something that the schemas forbid: in which operation, where in it, and the rule."""
+    """A violation of the schemas: the operation, the place in it, and the rule."""
 
     operation: str
     where: str
@@ -34,14 +34,14 @@ WRANGLER = frozenset(
         Breach("post-version", "metadata", "'observability' was unexpected"),
     }
 )
-"""What wrangler 4.164 sends against the document. Four habits, some of them in two operations."""
+"""The violations that wrangler 4.164 makes: four kinds, some of them in two operations."""
 
 OURS = frozenset({Breach("put-script", "query", "'excludeScript' was unexpected")})
-"""What this program sends against the document: without it the answer would repeat the script."""
+"""The violation that this program makes: without it the answer would include the script."""
 
 
 class Request(NamedTuple):
-    """A request as it came."""
+    """A request as received."""
 
     method: str
     path: str
@@ -61,7 +61,7 @@ class Operation(NamedTuple):
 
 
 class Understood(NamedTuple):
-    """A request that is one of an operation's: what it names in its path and query, and what it brings."""
+    """A request matched to an operation: the parameters in its path and query, and its body."""
 
     operation: Operation
     names: Mapping[str, str]
@@ -72,7 +72,7 @@ class Understood(NamedTuple):
 
 
 def understand(request: Request) -> Understood | None:
-    """Return what *request* asks for, with all that is wrong with it; None when it asks for nothing in the document."""
+    """Return the operation of *request* with all its violations, or None if no operation matches."""
     for operation in _operations():
         found = operation.path.fullmatch(request.path)
         if found and operation.method == request.method:
@@ -87,7 +87,7 @@ def understand(request: Request) -> Understood | None:
 
 
 def check_answer(operation: Operation, envelope: Any) -> None:
-    """Raise `AssertionError` when this stand-in itself answers what Cloudflare would not."""
+    """Raise `AssertionError` if the stand-in itself gives an answer that the schemas do not allow."""
     broken = list(_broken(_DOCUMENT["envelope"], envelope))
     if envelope["success"] and "result" in operation.schema:
         broken += _broken(operation.schema["result"], envelope["result"])
@@ -153,7 +153,7 @@ def _form_rules(first: Part, modules: Iterable[Part], metadata: Any) -> Iterator
 
 
 def _typed(operation: Operation, query: Mapping[str, str]) -> dict[str, Any]:
-    """Return *query* with the types that the document gives its values."""
+    """Return *query* with its values converted to the types in the schemas."""
     kinds = operation.schema.get("query", {}).get("properties", {})
     readers: dict[str, Callable[[str], Any]] = {
         "boolean": {"true": True, "false": False}.__getitem__,
@@ -175,7 +175,7 @@ def _breach(operation: Operation, root: str, path: str, rule: str) -> Breach:
 
 
 def _broken(schema: Mapping[str, Any], value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the place and the rule of everything in *value* that *schema* forbids."""
+    """Yield the place and the rule of each violation of *schema* in *value*."""
     for error in Draft202012Validator(schema).iter_errors(value):
         yield from _explained(error)
 
@@ -185,7 +185,7 @@ def _explained(error: ValidationError) -> Iterator[tuple[str, str]]:
         branches: dict[Any, list[ValidationError]] = {}
         for inner in error.context or ():
             branches.setdefault(inner.schema_path[0], []).append(inner)
-        # The branch that was meant is the one of the right kind.
+        # Only the branch of the right kind is relevant.
         meant = min(branches.values(), key=_is_another_kind)
         for inner in meant:
             yield from _explained(inner)
@@ -201,5 +201,5 @@ def _explained(error: ValidationError) -> Iterator[tuple[str, str]]:
 
 
 def _is_another_kind(errors: Iterable[ValidationError]) -> bool:
-    """Say whether a branch of `anyOf` is not meant for the value: by its JSON type, or by its field `type`."""
+    """Return whether a branch of `anyOf` does not apply to the value, by its JSON type or its field `type`."""
     return any(error.validator == "type" or list(error.relative_path) == ["type"] for error in errors)

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 
 class MalformedForm(Exception):  # noqa: N818  it names what it says
-    """The body is not the form that its type announces."""
+    """The body is not a form as its content type declares."""
 
 
 class Part(NamedTuple):
-    """One part; *type* is None when it names none."""
+    """One part; *type* is None if it has none."""
 
     name: str
     filename: str | None
@@ -22,7 +22,7 @@ _DISPOSITION = re.compile(r'form-data; name="([^"\r\n]+)"(?:; filename="([^"\r\n
 
 
 def parse(content_type: str, body: bytes) -> list[Part]:
-    """Return the parts of *body*, one at least. Raises `MalformedForm`."""
+    """Return the parts of *body*, at least one. Raises `MalformedForm`."""
     found = _BOUNDARY.fullmatch(content_type)
     if not found:
         raise MalformedForm(f"no usable boundary in {content_type!r}")

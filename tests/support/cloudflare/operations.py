@@ -1,4 +1,4 @@
-"""What each operation of the document does to an account, and what it answers."""
+"""The effect of each operation on an account, and its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An uploaded Worker on workerd: started once to see whether it loads, then in place on a port of its own."""
+"""An uploaded Worker on workerd: started once to check that it loads, and then served on its own port."""
 
 import json
 import re
@@ -37,7 +37,7 @@ _UNCAUGHT = re.compile(r"service worker: (.+)")
 
 
 class Code(NamedTuple):
-    """What runs: modules by name, and what they are given."""
+    """The code to run: modules by name, and their bindings."""
 
     script: str
     main: str
@@ -45,7 +45,7 @@ class Code(NamedTuple):
     date: str
     flags: tuple[str, ...]
     bindings: tuple[Mapping[str, Any], ...]
-    """With the texts of secrets."""
+    """Including the values of secrets."""
 
 
 class LoadError(Exception):
@@ -53,7 +53,7 @@ class LoadError(Exception):
 
 
 class Site:
-    """The place where one Worker runs: its port and its disk outlive every version."""
+    """The place of one Worker, with a port and a disk that all of its versions share."""
 
     def __init__(self, home: Path, keypair: tuple[str, str] | None = None) -> None:
         """Prepare the place; with *keypair*, a key and a chain as PEM texts, it is served over TLS."""
@@ -64,7 +64,7 @@ class Site:
         self._running: Code | None = None
 
     def run(self, code: Code, classes: Iterable[str]) -> None:
-        """Let *code* take the place of what runs."""
+        """Replace the running code with *code*."""
         if code == self._running:
             return
         self.stop()
@@ -72,13 +72,13 @@ class Site:
         self._running = code
 
     def stop(self) -> None:
-        """Stop what runs."""
+        """Stop the running code."""
         if self._process:
             self._process.stop()
         self._process = self._running = None
 
     def erase(self) -> None:
-        """Stop what runs and forget its Durable Objects."""
+        """Stop the running code and delete its Durable Objects."""
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
@@ -93,7 +93,7 @@ def missing_classes(scratch: Path, code: Code, classes: Iterable[str]) -> frozen
         process.stop()
         log = process.log.read_text(errors="replace")
     shutil.rmtree(scratch)
-    # workerd may listen for a moment before it finds that the code does not load.
+    # workerd may listen for a moment before it reports that the code does not load.
     if uncaught := _UNCAUGHT.search(log):
         raise LoadError(uncaught[1])
     return frozenset(_MISSING.findall(log))

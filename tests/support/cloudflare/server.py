@@ -17,7 +17,7 @@ _BASE = "/client/v4"
 
 
 class Reply(NamedTuple):
-    """An answer as it goes out."""
+    """An answer of the API."""
 
     status: int
     body: bytes
@@ -27,7 +27,7 @@ class Reply(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One request of a client, and what it was answered: None when it was not."""
+    """One request of a client, and its answer; None if there was none."""
 
     operation: str
     request: Request
@@ -48,33 +48,33 @@ up without an answer."""
 
 
 def refused(code: int, message: str = "refused", status: int = 400, **headers: str) -> Manner:
-    """Refuse, and do nothing."""
+    """Refuse without doing anything."""
     reply = Reply(status, _envelope(ApiError(code, message, status)), _dashed(headers))
     return lambda _: reply
 
 
 def answered(status: int, body: bytes, **headers: str) -> Manner:
-    """Answer with anything, and do nothing."""
+    """Give any answer without doing anything."""
     reply = Reply(status, body, _dashed(headers))
     return lambda _: reply
 
 
 def lost(serve: Callable[[], Reply]) -> None:
-    """Do what was asked for, and hang up without an answer."""
+    """Carry out the request, and close the connection without an answer."""
     serve()
 
 
 def unheard(_: Callable[[], Reply]) -> None:
-    """Hang up before anything is done."""
+    """Close the connection before anything is done."""
 
 
 def dripping(pause_s: float) -> Manner:
-    """Do what was asked for, and answer byte by byte."""
+    """Carry out the request, and answer byte by byte."""
     return lambda serve: serve()._replace(pause_s=pause_s)
 
 
 class Cloudflare:
-    """The API for one or more accounts, for as long as a `with` block lasts."""
+    """The API for one or more accounts, within a `with` block."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Cloudflare:
         source: str = "api",
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Serve *accounts*, one by default; *allowed* are the breaches that the client is known for."""
+        """Serve *accounts*, one by default; *allowed* are the known violations of the client."""
         self.accounts = {account.id: account for account in accounts or (Account(home / "acme"),)}
         self.token = token
         self.is_account_token = False
@@ -111,12 +111,12 @@ class Cloudflare:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The listening port."""
         return int(self._server.server_address[1])
 
     @property
     def url(self) -> str:
-        """The base that a client is given."""
+        """The base URL for clients."""
         return f"http://127.0.0.1:{self.port}{_BASE}"
 
     @property
@@ -126,7 +126,7 @@ class Cloudflare:
 
     @property
     def lines(self) -> list[str]:
-        """What was asked for."""
+        """The requests so far."""
         return [call.line for call in self.calls]
 
     def treat(self, operation: str, *manners: Manner) -> None:
@@ -134,7 +134,7 @@ class Cloudflare:
         self._manners.setdefault(operation, []).extend(manners)
 
     def forget_manners(self) -> None:
-        """Treat every request well again."""
+        """Treat all requests normally again."""
         self._manners.clear()
 
     def __enter__(self) -> Self:
@@ -155,7 +155,7 @@ class Cloudflare:
         """Answer any request; None for no answer."""
         understood = understand(request)
         if understood is None:
-            self.faults.append(f"nobody should ask for {request.method} {request.path}")
+            self.faults.append(f"unexpected request: {request.method} {request.path}")
             return _failure(ApiError(7003, f"No route for that URI: {request.method} {request.path}", 404))
         self.breaches |= understood.breaches
         if forbidden := understood.breaches - self.allowed:
