@@ -24,6 +24,7 @@ def create_secret(file: str, data: bytes) -> None:
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as opened:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
             opened.write(data)
             opened.flush()
             os.fsync(descriptor)

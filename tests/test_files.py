@@ -35,9 +35,10 @@ def test_anything_but_a_regular_file_is_refused(file: str) -> None:
         read_secret(file, 10)
 
 
-def test_a_created_file_is_its_owners_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_a_created_file_is_its_owners_alone(tmp_path: Path, umask: int) -> None:
     file = tmp_path / "secret"
-    before = os.umask(0)
+    before = os.umask(umask)
     try:
         create_secret(str(file), b"hush")
     finally:

@@ -30,6 +30,7 @@ _PAUSES_S = (1.0, 3.0)
 _RATE_PAUSE_S = 10.0
 _MAX_MESSAGE_CHARS = 300
 _MAX_QUOTED_CHARS = 100
+_MIN_LINE_CHARS = 8
 
 T = TypeVar("T")
 
@@ -147,28 +148,33 @@ class Api(msgspec.Struct, frozen=True):
             problem = _first(envelope.errors if envelope else None)
             raise RateLimited(_wait_s(response), self._redacted(problem.message))
         if envelope is None or status >= 500:
-            raise NoAnswer(self._redacted(f"{call}: HTTP {status}: {_summary(response, envelope)}"))
+            raise NoAnswer(self._redacted(f"{call}: HTTP {status}: {self._summary(response, envelope)}"))
         if envelope.success:
             return envelope.result
         problem = _first(envelope.errors)
         raise ApiError(problem.code, self._redacted(problem.message), status)
 
+    def _summary(self, response: Response, envelope: _Envelope | None) -> str:
+        if envelope is not None:
+            problem = _first(envelope.errors)
+            return f"{problem.message} (code {problem.code})"
+        # Secrets are replaced before cutting, which could leave the beginning of one.
+        text = self._masked(response.body.decode(errors="replace"))
+        return truncated(" ".join(text.split()), _MAX_QUOTED_CHARS) or "no body"
+
     def _redacted(self, text: str) -> str:
-        for secret in (self.token, *self.secrets):
+        return truncated(self._masked(text), _MAX_MESSAGE_CHARS)
+
+    def _masked(self, text: str) -> str:
+        """Return *text* without the token, the secrets, and the long lines of secrets with several lines."""
+        lines = [line for secret in self.secrets for line in secret.splitlines() if len(line) >= _MIN_LINE_CHARS]
+        for secret in (self.token, *self.secrets, *lines):
             text = text.replace(secret, "***")
-        return truncated(text, _MAX_MESSAGE_CHARS)
+        return text
 
 
 def _first(errors: Iterable[_Problem] | None) -> _Problem:
     return next(iter(errors or ()), _Problem())
-
-
-def _summary(response: Response, envelope: _Envelope | None) -> str:
-    if envelope is not None:
-        problem = _first(envelope.errors)
-        return f"{problem.message} (code {problem.code})"
-    text = " ".join(response.body.decode(errors="replace").split())
-    return truncated(text, _MAX_QUOTED_CHARS) or "no body"
 
 
 def _wait_s(response: Response) -> float:

@@ -20,6 +20,9 @@ from exec_cf.settings import bearer
 TOKEN = "CONTROL_TOKEN"  # noqa: S105  the name of the secret
 
 
+_MAX_SHOWN_NAME_CHARS = 31
+
+
 class Surroundings(Protocol):
     """The part of `World` that a plan needs."""
 
@@ -179,7 +182,8 @@ class _Secrets:
         if source.env:
             value = self._world.environ.get(source.env, "")
             if not value:
-                raise InvalidValue(f"the variable {source.env} is not set", "set it, or remove the secret")
+                variable = f"the variable {source.env}" if _may_be_shown(source.env) else "that variable"
+                raise InvalidValue(f"{variable} is not set", "set it, or remove the secret")
             return value
         return self._file(source) if source.file else ""
 
@@ -200,7 +204,7 @@ class _Secrets:
         except OSError as error:
             raise _unreadable(file, error) from None
         except UnicodeDecodeError:
-            raise InvalidValue(f"{file} is not UTF-8 text", "name the right file") from None
+            raise InvalidValue(f"{_shown(file)} is not UTF-8 text", "name the right file") from None
         return value.removesuffix("\n").removesuffix("\r")
 
     def _checked(self, name: str, value: str) -> str:
@@ -216,10 +220,20 @@ class _Secrets:
 
 
 def _unreadable(file: str, error: OSError) -> InvalidValue:
-    return InvalidValue(f"{file} cannot be read: {os_reason(error)}", "name a file with the secret")
+    return InvalidValue(f"{_shown(file)} cannot be read: {os_reason(error)}", "name a file with the secret")
+
+
+def _shown(file: str) -> str:
+    return file if _may_be_shown(file.rpartition("/")[2]) else "that file"
+
+
+def _may_be_shown(name: str) -> bool:
+    """Return whether *name* is too short to be the secret itself, written where its source belongs."""
+    return len(name) <= _MAX_SHOWN_NAME_CHARS
 
 
 def _shell(path: str) -> str:
     """Return *path* as one word of a shell."""
     plain = path.isascii() and all(char.isalnum() or char in "._-/" for char in path)
-    return path if plain and not path.startswith("-") else "'" + path.replace("'", "'\\''") + "'"
+    path = f"./{path}" if path.startswith("-") else path
+    return path if plain else "'" + path.replace("'", "'\\''") + "'"

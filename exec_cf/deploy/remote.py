@@ -8,6 +8,7 @@ from exec_cf.deploy import live, refusals
 from exec_cf.deploy.api import Api, ApiError, NoAnswer, query
 from exec_cf.deploy.live import Deployments, Live, Version
 from exec_cf.deploy.upload import Form
+from exec_cf.errors import Refused
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -92,7 +93,7 @@ def token_status(api: Api, account: str) -> str:
     for path in paths:
         try:
             return api.get(path, _TokenStatus).status
-        except (ApiError, NoAnswer):
+        except (ApiError, NoAnswer, Refused):
             continue
     return ""
 

@@ -25,6 +25,9 @@ UPLOADS = 3
 _UPLOAD_PAUSE_S = 2.0
 _POLL_PAUSES_S = (0.5, 1.0, 2.0)
 
+_ADDRESS = "workers.dev address"
+_CRONS = "cron triggers"
+
 _CONFLICTING_DEPLOYMENT = frozenset({10035, 10057, 10079})
 """Codes of an upload that conflicts with another one."""
 
@@ -73,8 +76,7 @@ class Steps:
         if current is None:
             self._ensure_subdomain(remote, dry_run=options.dry_run)
         if options.dry_run:
-            url = "" if current is None else remote.worker().url
-            return self._dry_run_result(url, [*changed, *map(_removed, removed)])
+            return self._dry_run_result(remote, current, [*changed, *map(_removed, removed)])
         if changed:
             self._upload(remote, current, changed)
         for name in removed:
@@ -148,12 +150,12 @@ class Steps:
 
     def _has_same_token(self, remote: Remote, current: Live) -> bool | None:
         """Return whether the Worker has the document's control token, or None if that cannot be determined."""
-        if self._plan.new_token_file:
-            return False
         ours = self._wanted.fingerprint.secrets.get(TOKEN)
         theirs = current.fingerprint.secrets.get(TOKEN) if current.fingerprint else None
         if ours and theirs:
             return ours == theirs
+        if self._plan.new_token_file:
+            return False
         worker = remote.worker()
         return self._site(worker).accepts_token() if worker.url else None
 
@@ -244,14 +246,17 @@ class Steps:
         if worker.is_served:
             return worker, []
         remote.serve()
-        return worker, ["workers.dev address"]
+        return worker, [_ADDRESS]
 
     def _schedule(self, remote: Remote, *, is_new: bool) -> list[str]:
-        wanted = self._wanted.bundle.crons
-        if not wanted or (not is_new and remote.crons() == set(wanted)):
+        if self._is_scheduled(remote, is_new=is_new):
             return []
-        remote.schedule(wanted)
-        return ["cron triggers"]
+        remote.schedule(self._wanted.bundle.crons)
+        return [_CRONS]
+
+    def _is_scheduled(self, remote: Remote, *, is_new: bool) -> bool:
+        wanted = self._wanted.bundle.crons
+        return not wanted or (not is_new and remote.crons() == set(wanted))
 
     def _stop_agents(self, worker: Worker, current: Live) -> None:
         """Stop the agents before their Worker is deleted, so that they leave the bus."""
@@ -281,7 +286,13 @@ class Steps:
     def _report(self, code: Code, message: str, hint: str = "") -> None:
         self._note(Diagnostic(code, message, hint=hint))
 
-    def _dry_run_result(self, url: str, changed: list[str]) -> Deployed:
+    def _dry_run_result(self, remote: Remote, current: Live | None, changed: list[str]) -> Deployed:
+        url = ""
+        if current is not None:
+            worker = remote.worker()
+            url = worker.url
+            changed += [] if worker.is_served else [_ADDRESS]
+            changed += [] if self._is_scheduled(remote, is_new=False) else [_CRONS]
         self._report(Code.STEP, f"would change: {', '.join(changed) or 'nothing'}")
         return self._result(url, changed, "planned")
 

@@ -88,6 +88,9 @@ class Transport(httpx.BaseTransport):
             content=request.stream,
         )
         response = self._pool(url.scheme, proxy).handle_request(sent)
+        if not self._attempt.received:
+            # It came with the response before, so it cannot answer this request (as an early 408 of a proxy).
+            raise httpcore.RemoteProtocolError
         return httpx.Response(
             response.status,
             headers=response.headers,

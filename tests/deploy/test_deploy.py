@@ -415,6 +415,14 @@ def test_a_refused_token_is_looked_at(api: Cloudflare, status: str, words: str, 
     assert f"refuses the token for this account (code 10000); {words}" in desk.said
 
 
+def test_a_refused_token_is_reported_even_if_its_status_makes_no_sense(api: Cloudflare) -> None:
+    api.may_write = False
+    api.treat("verify-user-token", answered(200, b'{"success": true, "result": []}'))
+    desk = Desk(api)
+    assert desk.deploy() == 70
+    assert "refuses the token for this account (code 10000)" in desk.said
+
+
 def test_a_wrong_token_is_not_valid(api: Cloudflare) -> None:
     desk = Desk(api, environ={"CLOUDFLARE_API_TOKEN": "wrong"})
     assert desk.deploy() == 70
@@ -519,6 +527,12 @@ def test_what_was_done_without_an_answer_is_seen(api: Cloudflare, operation: str
     assert operations(api).count("put-script") <= 2
     assert health(api)["version"] == carried().version
     assert deployed(api).printed["changed"] == []
+
+
+def test_a_new_token_of_an_upload_without_an_answer_is_recognised(api: Cloudflare) -> None:
+    api.treat("put-script", lost, lost)
+    desk = deployed(api, with_secrets(CONTROL_TOKEN={"file": "new.token", "create": True}))
+    assert "new.token" in desk.files
 
 
 def test_an_upload_that_never_gets_an_answer_ends(api: Cloudflare) -> None:
@@ -652,6 +666,15 @@ def test_a_dry_run_only_reads(api: Cloudflare) -> None:
     assert all(call.startswith(("get", "list")) for call in operations(api))
 
 
+def test_a_dry_run_names_what_is_changed_after_the_upload(api: Cloudflare) -> None:
+    deployed(api)
+    api.account.script(NAME).enabled = False
+    api.account.script(NAME).schedules = []
+    planned = Desk(api)
+    assert planned.deploy("--dry-run") == 0
+    assert planned.printed["changed"] == deployed(api).printed["changed"] != []
+
+
 # Deleting
 
 
@@ -715,6 +738,30 @@ def test_no_secret_is_shown(api: Cloudflare) -> None:
         desk.deploy(*arguments)
         shown = desk.said + desk.written.decode()
         assert not [secret for secret in ("hush-hush", CONTROL_TOKEN, TOKEN) if secret in shown]
+
+
+@pytest.mark.parametrize("before", [0, 42, 63, 91])
+def test_no_part_of_a_secret_is_shown_from_an_answer_that_is_cut(api: Cloudflare, before: int) -> None:
+    api.treat("list-deployments", answered(504, b"x" * before + b" " + CONTROL_TOKEN.encode() + TOKEN.encode()))
+    desk = Desk(api)
+    assert desk.deploy() == 0
+    assert CONTROL_TOKEN[:6] not in desk.said
+    assert TOKEN[:6] not in desk.said
+
+
+def test_no_secret_of_several_lines_is_shown(api: Cloudflare) -> None:
+    """Neither from a page, whose lines are joined, nor from a message that repeats it as JSON."""
+    secret = "-----BEGIN-----\nhush-hush-hush\n------END------\n"
+    api.treat(
+        "put-script",
+        answered(504, f"<pre>{secret}</pre>".encode()),
+        refused(10021, f"cannot load {json.dumps(secret)}"),
+    )
+    desk = Desk(api, with_secrets(NATS_CREDS={"file": "agents.creds"}))
+    desk.files["agents.creds"] = secret.encode()
+    assert desk.deploy() == 70
+    assert "(code 10021)" in desk.said
+    assert "hush" not in desk.said
 
 
 def test_the_api_never_gets_a_secret_but_in_the_upload(api: Cloudflare) -> None:

@@ -161,6 +161,23 @@ def test_a_secret_that_cannot_be_read_is_reported(text: str, words: str) -> None
     assert refused.exit_code == Exit.USAGE
 
 
+@pytest.mark.parametrize("source", ["env", "file"])
+def test_a_secret_in_the_place_of_its_source_is_not_shown(source: str) -> None:
+    seed = "SU" + "A2" * 28
+    refused = refusal(f"secrets: {{NATS_NKEY_SEED: {{{source}: {seed}}}}}")
+    assert f"secrets.NATS_NKEY_SEED: that {'variable' if source == 'env' else 'file'}" in str(refused)
+    assert seed not in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("file", "word"), [("a.token", "a.token"), ("-n", "./-n"), ("a b", "'a b'"), ("-it's", "'./-it'\\''s'")]
+)
+def test_the_line_to_use_reads_any_file(file: str, word: str) -> None:
+    document = yaml.safe_dump({"secrets": {"CONTROL_TOKEN": {"file": file}}})
+    made = planned(document, ENVIRON, **{file: TOKEN.encode()})
+    assert made.token_export == f'"$(cat {word})"'
+
+
 @pytest.mark.parametrize(
     ("environ", "words"),
     [

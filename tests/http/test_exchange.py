@@ -274,6 +274,9 @@ class TestProxy:
             assert "hush" not in str(failed.value)
 
 
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+
 class TestConnections:
     """One is kept from exchange to exchange."""
 
@@ -299,6 +302,16 @@ class TestConnections:
         with Keeping(breaks_at=2) as server:
             network = Network({})
             assert not network.exchange(server.request()).resent
+            response = network.exchange(server.request())
+            network.close()
+        assert (response.status, response.resent) == (200, True)
+        assert server.connections == 2
+
+    @pytest.mark.parametrize("rest", [OK, b"HTTP/1.1 408 X\r\ncontent-length: 0\r\n\r\n"])
+    def test_what_came_before_a_request_does_not_answer_it(self, rest: bytes) -> None:
+        with Keeping(rest=rest) as server:
+            network = Network({})
+            network.exchange(server.request())
             response = network.exchange(server.request())
             network.close()
         assert (response.status, response.resent) == (200, True)
@@ -367,7 +380,10 @@ class TestStore:
 class Keeping:
     """A server that keeps connections, but for what it is told to do at a request, counted from 1."""
 
-    def __init__(self, *, closes: bool = False, breaks_at: int = 0, cuts_at: int = 0, stalls_at: int = 0) -> None:
+    def __init__(
+        self, *, closes: bool = False, breaks_at: int = 0, cuts_at: int = 0, stalls_at: int = 0, rest: bytes = b""
+    ) -> None:
+        self._rest = rest
         self._closes = closes
         self._breaks_at = breaks_at
         self._cuts_at = cuts_at
@@ -416,6 +432,6 @@ class Keeping:
             if self.requests == self._stalls_at:
                 peer.recv(1)
                 return
-            peer.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+            peer.sendall(OK + self._rest)
             if self._closes:
                 return

@@ -29,10 +29,12 @@ import { subjectsOf } from "./subjects.ts";
 
 /** How often the connection is checked, in milliseconds. */
 const PERIOD_MS = 20_000;
-/** How long after a failed attempt the bus is tried again, in milliseconds; up to twice as long, so that not all do at once. */
+/** The delay before another attempt to reach the bus, in milliseconds; randomly up to twice as long, to spread attempts. */
 const RETRY_MS = 5_000;
 /** How long after its time an alarm may still come, in milliseconds. */
 const OVERDUE_MS = 5_000;
+/** How long an object that was woken may take to set its alarm by itself, in milliseconds. */
+const ARM_DELAY_MS = 1_000;
 /** How often the Registry gets a sign of life, in milliseconds. */
 const SIGN_MS = 35_000;
 /** How long changes are collected before they are written to disk, in milliseconds, so that answers are sent first. */
@@ -73,7 +75,8 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    if (this.#memory.agent) ctx.waitUntil(this.#arm());
+    // An object that its own alarm woke sets the next one itself, and needs no second write.
+    if (this.#memory.agent) ctx.waitUntil(scheduler.wait(ARM_DELAY_MS).then(() => this.#arm()));
   }
 
   start(session: string, settings: Settings): Promise<Outcome<Started>> {

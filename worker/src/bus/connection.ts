@@ -7,7 +7,7 @@ import type { Wire } from "./wire.ts";
 
 /** How long no bytes may move while a ping is unanswered, in milliseconds. */
 const ALIVE_TIMEOUT_MS = 3_000;
-/** How long what has arrived may wait to be read, in milliseconds. */
+/** How long to wait for received data that has not been read yet, in milliseconds. */
 const BUSY_MS = 100;
 /** Largest request in bytes; the limit of the bus may be lower. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
@@ -140,7 +140,7 @@ export class Connection {
       const { progress } = this.wire;
       const outcome = await within(ALIVE_TIMEOUT_MS, pong);
       if (outcome !== "late") return outcome === "done" && this.up;
-      // In a busy isolate, what has arrived may wait behind this timer.
+      // In a busy isolate, received data may be waiting behind this timer.
       await scheduler.wait(BUSY_MS);
       if (this.wire.progress === progress) return false;
     }

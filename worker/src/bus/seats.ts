@@ -271,7 +271,7 @@ export class Seats {
         if (cause === undefined) return;
         if (cause !== logged) warn("bus unavailable", { connection: this.options.name(), cause });
         logged = cause;
-        // A thousand agents must not all knock at once, and at once again.
+        // Random, so that a thousand agents do not all retry at the same time.
         await scheduler.wait(retryMs * (0.5 + Math.random()));
         retryMs = Math.min(2 * retryMs, MAX_RETRY_MS);
       }
