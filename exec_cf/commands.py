@@ -109,7 +109,7 @@ def _input(call: Call, world: World, note: Callable[[Diagnostic], None]) -> byte
     except OSError as error:
         name = truncated(call.file) or "stdin"
         message = f"{name} cannot be read: {os_reason(error)}"
-        raise Refused([Diagnostic(Code.UNREADABLE, message, hint=f"pass a {call.verb.reads}")]) from None
+        raise Refused([Diagnostic(Code.UNREADABLE, message, hint=f"pass a readable {call.verb.reads} file")]) from None
 
 
 _MAX_ERROR_CHARS = 500

@@ -31,8 +31,13 @@ def quoted(text: str) -> str:
 
 
 def quoted_url(text: str) -> str:
-    """Return *text*, meant as a URL, in double quotes, printable and cut, with everything before an @ masked."""
+    """Return *text*, meant as a URL, in double quotes, printable and cut.
+
+    Everything before an @ is masked, and the query, which may hold a capability.
+    """
     visible = "***" + text[text.rindex("@") :] if "@" in text else text
+    path, mark, query = visible.partition("?")
+    visible = f"{path}{mark}***" if query else visible
     visible = visible if len(visible) <= MAX_SHOWN_CHARS else visible[:MAX_SHOWN_CHARS] + "…"
     return f'"{printable(visible)}"'
 

@@ -112,7 +112,7 @@ def _stop(plan: Plan, client: Client) -> None:
             status = str(missing)
         else:
             return
-    path = quoted_url(plan.abort.partition("?")[0])  # the query may be a capability
+    path = quoted_url(plan.abort)
     raise WorkerError(f"abort: the Worker does not serve {path} (HTTP {status})")
 
 

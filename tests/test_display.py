@@ -51,6 +51,11 @@ def test_a_long_secret_does_not_show_when_a_url_is_cut() -> None:
     assert len(quoted_url("https://h/" + "x" * 999)) < 130
 
 
+def test_the_query_of_a_url_does_not_show_since_it_may_be_a_capability() -> None:
+    assert quoted_url("https://h/control/abort/a?cap=hush x") == '"https://h/control/abort/a?***"'
+    assert quoted_url("https://h/?") == '"https://h/?"'
+
+
 def test_of_a_long_text_little_is_looked_at() -> None:
     assert truncated("\x1b" * 10_000, 8) == "\\x1b\\x1b…"
     assert quoted('"' * 10_000) == '"' + '\\"' * 60 + '…"'

@@ -66,9 +66,11 @@ def diagnostic(error: ApiError | NoAnswer) -> Diagnostic:
     if isinstance(error, RateLimited):
         message = f"Cloudflare asks to wait {error.wait_s:.0f} s (code {error.code})"
         return Diagnostic(Code.API, message, hint="wait, and run it again")
-    meaning = MEANINGS.get(error.code, Meaning("Cloudflare refuses", "see its message"))
+    unknown = Meaning("Cloudflare refuses", "see its message" if error.message else _AGAIN)
+    meaning = MEANINGS.get(error.code, unknown)
+    number = f"code {error.code}" if error.code else f"HTTP {error.status}"
     details = f": {error.message}" if error.message else ""
-    return Diagnostic(Code.API, f"{meaning.message} (code {error.code}){details}", hint=meaning.hint)
+    return Diagnostic(Code.API, f"{meaning.message} ({number}){details}", hint=meaning.hint)
 
 
 def is_about_the_token(error: ApiError) -> bool:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from exec_cf import answers, settings, urls
+from exec_cf import answers, routes, settings, urls
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.world import World
 
@@ -22,7 +22,7 @@ class Site:
     def reports(self, version: str, auth: str) -> bool:
         """Return whether `/health` reports *version* and *auth*."""
         try:
-            health = answers.health(self._ask("GET", "/health", with_token=False))
+            health = answers.health(self._ask("GET", routes.health(self.url), with_token=False))
         except RequestError:
             return False
         return health is not None and (health.version, health.auth) == (version, auth)
@@ -30,7 +30,7 @@ class Site:
     def accepts_token(self) -> bool | None:
         """Return whether the routes accept the token, or None if that cannot be determined."""
         try:
-            response = self._ask("GET", f"/agent/{_PROBED_SESSION}")
+            response = self._ask("GET", routes.agent(self.url, _PROBED_SESSION))
         except RequestError:
             return None
         return {200: True, 404: _is_json(response) or None, 401: False, 403: False}.get(response.status)
@@ -38,17 +38,17 @@ class Site:
     def stop_agents(self) -> str:
         """Stop all agents so that they leave the bus. Return the cause of a failure, or an empty text."""
         try:
-            status = self._ask("POST", "/control/abort").status
+            status = self._ask("POST", routes.abort_all(self.url)).status
         except RequestError as failed:
             return str(failed)
         return "" if status == 200 else f"HTTP {status}"
 
-    def _ask(self, method: str, path: str, *, with_token: bool = True) -> Response:
+    def _ask(self, method: str, url: str, *, with_token: bool = True) -> Response:
         if self.url.startswith("http:") and not urls.is_loopback(self.url):
             raise RequestError("it is not served over https")
         headers = {"authorization": f"Bearer {self._token}"} if with_token and self._token else {}
         headers |= self._service_token()
-        request = Request(method=method, url=self.url + path, timeout_ms=_TIMEOUT_MS, headers=headers, read_body=True)
+        request = Request(method=method, url=url, timeout_ms=_TIMEOUT_MS, headers=headers, read_body=True)
         return self._world.exchange(request)
 
     def _service_token(self) -> dict[str, str]:

@@ -12,7 +12,8 @@ import yaml
 
 from exec_cf import deploy
 from exec_cf.cli import run
-from exec_cf.deploy.refusals import MEANINGS
+from exec_cf.deploy.api import ApiError
+from exec_cf.deploy.refusals import MEANINGS, diagnostic
 from tests.deploy.documents import (
     CONTROL_TOKEN,
     DOCUMENT,
@@ -458,6 +459,11 @@ def test_a_refusal_becomes_a_sentence_with_its_code(api: Cloudflare, code: int, 
 
 def test_every_known_refusal_has_a_cure() -> None:
     assert all(meaning.message and meaning.hint for meaning in MEANINGS.values())
+
+
+def test_a_refusal_without_a_code_or_a_message_is_known_by_its_status() -> None:
+    assert str(diagnostic(ApiError(0, "", 403))) == "Cloudflare refuses (HTTP 403); run it again"
+    assert str(diagnostic(ApiError(1234, "why", 403))) == "Cloudflare refuses (code 1234): why; see its message"
 
 
 @pytest.mark.parametrize("operation", ["list-deployments", "get-account-subdomain", "put-script", "get-worker"])
