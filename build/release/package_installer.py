@@ -17,7 +17,7 @@ BLANK = "\nhome=\n"
 def installer(text: str, home: str) -> str:
     """Return the installer *text* with *home*, the URL of a release's files, filled in."""
     if text.count(BLANK) != 1:
-        raise SystemExit("install.sh: there is no single line `home=` to fill in")
+        raise SystemExit("install.sh: expected exactly one line `home=` to fill in")
     return text.replace(BLANK, f"\nhome={home}\n")
 
 

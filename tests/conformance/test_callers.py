@@ -154,7 +154,7 @@ class TestNobody:
         agent.provider.request()
         [result] = agent.provider.request(5).texts(ToolResult)
         assert result is not None
-        assert "nobody" in result
+        assert "no reply subject" in result
 
     async def test_a_failure_disturbs_nothing(self, agent: Agent) -> None:
         """Neither a malformed prompt nor a failed turn ends the agent."""

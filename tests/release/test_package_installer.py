@@ -22,5 +22,5 @@ def test_without_a_repository_the_place_stays_open(tmp_path: Path) -> None:
 
 
 def test_an_installer_without_the_line_to_fill_in_is_an_error() -> None:
-    with pytest.raises(SystemExit, match="not one line"):
+    with pytest.raises(SystemExit, match="exactly one line"):
         installer("#!/bin/sh\n", HOME)
