@@ -54,11 +54,14 @@ def test_a_reader_that_has_gone_is_70(program: Program) -> None:
 
 
 def test_a_reader_that_goes_midway_is_70(program: Program) -> None:
-    with program.start(env=OFFLINE) as running:
+    """A socket stands for the pipe, since it cannot be enlarged for a reader that is only slow."""
+    reader, writer = socket.socketpair()
+    writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with reader, writer, program.start(env=OFFLINE, stdout=writer.fileno()) as running:
+        writer.close()
         threading.Thread(target=running.feed, args=(LARGE,), daemon=True).start()
-        assert running.child.stdout
-        running.child.stdout.read(1)
-        running.child.stdout.close()
+        reader.recv(1)
+        reader.close()
         assert running.child.wait(60) == 70
 
 
