@@ -10,7 +10,7 @@ from exec_cf.display import truncated
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.plan import Plan, start_body
-from exec_cf.settings import Settings
+from exec_cf.settings import Settings, service_token
 from exec_cf.usage import VERBS
 from exec_cf.world import World
 
@@ -119,12 +119,7 @@ class Client:
 
     def _service_token(self, url: str) -> dict[str, str]:
         """Return the headers for Cloudflare Access; none if they are not set, or for another origin."""
-        if not self.settings.access_client_id or not self._is_own(url):
-            return {}
-        return {
-            "cf-access-client-id": self.settings.access_client_id,
-            "cf-access-client-secret": self.settings.access_client_secret,
-        }
+        return service_token(self.settings) if self._is_own(url) else {}
 
     def _is_own(self, url: str) -> bool:
         return urls.origin_of(url) == urls.origin_of(self.base)

@@ -228,3 +228,13 @@ def _destination_problems(name: str, base: str, settings: Settings) -> list[Diag
         return []
     message = f"{name} would be sent unencrypted to {truncated(base)}"
     return [Diagnostic(Code.ENVIRONMENT, message, hint=f"use https, or unset {name}")]
+
+
+def service_token(settings: Settings) -> dict[str, str]:
+    """Return the headers that carry the service token of Cloudflare Access; none if it is not set."""
+    if not settings.access_client_id:
+        return {}
+    return {
+        "cf-access-client-id": settings.access_client_id,
+        "cf-access-client-secret": settings.access_client_secret,
+    }

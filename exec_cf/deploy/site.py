@@ -54,12 +54,8 @@ class Site:
     def _service_token(self) -> dict[str, str]:
         """Return the headers that Cloudflare Access lets pass, if the environment has them for this very address."""
         current, _, _ = settings.read(self._world.environ)
-        if not current.access_client_id or urls.origin_of(current.url) != urls.origin_of(self.url):
-            return {}
-        return {
-            "cf-access-client-id": current.access_client_id,
-            "cf-access-client-secret": current.access_client_secret,
-        }
+        is_own = bool(current.url) and urls.origin_of(current.url) == urls.origin_of(self.url)
+        return settings.service_token(current) if is_own else {}
 
 
 def _is_json(response: Response) -> bool:
