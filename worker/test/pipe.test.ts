@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Part, Sink } from "../src/bus/turns.ts";
+import { Cancellation } from "../src/cancellation.ts";
 import { Pipe } from "../src/pipe.ts";
 
 // Of the Workers' scheduler, the part that is used.
@@ -22,7 +23,7 @@ class Recorder implements Sink {
   }
 }
 
-const never = new AbortController().signal;
+const never = new Cancellation();
 const text = (data: string): Part => ["text", data];
 const all = (parts: readonly (readonly Part[])[]) => parts.flat().map(([, data]) => data);
 
@@ -110,9 +111,9 @@ test("without a sink, what was said travels with the result", async () => {
 });
 
 test("once the turn is interrupted, nothing is said", async () => {
-  const abort = new AbortController();
-  const pipe = new Pipe(new Recorder(), abort.signal, () => undefined);
-  abort.abort(new Error("interrupted"));
+  const cancellation = new Cancellation();
+  const pipe = new Pipe(new Recorder(), cancellation, () => undefined);
+  cancellation.cancel(new Error("interrupted"));
   await assert.rejects(pipe.write(text("a")), Error);
   await assert.rejects(pipe.ask("well?"), Error);
 });

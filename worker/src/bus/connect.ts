@@ -38,6 +38,7 @@ export async function connect(options: WsConnectionOptions, name: string): Promi
     late.abort();
   }, CONNECT_TIMEOUT_MS);
   const wire = Promise.withResolvers<Wire>();
+  let unwatch = () => {};
   const wsFactory = async (url: string) => {
     const opened = await Wire.open(url, late.signal).catch((thrown: unknown) => {
       // nats-core would wait for the end of a connection that was never established.
@@ -45,7 +46,8 @@ export async function connect(options: WsConnectionOptions, name: string): Promi
       throw thrown;
     });
     wire.resolve(opened);
-    return { socket: watchRefusal(opened.socket, reject), encrypted: url.startsWith("wss:") };
+    unwatch = watchRefusal(opened.socket, reject);
+    return { socket: opened as unknown as WebSocket, encrypted: url.startsWith("wss:") };
   };
   const connecting = wsconnect({ ...options, name, wsFactory });
   try {
@@ -56,6 +58,7 @@ export async function connect(options: WsConnectionOptions, name: string): Promi
     throw new WorkerError({ code: "bus_unavailable", message: causeOf(thrown) });
   } finally {
     clearTimeout(timer);
+    unwatch();
   }
 }
 
@@ -66,20 +69,25 @@ export function discard(nats: NatsConnection): void {
 
 /**
  * A refusal is noticed here: the server sends its error and closes at once, and nats-core often stops reading before it
- * has seen the error, and would then wait for its timeout.
+ * has seen the error, and would then wait for its timeout. Returns a function that ends this: looking at each message
+ * would delay answers.
  */
-function watchRefusal(socket: WebSocket, refuse: (error: Error) => void): WebSocket {
+function watchRefusal(
+  socket: Pick<WebSocket, "addEventListener" | "removeEventListener">,
+  refuse: (error: Error) => void,
+): () => void {
   let greeted = false;
-  socket.addEventListener("message", ({ data }) => {
+  const onMessage = ({ data }: MessageEvent) => {
     greeted = true;
     const text = refusalIn(data);
     if (text !== undefined) refuse(new errors.ProtocolError(text));
-  });
+  };
+  socket.addEventListener("message", onMessage);
   // The error may be lost if the server closes at once.
   socket.addEventListener("close", ({ reason }) => {
     refuse(greeted ? new CutOff(reason) : new errors.ConnectionError(""));
   });
-  return socket;
+  return () => socket.removeEventListener("message", onMessage);
 }
 
 /** The server's `-ERR`, which is always a separate message; undefined for anything else. */

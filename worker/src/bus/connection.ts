@@ -1,4 +1,4 @@
-import { errors, type NatsConnection, type WsConnectionOptions } from "@nats-io/nats-core";
+import { errors, type Msg, type NatsConnection, type WsConnectionOptions } from "@nats-io/nats-core";
 import { type Fault, WorkerError } from "../errors.ts";
 import { warn } from "../log.ts";
 import { connect, discard } from "./connect.ts";
@@ -22,12 +22,8 @@ const COMPLAINED = "the bus refused a part of the registration; its log says why
 const NO_HEADERS =
   "the bus has headers turned off, and errors are reported in headers; remove no_header_support from its configuration";
 
-/** A message that arrived; `reply` is empty if the sender expects no answer. */
-export interface Incoming {
-  readonly subject: string;
-  readonly reply: string;
-  readonly data: Uint8Array;
-}
+/** A message that arrived; without `reply`, the sender expects no answer. Subjects are decoded when they are read. */
+export type Incoming = Pick<Msg, "subject" | "reply" | "data">;
 
 /** The outcome of a request on a subject: an answer, or why there is none. */
 export type Asked = Uint8Array | "nobody" | "silent" | "not permitted";
@@ -79,20 +75,23 @@ export class Connection {
 
   /** Bytes that are waiting to be sent. */
   get backlog(): number {
-    return this.wire.backlog;
+    return this.wire.bufferedAmount;
   }
 
-  /** Throws when the connection is closed. */
-  publish({ subject, data, headers }: Frame): void {
-    this.nats.publish(subject, data, headers && { headers });
+  /** Whether the connection is open and the frame is not larger than the bus accepts: otherwise, nothing is sent. */
+  publish(frame: Frame): boolean {
+    // The bus would end the connection.
+    if (!this.up || frame.size > this.maxPayload) return false;
+    this.wire.publish(frame);
+    return true;
   }
 
   /** Returns a function that ends the subscription. */
   subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): () => void {
     const subscription = this.nats.subscribe(subject, {
       ...(queue && { queue }),
-      callback: (error, { subject, reply, data }) => {
-        if (!error) deliver({ subject, reply: reply ?? "", data });
+      callback: (error, message) => {
+        if (!error) deliver(message);
       },
     });
     return () => subscription.unsubscribe();
@@ -135,6 +134,9 @@ export class Connection {
   /** Whether the bus answers a ping, as long as bytes keep moving. Nothing else reveals a half-open socket. */
   async alive(): Promise<boolean> {
     if (!this.up) return false;
+    // By then nats-core has sent the subscriptions that it was given before.
+    await undefined;
+    this.wire.flush();
     const pong = this.nats.flush();
     for (;;) {
       const { progress } = this.wire;

@@ -1,11 +1,10 @@
 import { isReplySubject } from "../subjects.ts";
 import type { Connection, Incoming } from "./connection.ts";
+import { type Frame, frameOf } from "./frames.ts";
 import type { Seat } from "./seat.ts";
 
 const VERBS = ["PING", "INFO", "STATS"] as const;
 type Verb = (typeof VERBS)[number];
-
-const encoder = new TextEncoder();
 
 /**
  * Answers the discovery of NATS micro services for all seats of a connection. With `@nats-io/services` each seat would
@@ -48,27 +47,25 @@ export class Discovery {
     const [, verb, , id] = subject.split(".");
     const asked = id === undefined ? this.seats.values() : [this.#byId.get(id)];
     for (const seat of asked) {
-      if (seat) connection.publish({ subject: reply, data: answerOf(verb as Verb, seat) });
+      if (seat) connection.publish(answerOf(reply, verb as Verb, seat));
     }
   }
 }
 
-/** The answer to INFO is the largest. */
-export function infoOf(seat: Seat): Uint8Array {
-  return answerOf("INFO", seat);
+/** The size of the largest answer in bytes, which is the one to INFO. */
+export function largestAnswer(seat: Seat): number {
+  return answerOf("", "INFO", seat).size;
 }
 
-function answerOf(verb: Verb, seat: Seat): Uint8Array {
+function answerOf(subject: string, verb: Verb, seat: Seat): Frame {
   const type = `io.nats.micro.v1.${verb === "PING" ? "ping" : verb === "INFO" ? "info" : "stats"}_response`;
   const { service, endpoints, presence, startedAt } = seat;
-  if (verb === "PING") return encode({ type, ...service });
-  if (verb === "INFO") return encode({ type, ...service, description: presence.description, endpoints });
-  return encode({
-    type,
-    ...service,
-    started: startedAt,
-    endpoints: endpoints.map((one) => statsOf(one, seat)),
-  });
+  const more = {
+    PING: {},
+    INFO: { description: presence.description, endpoints },
+    STATS: { started: startedAt, endpoints: endpoints.map((one) => statsOf(one, seat)) },
+  };
+  return frameOf(subject, JSON.stringify({ type, ...service, ...more[verb] }));
 }
 
 function statsOf(endpoint: object, { requests }: Seat): object {
@@ -85,8 +82,4 @@ function statsOf(endpoint: object, { requests }: Seat): object {
     processing_time: 0,
     average_processing_time: 0,
   };
-}
-
-function encode(answer: object): Uint8Array {
-  return encoder.encode(JSON.stringify(answer));
 }

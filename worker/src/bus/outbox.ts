@@ -1,7 +1,8 @@
 import type { Fault } from "../errors.ts";
 import type { Share } from "./budget.ts";
 import type { Connection } from "./connection.ts";
-import { type Frame, sizeOf } from "./frames.ts";
+import type { Frame } from "./frames.ts";
+import { Keepalives } from "./keepalives.ts";
 
 /** A stream of frames that belong together. */
 export interface Stream {
@@ -55,6 +56,7 @@ export class Outbox {
   #maxPayload = DEFAULT_MAX_PAYLOAD;
   #held: Held[] = [];
   #grace: number | null = null;
+  readonly keepalives = new Keepalives();
   readonly #questions = new Map<string, Question>();
 
   /** The limit of the bus, or the last one known. */
@@ -107,9 +109,9 @@ export class Outbox {
         this.#held.push(one);
         continue;
       }
-      stream?.share.give(sizeOf(frame));
+      stream?.share.give(frame.size);
       if (stream && broken.has(stream)) continue;
-      if (!this.#send(one) && stream) broken.add(stream);
+      if (!this.#send(one, connection) && stream) broken.add(stream);
     }
   }
 
@@ -135,28 +137,20 @@ export class Outbox {
   }
 
   #publish(one: Held): void {
-    if (this.#connection?.up && this.#grace === null) this.#send(one);
+    const connection = this.#connection;
+    if (connection?.up && this.#grace === null) this.#send(one, connection);
     else this.#hold(one);
   }
 
   /** Whether the frame was sent or is waiting; otherwise its stream was ended. */
-  #send(one: Held): boolean {
-    const connection = this.#connection;
-    if (!connection?.up) return this.#hold(one);
-    if (one.stream && sizeOf(one.frame) > connection.maxPayload) {
-      one.stream.breakOff(TOO_LARGE);
-      return false;
-    }
-    try {
-      connection.publish(one.frame);
-      return true;
-    } catch {
-      return this.#hold(one);
-    }
+  #send({ frame, stream }: Held, connection: Connection): boolean {
+    if (connection.publish(frame)) return true;
+    stream?.breakOff(TOO_LARGE);
+    return false;
   }
 
   #hold(one: Held): boolean {
-    if (one.stream && !one.stream.share.take(sizeOf(one.frame))) {
+    if (one.stream && !one.stream.share.take(one.frame.size)) {
       one.stream.breakOff(TOO_MUCH);
       return false;
     }

@@ -1,4 +1,5 @@
 import { nuid } from "@nats-io/nats-core";
+import type { Cancellation } from "../cancellation.ts";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
 import { warn } from "../log.ts";
@@ -8,6 +9,7 @@ import { VERSION } from "../version.ts";
 import { Share } from "./budget.ts";
 import type { Connection, Incoming } from "./connection.ts";
 import { envelopeOf } from "./envelope.ts";
+import { frameOf } from "./frames.ts";
 import type { Outbox } from "./outbox.ts";
 import { type Job, PromptQueue } from "./queue.ts";
 import { redirectOf } from "./redirect.ts";
@@ -31,8 +33,6 @@ const NOBODY: Fault = {
   message: "the caller cannot be asked: the prompt has no reply subject",
 };
 const NOT_A_REPLY = "its reply subject is not one that an agent may answer on";
-
-const encoder = new TextEncoder();
 
 /** An agent's identity and metadata on the bus. */
 export interface Presence {
@@ -80,7 +80,7 @@ export class Seat {
     this.session = presence.identity.session;
     this.subjects = subjectsOf(presence.identity);
     this.#queue = new PromptQueue(
-      (job, signal) => this.#answer(job, signal),
+      (job, cancellation) => this.#answer(job, cancellation),
       () => context.changed(this.session),
     );
   }
@@ -136,7 +136,7 @@ export class Seat {
     this.#queue.resume({ id, prompt: undefined, reply });
   }
 
-  heartbeat(): Uint8Array {
+  heartbeat(): string {
     const { agent, owner, session, protocol_version, pane_id } = this.presence.metadata;
     const [prompt] = this.endpoints;
     const beat = {
@@ -150,7 +150,7 @@ export class Seat {
       pane_id,
       endpoints: { prompt: { subject: prompt.subject, metadata: prompt.metadata } },
     };
-    return encoder.encode(JSON.stringify(beat));
+    return JSON.stringify(beat);
   }
 
   /** The fields that all answers to discovery have in common. */
@@ -180,8 +180,8 @@ export class Seat {
 
   #onStatus(connection: Connection, { reply }: Incoming): void {
     this.requests.status += 1;
-    if (isReplySubject(reply)) connection.publish({ subject: reply, data: this.heartbeat() });
-    else if (reply !== "") this.#ignore("a status request", NOT_A_REPLY);
+    if (isReplySubject(reply)) connection.publish(frameOf(reply, this.heartbeat()));
+    else if (reply) this.#ignore("a status request", NOT_A_REPLY);
   }
 
   /** Logs each kind only once, so that senders cannot flood the log, and without the content, which may be a prompt. */
@@ -191,7 +191,7 @@ export class Seat {
     warn("ignored", { session: this.session, what, why });
   }
 
-  #onPrompt({ data, reply: subject }: Incoming): void {
+  #onPrompt({ data, reply: subject = "" }: Incoming): void {
     this.requests.prompt += 1;
     if (subject === "" || isReplySubject(subject)) this.#submit(data, subject);
     else this.#ignore("a prompt", NOT_A_REPLY);
@@ -225,22 +225,22 @@ export class Seat {
     else reply.fail(FULL);
   }
 
-  async #answer({ id, prompt, reply }: Job, signal: AbortSignal): Promise<void> {
+  async #answer({ id, prompt, reply }: Job, cancellation: Cancellation): Promise<void> {
     const { runner, outbox } = this.context;
-    signal.addEventListener("abort", () => runner.cancel(this.session, id));
+    cancellation.onCancel(() => runner.cancel(this.session, id));
     await outbox.drained();
-    signal.throwIfAborted();
+    cancellation.throwIfCancelled();
     const sink: Sink = {
       parts: async (parts) => {
         this.#publishParts(parts, reply);
         await outbox.drained();
       },
-      ask: (question) => outcomeOf(() => this.#ask(question, reply, signal)),
+      ask: (question) => outcomeOf(() => this.#ask(question, reply, cancellation)),
     };
     const { rest, fault } = await (prompt === undefined
       ? runner.rejoin(this.session, id, sink)
       : runner.turn(this.session, { id, prompt, maxPayload: outbox.maxPayload }, sink));
-    if (signal.aborted) return;
+    if (cancellation.reason) return;
     this.#publishParts(rest, reply);
     if (fault) throw new WorkerError(fault);
   }
@@ -254,22 +254,20 @@ export class Seat {
     }
   }
 
-  async #ask(question: string, reply: Reply, signal: AbortSignal): Promise<string> {
-    signal.throwIfAborted();
+  async #ask(question: string, reply: Reply, cancellation: Cancellation): Promise<string> {
+    cancellation.throwIfCancelled();
     if (!reply.hasListener) throw new WorkerError(NOBODY);
     const { outbox, queryLimitS } = this.context;
     const limitS = queryLimitS();
     const { subject, answer, forget } = outbox.question();
     const { promise: never, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(unanswered(limitS)), timerMs(limitS));
-    const aborted = () => reject(signal.reason);
-    signal.addEventListener("abort", aborted);
     try {
       reply.query({ id: crypto.randomUUID(), reply_subject: subject, prompt: question });
-      return envelopeOf(await Promise.race([answer, never]), this.#maxRequest).prompt.toWellFormed();
+      const payload = await cancellation.race(Promise.race([answer, never]));
+      return envelopeOf(payload, this.#maxRequest).prompt.toWellFormed();
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener("abort", aborted);
       forget();
     }
   }

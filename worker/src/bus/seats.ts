@@ -5,7 +5,7 @@ import { SIGNALS } from "../subjects.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
 import { type Asked, Connection, type Incoming, lost, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
-import { Discovery, infoOf } from "./discovery.ts";
+import { Discovery, largestAnswer } from "./discovery.ts";
 import { connectionOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Presence, Seat, type SeatContext } from "./seat.ts";
@@ -161,7 +161,7 @@ export class Seats {
     try {
       this.#attach(connection, seat);
       this.#beats.start(seat);
-      if (infoOf(seat).length > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
+      if (largestAnswer(seat) > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
       await connection.prove(complaints);
       if (mayAsk) await requireDelivery(connection, seat);
     } catch (thrown) {

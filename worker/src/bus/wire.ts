@@ -1,33 +1,36 @@
+import { endOfTick } from "../tick.ts";
+import { encoded, type Frame } from "./frames.ts";
+
 /**
  * nats-server sends browsers messages of at most 4 KiB. To other clients it sends a large prompt as one WebSocket message,
  * which shows no progress until all of it has arrived.
  */
 const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 
-/** Bytes that are collected before they are sent at once. */
-const MAX_PENDING_BYTES = 64 * 1024;
-
 /**
- * The WebSocket of a connection, which tracks whether bytes move. Everything written in one tick of the event loop is sent
- * as one message: nats-core would send one for each step of a turn, and each delays the answer.
+ * The WebSocket of a connection, as far as nats-core uses one. It tracks whether bytes move, and publishes by itself: all
+ * that is published in one tick of the event loop goes as one message, while nats-core would send one for each step of a
+ * turn, and each delays the answer.
  */
 export class Wire {
+  binaryType = "arraybuffer";
+  onopen = null;
+  onmessage: ((event: MessageEvent) => void) | null = null;
+  onclose: ((event: CloseEvent) => void) | null = null;
+  onerror: ((event: ErrorEvent) => void) | null = null;
   #received = 0;
   #sent = 0;
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  #frames: Frame[] = [];
+  /** Bytes of the frames. */
+  #pending = 0;
 
-  private constructor(readonly socket: WebSocket) {
-    socket.addEventListener("message", () => {
+  constructor(readonly socket: WebSocket) {
+    socket.addEventListener("message", (event) => {
       this.#received += 1;
+      this.onmessage?.(event);
     });
-    const send = socket.send.bind(socket);
-    const close = socket.close.bind(socket);
-    socket.send = (data) => this.#collect(bytesOf(data), send);
-    socket.close = (code, reason) => {
-      this.#flush(send);
-      close(code, reason);
-    };
+    socket.addEventListener("close", (event) => this.onclose?.(event));
+    socket.addEventListener("error", (event) => this.onerror?.(event));
   }
 
   /** Throws when the server cannot be reached or does not speak WebSocket. */
@@ -47,47 +50,40 @@ export class Wire {
   }
 
   /** Bytes that wait to be sent. */
-  get backlog(): number {
-    return this.#pendingBytes + (this.socket.bufferedAmount ?? 0);
+  get bufferedAmount(): number {
+    return this.#pending + (this.socket.bufferedAmount ?? 0);
   }
 
   /** A number that grows with each received message and each sent byte. */
   get progress(): number {
-    return this.#received + this.#sent - this.backlog;
+    return this.#received + this.#sent - this.bufferedAmount;
   }
 
-  #collect(data: Uint8Array, send: WebSocket["send"]): void {
-    if (this.#pending.length === 0) setTimeout(() => this.#flush(send), 0);
-    this.#sent += data.length;
-    this.#pending.push(data);
-    this.#pendingBytes += data.length;
-    if (this.#pendingBytes > MAX_PENDING_BYTES) this.#flush(send);
+  /** Publishes at the end of the tick: after the subscriptions of the same tick. */
+  publish(frame: Frame): void {
+    if (this.#frames.length === 0) void endOfTick().then(() => this.flush());
+    this.#frames.push(frame);
+    this.#pending += frame.size;
   }
 
-  #flush(send: WebSocket["send"]): void {
-    const pending = this.#pending;
-    this.#pending = [];
-    this.#pendingBytes = 0;
+  /** Sends what was published so far. */
+  flush(): void {
+    const frames = this.#frames;
+    if (frames.length === 0) return;
+    this.#frames = [];
+    this.#pending = 0;
+    this.send(encoded(frames));
+  }
+
+  send(data: ArrayBuffer | Uint8Array): void {
     // The socket may have been closed meanwhile.
-    if (pending.length > 0 && this.socket.readyState === WebSocket.OPEN) send(joined(pending));
+    if (this.socket.readyState !== WebSocket.OPEN) return;
+    this.#sent += data.byteLength;
+    this.socket.send(data);
   }
-}
 
-function bytesOf(data: ArrayBuffer | ArrayBufferView | string): Uint8Array {
-  if (typeof data === "string") return new TextEncoder().encode(data);
-  return ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [first, second] = parts;
-  if (first && !second) return first;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let end = 0;
-  for (const part of parts) {
-    whole.set(part, end);
-    end += part.length;
+  close(code?: number, reason?: string): void {
+    this.flush();
+    this.socket.close(code, reason);
   }
-  return whole;
 }
