@@ -5,7 +5,7 @@
 export class Cancellation {
   #reason: Error | undefined;
   #abort: AbortController | undefined;
-  readonly #listeners = new Set<(reason: Error) => void>();
+  #listeners: Set<(reason: Error) => void> | undefined;
 
   /** Why the work was cancelled; undefined if it was not. */
   get reason(): Error | undefined {
@@ -24,7 +24,7 @@ export class Cancellation {
     if (this.#reason) return;
     this.#reason = reason;
     this.#abort?.abort(reason);
-    for (const listener of this.#listeners) listener(reason);
+    for (const listener of this.#listeners ?? []) listener(reason);
   }
 
   /** Throws the reason. */
@@ -34,8 +34,9 @@ export class Cancellation {
 
   /** Calls back at once when the work is cancelled. The returned function ends that. */
   onCancel(listener: (reason: Error) => void): () => void {
+    this.#listeners ??= new Set();
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return () => this.#listeners?.delete(listener);
   }
 
   /** The result of a part of the work; rejects at once when the work is cancelled. */

@@ -39,10 +39,7 @@ export class Conversation {
   turn(stored: StoredAgent, request: TurnRequest, sink: Sink): Promise<TurnEnd> {
     const cancellation = new Cancellation();
     const pipe = new Pipe(sink, cancellation, () => this.#giveUpLater(request.id));
-    const end = this.#answer(stored, request, cancellation, pipe).finally(() => {
-      this.#turns.delete(request.id);
-      this.#last = { id: request.id, end };
-    });
+    const end = this.#answer(stored, request, cancellation, pipe);
     this.#turns.set(request.id, { cancellation, pipe, end });
     return end;
   }
@@ -81,7 +78,15 @@ export class Conversation {
     } catch (thrown) {
       if (!cancellation.reason) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
       return { rest: await pipe.rest(), fault: faultOf(thrown) };
+    } finally {
+      this.#forget(request.id);
     }
+  }
+
+  #forget(id: string): void {
+    const turn = this.#turns.get(id);
+    this.#turns.delete(id);
+    if (turn) this.#last = { id, end: turn.end };
   }
 
   #giveUpLater(id: string): void {

@@ -1,6 +1,7 @@
 import { isReplySubject } from "../subjects.ts";
-import type { Connection, Incoming } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { type Frame, frameOf } from "./frames.ts";
+import type { Incoming } from "./link.ts";
 import type { Seat } from "./seat.ts";
 
 const VERBS = ["PING", "INFO", "STATS"] as const;

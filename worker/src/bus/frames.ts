@@ -1,7 +1,7 @@
 import { CODES, type Fault } from "../errors.ts";
 import { beginning, isHighSurrogate } from "../text.ts";
 
-/** One message to publish. Kept as text, since all messages of one tick are encoded at once. */
+/** One message to publish. It stays text, since all that is sent in one tick is encoded at once. */
 export interface Frame {
   readonly subject: string;
   readonly text: string;
@@ -33,14 +33,8 @@ export function frameOf(subject: string, text: string, headers = ""): Frame {
   return { subject, text, headers, headersSize, size: headersSize + bytesIn(text) };
 }
 
-/** The commands that publish the frames, in the protocol of NATS. */
-export function encoded(frames: readonly Frame[]): Uint8Array {
-  let commands = "";
-  for (const frame of frames) commands += commandOf(frame);
-  return encoder.encode(commands);
-}
-
-function commandOf({ subject, text, headers, headersSize, size }: Frame): string {
+/** The command that publishes a frame, in the protocol of NATS. */
+export function commandOf({ subject, text, headers, headersSize, size }: Frame): string {
   if (headers === "") return `PUB ${subject} ${size}\r\n${text}\r\n`;
   return `HPUB ${subject} ${headersSize} ${size}\r\n${headers}${text}\r\n`;
 }

@@ -88,12 +88,16 @@ export class Outbox {
   }
 
   publish(frame: Frame, stream: Stream): void {
-    this.#publish({ frame, share: stream.share, stream });
+    const connection = this.#connection;
+    if (this.#grace !== null || !connection?.up) this.#hold({ frame, share: stream.share, stream });
+    else if (!connection.publish(frame)) stream.breakOff(TOO_LARGE);
   }
 
   /** Publishes the end of a stream that was broken off. */
   publishLast(frame: Frame, share: Share): void {
-    this.#publish({ frame, share, stream: undefined });
+    if (this.#grace !== null || !this.#connection?.publish(frame)) {
+      this.#hold({ frame, share, stream: undefined });
+    }
   }
 
   /** Publishes the held frames in order, all of them or those of one seat. */
@@ -111,7 +115,9 @@ export class Outbox {
       }
       stream?.share.give(frame.size);
       if (stream && broken.has(stream)) continue;
-      if (!this.#send(one, connection) && stream) broken.add(stream);
+      if (connection.publish(frame) || !stream) continue;
+      broken.add(stream);
+      stream.breakOff(TOO_LARGE);
     }
   }
 
@@ -136,26 +142,9 @@ export class Outbox {
     return { subject, answer: promise, forget: () => this.#forget(subject) };
   }
 
-  #publish(one: Held): void {
-    const connection = this.#connection;
-    if (connection?.up && this.#grace === null) this.#send(one, connection);
-    else this.#hold(one);
-  }
-
-  /** Whether the frame was sent or is waiting; otherwise its stream was ended. */
-  #send({ frame, stream }: Held, connection: Connection): boolean {
-    if (connection.publish(frame)) return true;
-    stream?.breakOff(TOO_LARGE);
-    return false;
-  }
-
-  #hold(one: Held): boolean {
-    if (one.stream && !one.stream.share.take(one.frame.size)) {
-      one.stream.breakOff(TOO_MUCH);
-      return false;
-    }
-    this.#held.push(one);
-    return true;
+  #hold(one: Held): void {
+    if (one.stream && !one.stream.share.take(one.frame.size)) one.stream.breakOff(TOO_MUCH);
+    else this.#held.push(one);
   }
 
   #endGrace(): void {

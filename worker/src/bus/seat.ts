@@ -7,9 +7,10 @@ import { outcomeOf } from "../outcome.ts";
 import { type Identity, isReplySubject, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
 import { VERSION } from "../version.ts";
 import { Share } from "./budget.ts";
-import type { Connection, Incoming } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { envelopeOf } from "./envelope.ts";
 import { frameOf } from "./frames.ts";
+import type { Incoming } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 import { type Job, PromptQueue } from "./queue.ts";
 import { redirectOf } from "./redirect.ts";
@@ -191,7 +192,7 @@ export class Seat {
     warn("ignored", { session: this.session, what, why });
   }
 
-  #onPrompt({ data, reply: subject = "" }: Incoming): void {
+  #onPrompt({ data, reply: subject }: Incoming): void {
     this.requests.prompt += 1;
     if (subject === "" || isReplySubject(subject)) this.#submit(data, subject);
     else this.#ignore("a prompt", NOT_A_REPLY);

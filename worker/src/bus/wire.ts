@@ -1,5 +1,4 @@
 import { endOfTick } from "../tick.ts";
-import { encoded, type Frame } from "./frames.ts";
 
 /**
  * nats-server sends browsers messages of at most 4 KiB. To other clients it sends a large prompt as one WebSocket message,
@@ -7,83 +6,97 @@ import { encoded, type Frame } from "./frames.ts";
  */
 const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 
+/** Largest WebSocket message in bytes, so that progress shows while a large answer is sent. */
+const MAX_MESSAGE_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+export interface WireEvents {
+  received(bytes: Uint8Array): void;
+  /** Called once, when the other side or the network ends the connection. */
+  ended(): void;
+}
+
 /**
- * The WebSocket of a connection, as far as nats-core uses one. It tracks whether bytes move, and publishes by itself: all
- * that is published in one tick of the event loop goes as one message, while nats-core would send one for each step of a
- * turn, and each delays the answer.
+ * A WebSocket that tracks whether bytes move. All that is written in one tick of the event loop goes as one message: each
+ * further one would delay answers.
  */
 export class Wire {
-  binaryType = "arraybuffer";
-  onopen = null;
-  onmessage: ((event: MessageEvent) => void) | null = null;
-  onclose: ((event: CloseEvent) => void) | null = null;
-  onerror: ((event: ErrorEvent) => void) | null = null;
   #received = 0;
   #sent = 0;
-  #frames: Frame[] = [];
-  /** Bytes of the frames. */
-  #pending = 0;
+  #pending = "";
+  /** Bytes of the pending text. */
+  #pendingBytes = 0;
+  #isOpen = true;
 
-  constructor(readonly socket: WebSocket) {
-    socket.addEventListener("message", (event) => {
-      this.#received += 1;
-      this.onmessage?.(event);
-    });
-    socket.addEventListener("close", (event) => this.onclose?.(event));
-    socket.addEventListener("error", (event) => this.onerror?.(event));
-  }
+  private constructor(private readonly socket: WebSocket) {}
 
   /** Throws when the server cannot be reached or does not speak WebSocket. */
   static async open(url: string, signal: AbortSignal): Promise<Wire> {
     const headers = { Upgrade: "websocket", "User-Agent": USER_AGENT };
     const response = await fetch(url.replace(/^ws/, "http"), { headers, signal });
     const socket = response.webSocket;
-    if (socket === null) {
-      await response.body?.cancel();
-      throw new Error("no WebSocket");
-    }
-    // Received data counts as ArrayBuffer before the first message can arrive.
+    if (socket !== null) return new Wire(socket);
+    await response.body?.cancel();
+    throw new Error("no WebSocket");
+  }
+
+  /** Nothing is received before. */
+  start({ received, ended }: WireEvents): void {
+    const { socket } = this;
     socket.binaryType = "arraybuffer";
-    const wire = new Wire(socket);
+    socket.addEventListener("message", ({ data }) => {
+      this.#received += 1;
+      if (this.#isOpen) received(new Uint8Array(data as ArrayBuffer));
+    });
+    const onEnd = () => {
+      if (!this.#isOpen) return;
+      this.close();
+      ended();
+    };
+    socket.addEventListener("close", onEnd);
+    socket.addEventListener("error", onEnd);
     socket.accept();
-    return wire;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** Bytes that wait to be sent. */
-  get bufferedAmount(): number {
-    return this.#pending + (this.socket.bufferedAmount ?? 0);
+  get backlog(): number {
+    return this.#pendingBytes + (this.socket.bufferedAmount ?? 0);
   }
 
   /** A number that grows with each received message and each sent byte. */
   get progress(): number {
-    return this.#received + this.#sent - this.bufferedAmount;
+    return this.#received + this.#sent - this.backlog;
   }
 
-  /** Publishes at the end of the tick: after the subscriptions of the same tick. */
-  publish(frame: Frame): void {
-    if (this.#frames.length === 0) void endOfTick().then(() => this.flush());
-    this.#frames.push(frame);
-    this.#pending += frame.size;
+  /** Sends text of so many bytes at the end of the tick. */
+  write(text: string, bytes = text.length): void {
+    if (this.#pending === "") void endOfTick().then(() => this.#flush());
+    this.#pending += text;
+    this.#pendingBytes += bytes;
   }
 
-  /** Sends what was published so far. */
-  flush(): void {
-    const frames = this.#frames;
-    if (frames.length === 0) return;
-    this.#frames = [];
-    this.#pending = 0;
-    this.send(encoded(frames));
+  /** Sends what was written and closes, without waiting for the close handshake, which may never come. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#flush();
+    this.#isOpen = false;
+    this.socket.close();
   }
 
-  send(data: ArrayBuffer | Uint8Array): void {
-    // The socket may have been closed meanwhile.
+  #flush(): void {
+    if (this.#pending === "" || !this.#isOpen) return;
+    const bytes = encoder.encode(this.#pending);
+    this.#pending = "";
+    this.#pendingBytes = 0;
+    this.#sent += bytes.length;
     if (this.socket.readyState !== WebSocket.OPEN) return;
-    this.#sent += data.byteLength;
-    this.socket.send(data);
-  }
-
-  close(code?: number, reason?: string): void {
-    this.flush();
-    this.socket.close(code, reason);
+    for (let start = 0; start < bytes.length; start += MAX_MESSAGE_BYTES) {
+      this.socket.send(bytes.subarray(start, start + MAX_MESSAGE_BYTES));
+    }
   }
 }
