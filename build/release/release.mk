@@ -93,6 +93,8 @@ rehearse-release: ## do everything that a release does, up to the upload: make r
 	if command -v buildah >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; }; then $(MAKE) image; fi
 	$(MAKE) check-dist
 	$(MAKE) test-release
+	# Whatever is run next is of this tree's own version again.
+	env -u SETUPTOOLS_SCM_PRETEND_VERSION $(MAKE) VERSION= worker
 
 AUDIT := .cache/audit
 AUDIT_BIN := $(AUDIT)/venv/bin
