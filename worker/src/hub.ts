@@ -159,7 +159,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
 
   /** Takes over what an agent has done elsewhere, and its streams that were left open there. */
   #adopt(session: string, { orphans, tally }: Newcomer): void {
-    this.#seats.expel([session]);
+    if (this.#seats.get(session)) this.#seats.expel([session]);
     this.#tallies.set(session, tally ?? newTally(Date.now()));
     this.#orphans.set(
       session,
