@@ -1,4 +1,5 @@
 import { WorkerError } from "../errors.ts";
+import { VERSION } from "../version.ts";
 import { Link } from "./link.ts";
 import { type BusOptions, CONNECT_TIMEOUT_MS } from "./options.ts";
 import { Wire } from "./wire.ts";
@@ -39,7 +40,7 @@ export async function connect(options: BusOptions, name: string): Promise<Link> 
 async function handshake(wire: Wire, options: BusOptions, name: string, signal: AbortSignal): Promise<Link> {
   const { promise: failed, reject } = Promise.withResolvers<never>();
   signal.addEventListener("abort", () => reject(signal.reason));
-  const link = new Link(wire, name, options.authenticator, {
+  const link = new Link(wire, { name, lang: "orch-cf-agent", version: VERSION }, options.authenticator, {
     complained: (text) => reject(new Refusal(text)),
     ended: () => reject(link.info ? new CutOff() : new Error("never greeted")),
   });

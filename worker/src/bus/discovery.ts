@@ -2,7 +2,7 @@ import { isReplySubject } from "../subjects.ts";
 import type { Connection } from "./connection.ts";
 import { type Frame, frameOf } from "./frames.ts";
 import type { Incoming } from "./link.ts";
-import type { Seat } from "./seat.ts";
+import type { Endpoint, Seat } from "./seat.ts";
 
 const VERBS = ["PING", "INFO", "STATS"] as const;
 type Verb = (typeof VERBS)[number];
@@ -69,18 +69,6 @@ function answerOf(subject: string, verb: Verb, seat: Seat): Frame {
   return frameOf(subject, JSON.stringify({ type, ...service, ...more[verb] }));
 }
 
-function statsOf(endpoint: object, { requests }: Seat): object {
-  const { name, subject, queue_group } = endpoint as Readonly<
-    Record<"name" | "subject" | "queue_group", string>
-  >;
-  return {
-    name,
-    subject,
-    queue_group,
-    num_requests: requests[name as keyof typeof requests],
-    num_errors: 0,
-    last_error: "",
-    processing_time: 0,
-    average_processing_time: 0,
-  };
+function statsOf({ name, subject, queue_group }: Endpoint, { stats }: Seat): object {
+  return { name, subject, queue_group, ...stats[name].report };
 }

@@ -1,7 +1,6 @@
 import type { Authenticator, ServerInfo } from "@nats-io/nats-core";
 import { Kind, type MsgArg, Parser, type ParserEvent } from "@nats-io/nats-core/internal";
 import { errorDetail, warn } from "../log.ts";
-import { VERSION } from "../version.ts";
 import { commandOf, type Frame } from "./frames.ts";
 import type { Wire } from "./wire.ts";
 
@@ -40,6 +39,13 @@ interface Subscription {
   readonly isOnce: boolean;
 }
 
+/** What the server is told of this client, and shows in its monitoring. */
+export interface Introduction {
+  readonly name: string;
+  readonly lang: string;
+  readonly version: string;
+}
+
 export interface LinkEvents {
   /** The server sent an error. */
   complained(text: string): void;
@@ -63,7 +69,7 @@ export class Link {
 
   constructor(
     private readonly wire: Wire,
-    private readonly name: string,
+    private readonly introduction: Introduction,
     private readonly authenticator: Authenticator | undefined,
     public events: LinkEvents,
   ) {
@@ -166,7 +172,7 @@ export class Link {
     try {
       subscription.deliver(new Incoming(head, body));
     } catch (thrown) {
-      warn("message not handled", { connection: this.name, ...errorDetail(thrown) });
+      warn("message not handled", { connection: this.introduction.name, ...errorDetail(thrown) });
     }
   }
 
@@ -177,9 +183,7 @@ export class Link {
     if (!isFirst) return;
     const connect = {
       ...this.authenticator?.(info.nonce),
-      name: this.name,
-      lang: "orch-cf-agent",
-      version: VERSION,
+      ...this.introduction,
       protocol: 1,
       verbose: false,
       pedantic: false,
