@@ -138,7 +138,10 @@ class TestNobody:
         request = agent.provider.request()
         assert (request.texts(User), request.texts(Assistant)) == (["told", "again"], ["heard"])
 
-    @pytest.mark.parametrize("body", [b'{"prompt": "instead"}', b'{"prompt": "instead", "reply": null}'])
+    @pytest.mark.parametrize(
+        "body",
+        [b'{"prompt": "instead"}', b'{"prompt": "instead", "reply": null}', b'{"prompt": "instead", "reply": ""}'],
+    )
     async def test_a_redirect_runs(self, agent: Agent, body: bytes) -> None:
         """It interrupts, and the new prompt runs."""
         stream = await agent.hang()

@@ -33,12 +33,6 @@ export class Incoming {
   }
 }
 
-interface Subscription {
-  readonly deliver: (message: Incoming) => void;
-  /** Whether it ends with its first message. */
-  readonly isOnce: boolean;
-}
-
 /** What the server is told of this client, and shows in its monitoring. */
 export interface Introduction {
   readonly name: string;
@@ -60,11 +54,11 @@ export interface LinkEvents {
 export class Link {
   #info: ServerInfo | undefined;
   #lastId = 0;
-  readonly #subscriptions = new Map<number, Subscription>();
+  /** What each subscription does with a message. */
+  readonly #subscriptions = new Map<number, (message: Incoming) => void>();
   /** The callbacks of pings, in their order. */
   readonly #pongs: (() => void)[] = [];
   readonly #parser = new Parser({ push: (event) => this.#onEvent(event as ParserEvent) });
-
   readonly #ready = Promise.withResolvers<void>();
 
   constructor(
@@ -106,12 +100,22 @@ export class Link {
 
   /** Returns a function that ends the subscription. */
   subscribe(subject: string, deliver: (message: Incoming) => void, queue = ""): () => void {
-    return this.#subscribe(subject, { deliver, isOnce: false }, queue && `${queue} `);
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.#subscriptions.set(id, deliver);
+    this.wire.write(`SUB ${subject} ${queue && `${queue} `}${id}\r\n`);
+    return () => {
+      if (this.#subscriptions.delete(id)) this.wire.write(`UNSUB ${id}\r\n`);
+    };
   }
 
   /** Delivers the first message on the subject; the returned function stops waiting for it. */
   expect(subject: string, deliver: (message: Incoming) => void): () => void {
-    return this.#subscribe(subject, { deliver, isOnce: true }, "");
+    const end = this.subscribe(subject, (message) => {
+      end();
+      deliver(message);
+    });
+    return end;
   }
 
   /** Publishes an empty message with a subject for its answer. */
@@ -131,16 +135,6 @@ export class Link {
   drop(): void {
     this.wire.close();
     for (const pong of this.#pongs.splice(0)) pong();
-  }
-
-  #subscribe(subject: string, subscription: Subscription, queue: string): () => void {
-    this.#lastId += 1;
-    const id = this.#lastId;
-    this.#subscriptions.set(id, subscription);
-    this.wire.write(`SUB ${subject} ${queue}${id}\r\n${subscription.isOnce ? `UNSUB ${id} 1\r\n` : ""}`);
-    return () => {
-      if (this.#subscriptions.delete(id)) this.wire.write(`UNSUB ${id}\r\n`);
-    };
   }
 
   /** What follows an error of the parser makes no sense. */
@@ -166,11 +160,8 @@ export class Link {
   }
 
   #deliver(head: MsgArg, body: Uint8Array): void {
-    const subscription = this.#subscriptions.get(head.sid);
-    if (subscription === undefined) return;
-    if (subscription.isOnce) this.#subscriptions.delete(head.sid);
     try {
-      subscription.deliver(new Incoming(head, body));
+      this.#subscriptions.get(head.sid)?.(new Incoming(head, body));
     } catch (thrown) {
       warn("message not handled", { connection: this.introduction.name, ...errorDetail(thrown) });
     }
@@ -191,7 +182,8 @@ export class Link {
       no_responders: info.headers === true,
     };
     this.wire.write(`CONNECT ${JSON.stringify(connect)}\r\n`);
-    this.#pongs.push(this.#ready.resolve);
-    this.wire.write("PING\r\n");
+    void this.ping().then(() => {
+      if (this.isOpen) this.#ready.resolve();
+    });
   }
 }
