@@ -14,12 +14,12 @@ from nats.aio.msg import Msg
 from nats.micro.service import ServiceStats
 
 from tests.conformance.test_hub import FRAGILE
-from tests.conformance.test_turns import Agent, noted, variables
+from tests.conformance.test_turns import Agent, noted
 from tests.support import gateway as fake_gateway
 from tests.support import openrouter as fake
 from tests.support.caller import Caller, text_of
 from tests.support.nats import NatsServer
-from tests.support.openrouter import OpenRouter
+from tests.support.openrouter import OpenRouter, variables
 from tests.support.workerd import Workerd
 
 pytestmark = pytest.mark.anyio
