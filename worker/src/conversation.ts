@@ -11,6 +11,7 @@ import { errorDetail, warn } from "./log.ts";
 import type { Memory, StoredAgent } from "./memory.ts";
 import { unwrap } from "./outcome.ts";
 import { Pipe } from "./pipe.ts";
+import type { Usage } from "./tally.ts";
 import type { Vars } from "./vars.ts";
 
 /** How long a turn continues after its listener was lost, in milliseconds. */
@@ -74,10 +75,10 @@ export class Conversation {
       const history = () => this.memory.history(maxMessages, MAX_HISTORY_CHARS);
       const answer = await agent.answer(new PipedTurn(request, cancellation, pipe, history));
       if (answer !== "" && !cancellation.reason) this.#remember(request.prompt, answer, maxMessages);
-      return { rest: await pipe.rest() };
+      return await pipe.rest();
     } catch (thrown) {
       if (!cancellation.reason) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
-      return { rest: await pipe.rest(), fault: faultOf(thrown) };
+      return { ...(await pipe.rest()), fault: faultOf(thrown) };
     } finally {
       this.#forget(request.id);
     }
@@ -103,7 +104,7 @@ export class Conversation {
   }
 }
 
-/** The agent's view of a turn. Once the turn is cancelled, all of its methods throw. */
+/** The agent's view of a turn. Once the turn is cancelled, all of its methods but `used` throw. */
 class PipedTurn implements Turn {
   constructor(
     private readonly request: TurnRequest,
@@ -127,6 +128,10 @@ class PipedTurn implements Turn {
   status(write: (limit: number) => string): Promise<void> {
     const fits = (data: string) => chunkFrame("", "status", data).size <= this.request.maxPayload;
     return this.pipe.write(["status", longest(write, fits)]);
+  }
+
+  used(usage: Usage): void {
+    this.pipe.count(usage);
   }
 
   ask(question: string): Promise<string> {

@@ -1,4 +1,5 @@
 import { isReplySubject } from "../subjects.ts";
+import { numbersOf } from "../tally.ts";
 import type { Connection } from "./connection.ts";
 import { type Frame, frameOf } from "./frames.ts";
 import type { Incoming } from "./link.ts";
@@ -69,6 +70,8 @@ function answerOf(subject: string, verb: Verb, seat: Seat): Frame {
   return frameOf(subject, JSON.stringify({ type, ...service, ...more[verb] }));
 }
 
-function statsOf({ name, subject, queue_group }: Endpoint, { stats }: Seat): object {
-  return { name, subject, queue_group, ...stats[name].report };
+/** The counters of the agent are those of its prompts; they go on over restarts, unlike those of the endpoint. */
+function statsOf({ name, subject, queue_group }: Endpoint, { stats, tally }: Seat): object {
+  const data = name === "prompt" ? numbersOf(tally) : {};
+  return { name, subject, queue_group, ...stats[name].report, data };
 }
