@@ -1,9 +1,10 @@
-"""The hosts of URLs: IPv6 literals, internationalized names, and loopback addresses.
+"""The hosts of URLs: IPv6 literals and internationalized names.
 
 A host that two programs could interpret differently is refused, never normalized.
 """
 
 import ipaddress
+import re
 import unicodedata
 
 import idna
@@ -14,15 +15,8 @@ from exec_cf.errors import InvalidValue
 _IDEOGRAPHIC_STOP = "\u3002"
 """IDNA treats it as a dot."""
 
-
-def is_loopback_address(host: str) -> bool:
-    """Return whether *host* is a loopback address, written without brackets."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+_DOTS = re.compile(f"[.{_IDEOGRAPHIC_STOP}\uff0e\uff61]")
+"""What IDNA treats as a dot."""
 
 
 def check(host: str) -> None:
@@ -41,6 +35,8 @@ def _check_ipv6(host: str) -> None:
 
 
 def _check_idn(host: str) -> None:
+    if "" in _DOTS.split(host.removesuffix(".")):
+        raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write one dot between two labels")
     try:
         idna.encode(host.lower())
     except UnicodeError as error:

@@ -1,5 +1,6 @@
 """The Worker's base URL, and where to POST to stop an agent."""
 
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import unquote
 
 import httpx
@@ -90,6 +91,22 @@ def test_not_a_base(text: str, says: str) -> None:
     assert says in invalid.value.message
     assert invalid.value.hint
     assert "hush" not in invalid.value.message + invalid.value.hint
+
+
+@pytest.mark.parametrize(
+    ("host", "hint"),
+    [
+        ("exämple..de", "write one dot between two labels"),
+        ("ä.\u3002de", "write one dot between two labels"),
+        (".ä", "write one dot between two labels"),
+        ("ä..", "write one dot between two labels"),
+        ("\u2603.example", "write it in its ASCII form (xn--…)"),
+    ],
+)
+def test_how_to_write_an_internationalized_name(host: str, hint: str) -> None:
+    with pytest.raises(InvalidValue) as invalid:
+        urls.base_url(f"https://{host}")
+    assert invalid.value.hint == hint
 
 
 @pytest.mark.parametrize(
@@ -196,6 +213,8 @@ def test_what_is_neither(text: str) -> None:
     [
         *("http://127.0.0.1", "http://127.8.9.1:80/x", "http://localhost", "http://LOCALHOST:1", "http://localhost./"),
         *("http://[::1]", "https://[::1]:8/x", "http://127.0.0.1.", "http://[::ffff:127.0.0.1]"),
+        *("http://app.localhost", "http://a.b.LOCALHOST.:8787/x"),
+        *("http://[0:0:0:0:0:0:0:1]", "http://[::0001]", "http://[::FFFF:7F08:901]", "http://[0:0::ffff:127.8.9.1]"),
     ],
 )
 def test_loopback(url: str) -> None:
@@ -207,12 +226,20 @@ def test_loopback(url: str) -> None:
     [
         *("http://h", "http://127.0.0.1.example", "http://localhost.example", "http://127.0.0.1@h/", "http://[::2]"),
         *("http://1270.0.0.1", "http://notlocalhost", "nonsense", "http://10.0.0.1/localhost"),
-        # Not every resolver leads such a name to this machine.
-        "http://a.localhost",
     ],
 )
 def test_not_loopback(url: str) -> None:
     assert not urls.is_loopback(url)
+
+
+@given(
+    st.ip_addresses(network="::/64") | st.ip_addresses(network="::ffff:0:0/96") | st.ip_addresses(network="126.0.0.0/7")
+)
+def test_loopback_addresses_are_those_of_the_standard_library(address: IPv4Address | IPv6Address) -> None:
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    for host in (str(address), address.exploded):
+        url = f"http://[{host}]" if address.version == 6 else f"http://{host}"
+        assert urls.is_loopback(url) == mapped.is_loopback
 
 
 @pytest.mark.parametrize(

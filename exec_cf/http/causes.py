@@ -39,11 +39,9 @@ def _described(error: BaseException, attempt: Attempt, proxy: httpx.URL | None) 
 
 def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a table of types
     """Return the description of *error*, or an empty text; specific types before general ones."""
-    ssl = sys.modules.get("ssl")  # not loaded for plain http
-    if ssl and isinstance(error, ssl.SSLError):
-        from exec_cf.http import trust  # noqa: PLC0415  loads ssl
-
-        return trust.cause(error)
+    trust = sys.modules.get("exec_cf.http.trust")  # not loaded for plain http
+    if trust and isinstance(error, trust.ssl.SSLError):
+        return str(trust.cause(error))
     match error:
         case MemoryError():
             return "out of memory"

@@ -20,7 +20,7 @@ from exec_cf.http.model import RequestError
 from exec_cf.http.resolve import Lookup
 
 if TYPE_CHECKING:
-    import ssl
+    from exec_cf.http.trust import Context
 
 CONNECTION_ATTEMPT_DELAY_S = 0.25
 """Seconds until the next address is tried in parallel (RFC 8305, section 5)."""
@@ -163,6 +163,7 @@ class Stream(httpcore.NetworkStream):
         self._socket.settimeout(self._attempt.remaining())
         data = self._socket.recv(max_bytes)
         self._attempt.received = self._attempt.received or bool(data)
+        self._attempt.ended = not data
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
@@ -193,7 +194,7 @@ class Stream(httpcore.NetworkStream):
 
     def start_tls(
         self,
-        ssl_context: ssl.SSLContext,
+        ssl_context: Context,  # type: ignore[override]  # every context is ours
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002  the attempt's limit counts
     ) -> httpcore.NetworkStream:
@@ -201,9 +202,7 @@ class Stream(httpcore.NetworkStream):
         name = (server_hostname or "").strip("[]").removesuffix(".")
         try:
             if self._is_encrypted:
-                from exec_cf.http.tunnel import Tunnel  # noqa: PLC0415  loads ssl, as in transport
-
-                return Tunnel(self, ssl_context, name)
+                return ssl_context.tunnel(self, name)
             self._socket.settimeout(self._attempt.remaining())
             self._socket = ssl_context.wrap_socket(self._socket, server_hostname=name)
         except BaseException:

@@ -1,28 +1,7 @@
-/** An agent in the answer of `GET /agents`. Times are RFC 3339 in UTC. */
-export interface Agent {
-  readonly session: string;
-  readonly owner: string;
-  readonly agent: string;
-  readonly state: "starting" | "ready" | "busy" | "stopped";
-  readonly started_at: string;
-  readonly last_prompt_at?: string;
-  readonly answered: number;
-  readonly failed: number;
-  readonly input_tokens: number;
-  readonly output_tokens: number;
-  readonly cause?: string;
-  readonly stopped_at?: string;
-}
+import type { AgentList } from "../src/listing.ts";
 
-/** The sums over all pages of a query. */
-export interface Totals {
-  readonly agents: number;
-  readonly running: number;
-  readonly answered: number;
-  readonly failed: number;
-  readonly input_tokens: number;
-  readonly output_tokens: number;
-}
+export type Agent = AgentList["agents"][number];
+export type Totals = AgentList["totals"];
 
 const STARTED = { field: "started_at", title: "Started", kind: "time" } as const;
 

@@ -1,7 +1,5 @@
+import type { AgentList } from "../src/listing.ts";
 import type { Agent, Totals } from "./agents.ts";
-
-/** How many agents the Worker lists at once. */
-export const PAGE_AGENTS = 100;
 
 const LIST_TIMEOUT_MS = 15_000;
 /** The Worker itself waits some seconds for a bus that does not answer. */
@@ -13,17 +11,14 @@ export interface Query {
   readonly state: string;
 }
 
+/** The agents of a query, as far as they were fetched. */
 export interface Listing {
   readonly agents: readonly Agent[];
   readonly totals: Totals;
+  /** How many pages they came in. */
+  readonly pages: number;
   /** Whether there are further pages. */
   readonly hasMore: boolean;
-}
-
-interface Page {
-  readonly agents: readonly Agent[];
-  readonly totals: Totals;
-  readonly cursor?: string;
 }
 
 /** The Worker gave no usable answer; the message says why. */
@@ -32,23 +27,23 @@ export class Failure extends Error {}
 /** The Worker wants a token, or another one. */
 export class Refusal extends Failure {}
 
-/** The agents of the first pages of a query. Throws `Failure`, or the reason of `signal`. */
+/** The agents of a query, up to so many pages of them. Throws `Failure`, or the reason of `signal`. */
 export async function list(
   token: string,
   query: Query,
-  pages: number,
+  limit: number,
   signal: AbortSignal,
 ): Promise<Listing> {
   const agents: Agent[] = [];
-  for (let cursor = ""; ; ) {
+  let cursor = "";
+  for (let pages = 1; ; pages += 1) {
     const parameters = Object.entries({ ...query, cursor }).filter(([, value]) => value !== "");
     const path = `agents?${new URLSearchParams(parameters)}`;
-    const page = (await call("GET", path, token, LIST_TIMEOUT_MS, signal)) as Page;
+    const page = (await call("GET", path, token, LIST_TIMEOUT_MS, signal)) as AgentList;
     agents.push(...page.agents);
     cursor = page.cursor ?? "";
-    if (cursor === "" || agents.length >= PAGE_AGENTS * pages) {
-      return { agents, totals: page.totals, hasMore: cursor !== "" };
-    }
+    if (cursor === "" || pages >= limit)
+      return { agents, totals: page.totals, pages, hasMore: cursor !== "" };
   }
 }
 

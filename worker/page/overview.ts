@@ -1,5 +1,5 @@
 import { matches, NEWEST_FIRST, orderAfterClick, sorted, type Totals } from "./agents.ts";
-import { type Listing, PAGE_AGENTS, type Query } from "./api.ts";
+import type { Listing, Query } from "./api.ts";
 import { element, part, say, write } from "./dom.ts";
 import { count } from "./format.ts";
 import { Table } from "./table.ts";
@@ -50,7 +50,9 @@ export class Overview {
       this.#announcement = setTimeout(() => this.#announce(), ANNOUNCE_MS);
     });
     for (const filter of [owner, state]) filter.addEventListener("change", () => this.#query(1));
-    part("next", HTMLButtonElement).addEventListener("click", () => this.#query(this.#pages() + 1));
+    part("next", HTMLButtonElement).addEventListener("click", () =>
+      this.#query((this.#listing?.pages ?? 0) + 1),
+    );
     part("all", HTMLButtonElement).addEventListener("click", () => this.#query(Number.POSITIVE_INFINITY));
   }
 
@@ -89,10 +91,6 @@ export class Overview {
   #query(pages: number): void {
     this.#mustAnnounce = true;
     this.#events.onQuery({ owner: owner.value, state: state.value }, pages);
-  }
-
-  #pages(): number {
-    return Math.ceil((this.#listing?.agents.length ?? 0) / PAGE_AGENTS);
   }
 
   #announce(): void {

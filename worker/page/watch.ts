@@ -1,4 +1,4 @@
-import { type Failure, type Listing, list, PAGE_AGENTS, type Query } from "./api.ts";
+import { type Failure, type Listing, list, type Query } from "./api.ts";
 
 /** Between two looks, for each page of agents. */
 const POLL_MS = 5_000;
@@ -39,7 +39,7 @@ export class Watch {
     const report = await list(this.token, this.query, this.pages, look.signal).then(
       (listing) => () => {
         this.#failures = 0;
-        this.#fetched = Math.max(1, Math.ceil(listing.agents.length / PAGE_AGENTS));
+        this.#fetched = listing.pages;
         onListing(listing);
       },
       (failure: Failure) => () => {

@@ -50,6 +50,8 @@ async function answer(request: Request, url: URL, route: Route, env: Env): Promi
       return page(request, url, env);
     case "health":
       return json(200, { ok: true, agent: AGENT, version: VERSION, auth: await shownAuthMode(request, env) });
+    case "list":
+      return json(200, await registryOf(env).agents(route.query));
     case "start":
       return start(route.session, await readJson(request), env);
     case "status":
