@@ -67,6 +67,19 @@ test-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's conformance and fault tes
 	$(BIN)/pytest tests/conformance -n 3 --dist worksteal -q
 	AGENTS_PER_HUB=250 $(BIN)/pytest tests/conformance -n 3 --dist worksteal -q
 
+.PHONY: chromium
+chromium: $(READY) ## install Chromium for the tests of the page, on Debian as root
+	@$(BIN)/python -m tests.support.chromium
+
+.PHONY: test-page
+test-page: $(READY) $(WORKER_BUNDLE) chromium ## the tests of the Worker's page, in Chromium
+	$(BIN)/pytest tests/page -n 2 --dist loadfile -q
+
+.PHONY: page-shots
+page-shots: $(READY) $(WORKER_BUNDLE) chromium ## write the README's pictures of the Worker's page, which need the font Inter
+	@fc-list | grep -q Inter || { apt-get -qq update && apt-get -qq install --yes --no-install-recommends fonts-inter; }
+	$(BIN)/python -m tests.page.shots docs
+
 .PHONY: test-worker-slow
 test-worker-slow: $(READY) $(WORKER_BUNDLE) ## the tests of the Worker that wait for timers of half a minute
 	$(BIN)/pytest tests/conformance -m slow -n 2 --dist loadscope -q

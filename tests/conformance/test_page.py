@@ -131,9 +131,7 @@ def test_an_open_worker_serves_the_page_on_this_machine(http: httpx.Client, host
 
 @pytest.mark.parametrize("headers", BROWSERS, ids=str)
 @pytest.mark.parametrize("host", ["evil.example:8787", "192.168.1.7:8787"])
-def test_an_open_worker_elsewhere_only_says_what_to_do(
-    http: httpx.Client, host: str, headers: dict[str, str]
-) -> None:
+def test_an_open_worker_elsewhere_only_says_what_to_do(http: httpx.Client, host: str, headers: dict[str, str]) -> None:
     """A name that is not loopback can be made to resolve here: no script, and how to protect the Worker."""
     response = http.get("/", headers={"Host": host, **PAGE, **headers})
     assert response.status_code == 403
@@ -143,9 +141,7 @@ def test_an_open_worker_elsewhere_only_says_what_to_do(
     assert "start, list and stop AI agents" in response.text
 
 
-def test_a_token_that_no_header_can_carry_closes_the_data_not_the_page(
-    bus: NatsServer, tmp_path: Path
-) -> None:
+def test_a_token_that_no_header_can_carry_closes_the_data_not_the_page(bus: NatsServer, tmp_path: Path) -> None:
     """The page shows why."""
     with Workerd(tmp_path, {"NATS_WS_URL": bus.ws_url, "CONTROL_TOKEN": ""}) as server, server.client() as client:
         response = client.get("/", headers=PAGE)

@@ -1,7 +1,6 @@
 """Who can use the page: by keyboard, with a screen reader, on a phone, in the dark."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest

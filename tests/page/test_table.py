@@ -11,6 +11,10 @@ from tests.support.visit import Visit
 NOW = datetime.now(UTC)
 
 
+#: What stands where there is no time.
+NOTHING = "\N{EN DASH}"
+
+
 def crowd(number: int) -> list[dict[str, object]]:
     """Return agents that started one after the other, newest first."""
     moments = [NOW - timedelta(minutes=minutes) for minutes in range(number)]
@@ -52,7 +56,7 @@ class TestRows:
         FakeList(tab, [stopped])
         tab.open()
         expect(tab.row("echo-1")).to_contain_text("it was aborted, 5 min ago")
-        assert cells(tab.row("echo-1"))[4] == "–"
+        assert cells(tab.row("echo-1"))[4] == NOTHING
         expect(tab.row("echo-1").get_by_role("button")).to_have_count(0)
 
     def test_an_agent_that_is_not_on_the_bus_says_why(self, tab: Visit) -> None:
@@ -94,7 +98,7 @@ class TestChanges:
         fake.agents = [agent("c", started_at=time(NOW)), agent("b", "busy", answered=2)]
         tab.wait_for_a_look()
         tab.expect_sessions("c", "b")
-        assert cells(tab.row("b"))[2:6] == ["busy", "1 h ago", "–", "2"]
+        assert cells(tab.row("b"))[2:6] == ["busy", "1 h ago", NOTHING, "2"]
 
     def test_a_change_moves_neither_focus_nor_selection(self, tab: Visit) -> None:
         """Rows come, go and change places around the one that has the focus."""
@@ -271,7 +275,12 @@ class TestFilters:
         tab.expect_sessions("web-1", "web-2", "db")
         asked = len(fake.queries)
         search = tab.page.get_by_label("Search")
-        for text, found in [("WEB", ["web-1", "web-2"]), ("ann web", ["web-1"]), ("aborted", ["db"]), ("  ", ["web-1", "web-2", "db"])]:
+        for text, found in [
+            ("WEB", ["web-1", "web-2"]),
+            ("ann web", ["web-1"]),
+            ("aborted", ["db"]),
+            ("  ", ["web-1", "web-2", "db"]),
+        ]:
             search.fill(text)
             tab.expect_sessions(*found)
         assert len(fake.queries) == asked
@@ -288,7 +297,9 @@ class TestFilters:
 
     def test_owner_and_state_are_chosen_from_lists(self, tab: Visit) -> None:
         """The Worker filters, so that totals and pages are right."""
-        fake = FakeList(tab, [agent("a", owner="ann"), agent("b", "busy", owner="bob"), agent("c", "busy", owner="ann")])
+        fake = FakeList(
+            tab, [agent("a", owner="ann"), agent("b", "busy", owner="bob"), agent("c", "busy", owner="ann")]
+        )
         tab.open()
         owner, state = tab.page.get_by_label("Owner"), tab.page.get_by_label("State")
         expect(owner.get_by_role("option")).to_have_text(["All", "ann", "bob"])

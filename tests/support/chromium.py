@@ -62,7 +62,7 @@ def _install() -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in [["update"], ["install", "--yes", "--no-install-recommends", "chromium", "fonts-inter"]]:
+    for arguments in [["update"], ["install", "--yes", "--no-install-recommends", "chromium"]]:
         command = ["apt-get", "-qq", *arguments]
         subprocess.run(command, env=environment, capture_output=True, check=False)
 
@@ -72,7 +72,7 @@ def main() -> int:
     if chromium_program() is None:
         _install()
     if chromium_program() is None:
-        print(f"{MISSING}; the tests of the page are skipped", file=sys.stderr)
+        sys.stderr.write(f"{MISSING}; the tests of the page are skipped\n")
     return 0
 
 

@@ -78,7 +78,7 @@ def agent(session: str, state: str = "ready", **fields: Any) -> dict[str, Any]:
 
 
 class FakeList:
-    """Answers `GET /agents` in the place of the Worker, in one tab. Agents are listed in the order in which they are given."""
+    """Answers `GET /agents` in the place of the Worker, in one tab; lists agents in the order given."""
 
     def __init__(self, tab: Visit, agents: Sequence[dict[str, Any]], token: str | None = None) -> None:
         """Stand between the page and the Worker. A request that it would not send, or without the token, is a fault."""
