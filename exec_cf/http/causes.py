@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 
@@ -47,14 +48,16 @@ def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a t
             return "out of memory"
         case ConnectionRefusedError():
             return "connection refused"
-        case ConnectionResetError():
+        case ConnectionResetError() | OSError(errno=errno.ENOTCONN):  # the latter where it is noticed before it is used
             return "the connection was reset"
         case TimeoutError():
             return f"timed out after {attempt.timeout_ms} ms"
         case OSError():
             return error.strerror.lower() if error.strerror else type(error).__name__
+        case httpcore.RemoteProtocolError() if not attempt.received:
+            return "the connection was closed without an answer"
         case httpcore.RemoteProtocolError():
-            return "the answer is not HTTP" if attempt.received else "the connection was closed without an answer"
+            return "the connection was closed within the answer" if attempt.ended else "the answer is not HTTP"
         case httpx.InvalidURL() | httpcore.UnsupportedProtocol():
             return "the URL is not one of http or https"
         case ImportError():
