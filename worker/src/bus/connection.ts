@@ -1,5 +1,5 @@
 import { errors, type NatsConnection, type WsConnectionOptions } from "@nats-io/nats-core";
-import { type Fault, WorkerError } from "../errors.ts";
+import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { warn } from "../log.ts";
 import { connect, discard } from "./connect.ts";
 import type { Frame } from "./frames.ts";
@@ -27,6 +27,12 @@ export interface Incoming {
   readonly subject: string;
   readonly reply: string;
   readonly data: Uint8Array;
+}
+
+export interface BusSubscription {
+  close(): void;
+  /** Asks the server to send no more; what is already on its way is still delivered. */
+  drain(): void;
 }
 
 /** The outcome of a request on a subject: an answer, or why there is none. */
@@ -87,15 +93,17 @@ export class Connection {
     this.nats.publish(subject, data, headers && { headers });
   }
 
-  /** Returns a function that ends the subscription. */
-  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): () => void {
+  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): BusSubscription {
     const subscription = this.nats.subscribe(subject, {
       ...(queue && { queue }),
       callback: (error, { subject, reply, data }) => {
         if (!error) deliver({ subject, reply: reply ?? "", data });
       },
     });
-    return () => subscription.unsubscribe();
+    return {
+      close: () => subscription.unsubscribe(),
+      drain: () => void subscription.drain().catch(() => undefined),
+    };
   }
 
   /** Delivers the first message on the subject; the returned function stops waiting for it. */
@@ -158,6 +166,12 @@ export class Connection {
     await scheduler.wait(0);
     const complaint = this.#complaints[complaintsBefore];
     if (complaint) throw new WorkerError(complaint);
+  }
+
+  /** Replaces the connection if the bus has refused something that was sent. */
+  async confirm(): Promise<void> {
+    const before = this.complaints;
+    await this.prove(before).catch((thrown) => this.#lose(faultOf(thrown)));
   }
 
   /** Closes the connection once everything published has been sent. */
