@@ -1,10 +1,12 @@
 import { warn } from "../log.ts";
 import type { BusSubscription, Connection, Incoming } from "./connection.ts";
 
-/** How much surplus may come in within a period, in messages that cost as much as a refused prompt, and in bytes. */
+/**
+ * How much surplus may come in at a stretch, without a moment in which the isolate has nothing to do: in messages that cost
+ * as much as a refused prompt, and in bytes.
+ */
 const MAX_MESSAGES = 500;
-const MAX_BYTES = 8 * 1024 * 1024;
-const PERIOD_MS = 1_000;
+const MAX_BYTES = 16 * 1024 * 1024;
 /** How much of what was already on its way to a suspended subscription is still refused; the rest is dropped. */
 const MAX_LATE_MESSAGES = 1_000;
 /** How long a subscription is suspended: doubled while the flood goes on, up to the maximum. */
@@ -19,13 +21,13 @@ export interface InletOptions {
 }
 
 /**
- * A subscription that is suspended while it is flooded: more comes in than could ever be answered, and reading and refusing
- * it would delay all agents of the isolate. The server then tells the senders that nobody listens.
+ * A subscription that is suspended while it is flooded: more comes in, and faster, than can even be refused, which delays all
+ * agents of the isolate. The server then tells the senders that nobody listens.
  */
 export class Inlet {
   #connection: Connection | undefined;
   #subscription: BusSubscription | undefined;
-  #periodAt = 0;
+  #idle: number | null = null;
   #messages = 0;
   #bytes = 0;
   #pauseMs = PAUSE_MS;
@@ -71,23 +73,25 @@ export class Inlet {
       if (this.#late > MAX_LATE_MESSAGES) this.#closeSubscription();
       return;
     }
-    const now = Date.now();
-    if (now - this.#periodAt > PERIOD_MS) {
-      this.#periodAt = now;
-      this.#messages = 0;
-      this.#bytes = 0;
-    }
+    // While messages are waiting, this timer does not fire.
+    this.#idle ??= setTimeout(() => this.#forget(), 0);
     this.#messages += surplus;
     this.#bytes += bytes;
     const { maxBytes = MAX_BYTES } = this.options;
     if (this.#messages > MAX_MESSAGES || this.#bytes > maxBytes) this.#suspend();
   }
 
+  #forget(): void {
+    this.#idle = null;
+    this.#messages = 0;
+    this.#bytes = 0;
+  }
+
   #suspend(): void {
     if (Date.now() - this.#resumedAt > MAX_PAUSE_MS) this.#pauseMs = PAUSE_MS;
     warn("flooded", { subject: this.subject, pause_s: this.#pauseMs / 1000 });
     this.#subscription?.drain();
-    this.#late = 0;
+    this.#messages = this.#bytes = this.#late = 0;
     this.#pause = setTimeout(() => this.#resume(), this.#pauseMs);
     this.#pauseMs = Math.min(2 * this.#pauseMs, MAX_PAUSE_MS);
   }

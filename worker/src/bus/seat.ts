@@ -21,8 +21,8 @@ import type { OpenStream, Part, Sink, TurnRunner } from "./turns.ts";
 export const HEARTBEAT_S = 30;
 /** The queue group required by the agent protocol. */
 const QUEUE = "agents";
-/** Bytes of signals in a second that count as a flood: redirects are run as they come, and not refused. */
-const MAX_SIGNAL_BYTES = 64 * 1024 * 1024;
+/** Bytes of signals that count as a flood: more than of refused prompts, since redirects are run as they come. */
+const MAX_SIGNAL_BYTES = 32 * 1024 * 1024;
 /** How many redirects are remembered, to run each only once. */
 const MAX_REDIRECTS = 64;
 
@@ -304,12 +304,14 @@ export class Seat {
     if (!reply.hasListener) throw new WorkerError(NOBODY);
     const { outbox, queryLimitS } = this.context;
     const limitS = queryLimitS();
-    const { subject, answer, forget } = outbox.question();
+    const { subject, answer, refusal, forget } = outbox.question();
     const { promise: never, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(unanswered(limitS)), timerMs(limitS));
     const aborted = () => reject(signal.reason);
     signal.addEventListener("abort", aborted);
     try {
+      const refused = await Promise.race([refusal(), never]);
+      if (refused) throw new WorkerError({ ...refused, code: "unanswered" });
       reply.query({ id: crypto.randomUUID(), reply_subject: subject, prompt: question });
       return envelopeOf(await Promise.race([answer, never]), this.#maxRequest).prompt.toWellFormed();
     } finally {

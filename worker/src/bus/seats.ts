@@ -193,7 +193,7 @@ export class Seats {
     if (asked !== "not permitted") return true;
     info("name not checked", {
       session,
-      cause: "the NATS user may not publish to agents.status.open-agent.>",
+      cause: "the NATS user may not publish to agents.status.open-agent.>, or not subscribe to _INBOX.>",
     });
     return false;
   }
