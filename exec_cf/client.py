@@ -1,13 +1,16 @@
-"""The client of a Worker: check its health, start an agent, ask for its state, stop it."""
+"""The client of a Worker: check its health, start an agent, ask for its state, stop it, list and stop all agents."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
+
+import msgspec
 
 from exec_cf import answers, edge, routes, urls
 from exec_cf._version import version
-from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
+from exec_cf.answers import MAX_CAUSE_CHARS, AgentPage, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
-from exec_cf.errors import Code, Diagnostic
+from exec_cf.errors import Code, Diagnostic, Refused
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.plan import Plan, start_body
 from exec_cf.settings import Settings, service_token
@@ -17,7 +20,19 @@ from exec_cf.world import World
 PAUSE_S = 0.25
 """Seconds between attempts."""
 
+MAX_LIST_BYTES = 1 << 20
+"""Longest response with many agents, in bytes; a page of 100 agents has about 30 kB."""
+
 T = TypeVar("T")
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """What became of all agents of a Worker."""
+
+    stopped: list[str]
+    failed: list[str]
+    maybe_more: bool
+    """Whether an attempt without a response may have stopped more."""
 
 
 class Client:
@@ -113,6 +128,59 @@ class Client:
         answer, _ = self._ask("abort", request)
         answer.check_stopped()
 
+    def agent_page(self, owner: str, state: str, cursor: str) -> AgentPage:
+        """Return a page of the list of agents. Empty *owner* and *state* stand for any.
+
+        Raises `NoRouteError` if the Worker has no list, `WorkerError` if the request fails.
+        """
+        request = Request(
+            method="GET",
+            url=routes.agents(self.base, owner=owner, state=state, cursor=cursor),
+            timeout_ms=self.settings.timeout_ms,
+            headers={**self._authorization(), **self._service_token(self.base)},
+            read_body=True,
+            body_limit=MAX_LIST_BYTES,
+        )
+        answer, _ = self._ask("list", request)
+        return answer.agent_page()
+
+    def stop_all(self) -> Stopped:
+        """Stop every agent of the Worker.
+
+        Raises `NoRouteError` if the Worker does not serve the route, and `WorkerError` if the request fails.
+        """
+        request = Request(
+            method="POST",
+            url=routes.abort_all(self.base),
+            timeout_ms=self.settings.timeout_ms,
+            headers={**self._authorization(), **self._service_token(self.base)},
+            read_body=True,
+            body_limit=MAX_LIST_BYTES,
+        )
+        stopped: dict[str, None] = {}
+        failed: list[str] = []
+        answered = 0
+
+        def judge(response: Response) -> bool:
+            nonlocal answered
+            answer = Answer("abort", response, self.settings)
+            found = answer.stopped_some() if answer.is_retryable else answer.stopped_all()
+            if found:
+                answered += 1
+                stopped.update(dict.fromkeys(found.stopped))
+                failed[:] = found.failed
+            if answer.is_retryable:
+                raise _RefusalError(answer.problem, response)
+            return answer.resent
+
+        try:
+            resent, attempts = self._attempt("abort", request, judge)
+        except WorkerError:
+            if not failed:
+                raise
+            resent, attempts = False, self.settings.retries
+        return Stopped(list(stopped), failed, maybe_more=resent or attempts > answered)
+
     def _authorization(self) -> dict[str, str]:
         token = self.settings.token
         return {"authorization": f"Bearer {token}"} if token else {}
@@ -165,6 +233,15 @@ class Client:
                 cause += "" if fits else f"; it asks to wait {asked_s:.0f} seconds"
                 self.note(Diagnostic(Code.ATTEMPT, f"{verb} attempt {number}/{limit}: {cause}"))
         raise WorkerError(f"{verb}: {cause}" if limit == 1 else f"{verb}: {cause} (after {limit} attempts)")
+
+
+@contextmanager
+def or_refuse() -> Iterator[None]:
+    """Turn a `WorkerError` of the block into a `Refused`."""
+    try:
+        yield
+    except WorkerError as error:
+        raise Refused([Diagnostic(Code.WORKER, str(error))]) from None
 
 
 def no_route(route: str, status: object) -> Diagnostic:
