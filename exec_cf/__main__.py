@@ -35,6 +35,7 @@ class Process:
     error = _stderr.write_line
     read_secret = staticmethod(files.read_secret)
     create_secret = staticmethod(files.create_secret)
+    check_creatable = staticmethod(files.check_creatable)
     _network: "Network | None" = None
 
     def random_token(self) -> str:

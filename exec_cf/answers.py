@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 
-from exec_cf import edge, states, urls
+from exec_cf import edge, routes, states, urls
 from exec_cf._version import version
 from exec_cf.display import truncated
 from exec_cf.errors import InvalidValue
@@ -20,6 +20,9 @@ MAX_CAUSE_CHARS = 300
 
 MAX_CURSOR_CHARS = 1024
 """Longest cursor of a list that is sent back to the Worker."""
+
+_MIN_SECRET_CHARS = 8
+"""A shorter secret may occur in a path or a name by chance."""
 
 
 class WorkerError(Exception):
@@ -198,7 +201,7 @@ class Answer:
             cause = f"start: the Worker reports the agent as {self._redacted(body.state)}"
             raise WorkerError(cause, maybe_started=True)
         try:
-            abort = _abort_url(plan.base, body.abort)
+            abort = self._abort_url(plan, body.abort)
         except InvalidValue:
             # The path is a capability, and may hold whatever else the Worker echoes.
             raise WorkerError("start: the Worker names an unusable abort path", maybe_started=True) from None
@@ -220,7 +223,7 @@ class Answer:
             self._fail("the Worker's answer does not name a state; is it this program's Worker?")
         self._check_identity(plan, body.subjects, body.agent)
         try:
-            abort = _abort_url(plan.base, body.abort or "")
+            abort = self._abort_url(plan, body.abort or "")
         except InvalidValue:
             abort = ""
         return SessionState(
@@ -278,11 +281,12 @@ class Answer:
 
     def _checked(self, agent: ListedAgent) -> ListedAgent:
         """Return *agent* without secrets in its text, and its times in UTC. Raises `OverflowError`."""
-        fields = {name: getattr(agent, name) for name in ListedAgent.__struct_fields__}
-        texts = {name: self._without_secrets(value) for name, value in fields.items() if isinstance(value, str)}
-        times = {name: value.astimezone(UTC) for name, value in fields.items() if isinstance(value, datetime)}
+        fields = {field: getattr(agent, field) for field in ListedAgent.__struct_fields__}
+        names = {field: value for field, value in fields.items() if isinstance(value, str)}
+        names = {field: self._without_secrets(name, _MIN_SECRET_CHARS) for field, name in names.items()}
+        times = {field: time.astimezone(UTC) for field, time in fields.items() if isinstance(time, datetime)}
         cause = {"cause": self._redacted(agent.cause)} if agent.cause else {}
-        return ListedAgent(**{**fields, **texts, **times, **cause})
+        return ListedAgent(**{**fields, **names, **times, **cause})
 
     def _raise_for_status(self) -> None:
         if self._intermediary:
@@ -307,6 +311,17 @@ class Answer:
         if self.status == 401 and not self._settings.token:
             return f"the Worker requires a token (HTTP 401); {cure}"
         return f"the Worker refuses the token (HTTP {self.status}); {cure}"
+
+    def _abort_url(self, plan: Plan, path: str) -> str:
+        """Return the URL of *path*, where the plan's session is stopped; empty if *path* is not absolute.
+
+        Raises `InvalidValue` if *path* is invalid, or repeats a secret, which would be printed in the handle.
+        """
+        added = path.removeprefix(routes.abort("", plan.session))
+        for secret in self._settings.secrets:
+            if len(secret) >= _MIN_SECRET_CHARS and (secret in added or urls.escaped(secret) in added):
+                raise InvalidValue("the path contains a secret", "")
+        return urls.below(plan.base, path) if path.startswith("/") else ""
 
     def _check_identity(self, plan: Plan, subjects: _Subjects | None, agent: str | None) -> None:
         for field in BusBlock.__struct_fields__ if subjects else ():
@@ -336,12 +351,8 @@ class Answer:
     def _redacted(self, text: str) -> str:
         return truncated(self._without_secrets(text), MAX_CAUSE_CHARS)
 
-    def _without_secrets(self, text: str) -> str:
+    def _without_secrets(self, text: str, least: int = 0) -> str:
+        """Return *text* without the secrets of at least *least* characters."""
         for secret in self._settings.secrets:
-            text = text.replace(secret, "***")
+            text = text.replace(secret, "***") if len(secret) >= least else text
         return text
-
-
-def _abort_url(base: str, path: str) -> str:
-    """Return the URL of *path* below *base*; empty if *path* is not absolute. Raises `InvalidValue`."""
-    return urls.below(base, path) if path.startswith("/") else ""

@@ -84,7 +84,7 @@ class Client:
             method="POST",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.bootstrap_timeout_ms,
-            headers={"content-type": "application/json", **self._authorization(), **self._service_token(self.base)},
+            headers={"content-type": "application/json", **self._credentials(self.base)},
             body=start_body(plan),
             read_body=True,
         )
@@ -107,7 +107,7 @@ class Client:
             method="GET",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.timeout_ms,
-            headers={**self._authorization(), **self._service_token(self.base)},
+            headers=self._credentials(self.base),
             read_body=True,
         )
         answer, _ = self._ask("status", request)
@@ -122,7 +122,7 @@ class Client:
             method="POST",
             url=url,
             timeout_ms=self.settings.timeout_ms,
-            headers={**self._authorization(), **self._service_token(url)} if with_token else {},
+            headers=self._credentials(url) if with_token else {},
             read_body=True,
         )
         answer, _ = self._ask("abort", request)
@@ -137,7 +137,7 @@ class Client:
             method="GET",
             url=routes.agents(self.base, owner=owner, state=state, cursor=cursor),
             timeout_ms=self.settings.timeout_ms,
-            headers={**self._authorization(), **self._service_token(self.base)},
+            headers=self._credentials(self.base),
             read_body=True,
             body_limit=MAX_LIST_BYTES,
         )
@@ -153,37 +153,23 @@ class Client:
             method="POST",
             url=routes.abort_all(self.base),
             timeout_ms=self.settings.timeout_ms,
-            headers={**self._authorization(), **self._service_token(self.base)},
+            headers=self._credentials(self.base),
             read_body=True,
             body_limit=MAX_LIST_BYTES,
         )
-        stopped: dict[str, None] = {}
-        failed: list[str] = []
-        answered = 0
-
-        def judge(response: Response) -> bool:
-            nonlocal answered
-            answer = Answer("abort", response, self.settings)
-            found = answer.stopped_some() if answer.is_retryable else answer.stopped_all()
-            if found:
-                answered += 1
-                stopped.update(dict.fromkeys(found.stopped))
-                failed[:] = found.failed
-            if answer.is_retryable:
-                raise _RefusalError(answer.problem, response)
-            return answer.resent
-
+        tally = _Tally(self.settings)
         try:
-            resent, attempts = self._attempt("abort", request, judge)
+            resent, attempts = self._attempt("abort", request, tally.add)
         except WorkerError:
-            if not failed:
+            if not tally.failed:
                 raise
             resent, attempts = False, self.settings.retries
-        return Stopped(list(stopped), failed, maybe_more=resent or attempts > answered)
+        return Stopped([*tally.stopped], tally.failed, maybe_more=resent or attempts > tally.answered)
 
-    def _authorization(self) -> dict[str, str]:
+    def _credentials(self, url: str) -> dict[str, str]:
+        """Return the headers with the secrets that the Worker may see; *url* is its own, or one that it named."""
         token = self.settings.token
-        return {"authorization": f"Bearer {token}"} if token else {}
+        return {**({"authorization": f"Bearer {token}"} if token else {}), **self._service_token(url)}
 
     def _service_token(self, url: str) -> dict[str, str]:
         """Return the headers for Cloudflare Access; none if they are not set, or for another origin."""
@@ -255,3 +241,25 @@ class _RefusalError(RequestError):
     def __init__(self, cause: str, response: Response) -> None:
         super().__init__(cause)
         self.retry_after_s = (response.retry_after_s or 0.0) if response.status in {429, 503} else 0.0
+
+
+class _Tally:
+    """What several attempts to stop all agents did."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.stopped: dict[str, None] = {}
+        self.failed: list[str] = []
+        self.answered = 0
+
+    def add(self, response: Response) -> bool:
+        """Count the response to an attempt, and return whether that was sent twice. Raises `RequestError`."""
+        answer = Answer("abort", response, self._settings)
+        found = answer.stopped_some() if answer.is_retryable else answer.stopped_all()
+        if found:
+            self.answered += 1
+            self.stopped |= dict.fromkeys(found.stopped)
+            self.failed = found.failed
+        if answer.is_retryable:
+            raise _RefusalError(answer.problem, response)
+        return answer.resent
