@@ -94,7 +94,7 @@ def confirm_stop(client: Client, confirm: Callable[[str], bool]) -> bool:
 def owners(agents: Sequence[ListedAgent]) -> str:
     """Return the owners of *agents* and how many each has, the largest first: `ann (8), bob (4)`."""
     counts = Counter(agent.owner for agent in agents).most_common()
-    return _named([f"{truncated(owner)} ({count})" for owner, count in counts])
+    return _named([f"{truncated(owner) or 'unknown'} ({count})" for owner, count in counts])
 
 
 def stop_all(client: Client) -> None:

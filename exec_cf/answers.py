@@ -18,7 +18,7 @@ from exec_cf.settings import Settings
 MAX_CAUSE_CHARS = 300
 """Characters of a Worker's own text that are shown."""
 
-MAX_CURSOR_CHARS = 1024
+MAX_CURSOR_CHARS = 8192
 """Longest cursor of a list that is sent back to the Worker."""
 
 _MIN_SECRET_CHARS = 8

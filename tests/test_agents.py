@@ -185,7 +185,7 @@ class TestList:
             (Response(204), "is not a list of agents"),
             (json([]), "is not a list of agents"),
             (page(cursor=""), "is not a list of agents"),
-            (page(cursor="x" * 1025), "is not a list of agents"),
+            (page(cursor="x" * 8193), "is not a list of agents"),
             (page(cursor=1), "is not a list of agents"),
             (page(totals={}), "is not a list of agents"),
             (page(listed("a") | {"session": None}), "is not a list of agents"),
@@ -410,6 +410,10 @@ class TestAbortAll:
         line = Call("--abort", "--all", "--yes", answers=(answer,)).said[-1]
         assert "500 agents" in line
         assert "s18, s19 and 480 more; 0 were stopped" in line
+
+    def test_an_owner_that_the_worker_does_not_know_is_named_so(self) -> None:
+        call = Call("--abort", "--all", answers=(page(listed("a", owner=""), listed("b")),), typed="n")
+        assert call.said[0] == "owners: unknown (1), ann (1)"
 
     def test_an_owner_steers_no_terminal(self) -> None:
         call = Call("--abort", "--all", answers=(page(listed("a", owner="\x1b[2J" + "x" * 500)),), typed="n")

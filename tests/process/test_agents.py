@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from jsonschema import Draft202012Validator
 from tests.support import manners
 from tests.support.fleet import Fleet, listed, stamp, totals
 from tests.support.manners import Server
+from tests.support.nats import NatsServer
 from tests.support.program import Program
 from tests.support.stub import Reply
 from tests.support.systems import needs_full_device
 from tests.support.terminal import END_OF_INPUT, INTERRUPT, Terminal, run
+from tests.support.workerd import Workerd
 
 SCHEMA = Draft202012Validator(
     json.loads((Path(__file__).resolve().parents[2] / "schemas" / "agent-list.v1.json").read_text())
@@ -305,3 +308,50 @@ class TestAbortAll:
             ended = program.run(b"", "--abort", "--all", "--yes", "handle.yaml", env=at(worker.url))
         assert ended.code == 64
         assert worker.asked == []
+
+
+COUNT = 103
+"""More agents than a page of the list has."""
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Workerd]:
+    variables = {"CONTROL_TOKEN": TOKEN, "AGENTS_PER_HUB": "100"}
+    home = tmp_path / "worker"
+    with (
+        NatsServer(tmp_path / "nats") as bus,
+        Workerd(home, {**variables, "NATS_WS_URL": bus.ws_url}) as server,
+        server.client(TOKEN) as http,
+    ):
+        for number in range(COUNT):
+            body = {"owner": ("ann", "bob")[number % 2]}
+            assert http.post(f"/agent/echo-{number}", json=body).status_code == 201
+        yield server
+
+
+def test_on_workerd_from_a_list_to_none(program: Program, worker: Workerd) -> None:
+    env = at(worker.url, CF_WORKER_TOKEN=TOKEN, CF_WORKER_HEALTHCHECK_TIMEOUT_MS="60000")
+    document = json.loads(program.run(b"", "--list", "--format", "json", env=env).out)
+    SCHEMA.validate(document)
+    assert {agent["session"] for agent in document["agents"]} == {f"echo-{number}" for number in range(COUNT)}
+    starts = [agent["started_at"] for agent in document["agents"]]
+    assert starts == sorted(starts, reverse=True)
+    assert (document["totals"]["agents"], document["totals"]["running"]) == (COUNT, COUNT)
+    bobs = yaml.safe_load(program.run(b"", "--list", "--owner", "bob", env=env).out)
+    assert {agent["owner"] for agent in bobs["agents"]} == {"bob"}
+    assert bobs["totals"]["agents"] == len(bobs["agents"]) == COUNT // 2
+    screen = run(program, "--list", columns=100, env={**env, **PLAIN}).screen()
+    assert len(screen) == COUNT + 2
+    assert screen[1].split()[:3] == [document["agents"][0][field] for field in ("session", "owner", "agent")]
+
+    with Terminal(program, "--abort", "--all", env=env) as terminal:
+        terminal.wait_for("owners: ann (52), bob (51)\n")
+        terminal.wait_for(f"stop {COUNT} agents of {worker.url}? [y/N] ")
+        terminal.type(b"y\n")
+        assert terminal.end() == 0
+    assert terminal.written.endswith(f"{COUNT} agents of {worker.url} were stopped\n")
+    stopped = yaml.safe_load(program.run(b"", "--list", "--state", "stopped", env=env).out)
+    assert {agent["cause"] for agent in stopped["agents"]} == {"it was aborted"}
+    assert (stopped["totals"]["agents"], stopped["totals"]["running"]) == (COUNT, 0)
+    again = program.run(b"", "--abort", "--all", "--yes", env=env)
+    assert (again.code, again.lines) == (0, [f"no agent of {worker.url} is running; nothing was stopped"])
