@@ -167,8 +167,11 @@ def _summary(totals: ListTotals, limit: int) -> str:
 
 
 def display_width(text: str) -> int:
-    """Return how many columns of a terminal *text*, which is printable, takes at most."""
-    return len(text) if text.isascii() else sum(map(_char_width, text))
+    """Return how many columns of a terminal *text*, which is printable, takes at most.
+
+    A mark that has no character before it takes one in some terminals.
+    """
+    return len(text) if text.isascii() else max(1, _char_width(text[0])) + sum(map(_char_width, text[1:]))
 
 
 def fitted(text: str, limit: int) -> str:

@@ -119,6 +119,7 @@ def test_what_is_cut_is_cut_between_characters() -> None:
     assert table.fitted("🇩🇪🇫🇷", 7) == "🇩🇪…"
     assert table.fitted("\u1112\u1161\u11ab\u1100\u1173\u11af", 3) == "\u1112\u1161\u11ab…"
     assert table.fitted("हिन्दी", 2) == "…"
+    assert table.fitted("\u0301\u0301a", 1) == "…"
     assert table.fitted("abc", 3) == "abc"
     assert table.fitted("abc", 1) == "…"
 
@@ -219,7 +220,7 @@ def test_no_character_is_taken_for_narrower_than_terminals_show_it() -> None:
 
 def test_few_characters_are_taken_for_wider_than_terminals_show_them() -> None:
     """A mark that takes a column of its own in some terminals only, and Korean's fillers, are the exceptions."""
-    wider = [char for char in PRINTABLE if wcwidth.wcwidth(char) < table.display_width(char)]
+    wider = [char for char in PRINTABLE if wcwidth.wcwidth(char) < table.display_width(f"a{char}") - 1]
     assert {char for char in wider if unicodedata.category(char) != "Mc"} <= {"\ufe0f", "\u3164", "\uffa0"}
 
 
@@ -233,12 +234,14 @@ def _is_contained(text: str, columns: int, *, coloured: bool) -> bool:
 WIDE = st.text(
     alphabet="日本é\u0301\u0308\uff57한\u1112\u1161☂\ufe0f👍🏽🇩🇪हिन्दी\u202e\x1b[31m\x9b\n\t\u200da…", max_size=60
 )
+SHOWN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\U0001171e"), max_size=40)
+"""Any text but with a letter that Unicode 14, in older interpreters, takes for a mark without a width."""
 AGENTS = st.builds(
     lambda one, session, owner, state, cause: msgspec.structs.replace(
         one, session=session, owner=owner, state=state, cause=cause
     ),
     messages(ListedAgent),
-    *(st.one_of(WIDE, st.text(max_size=40)),) * 2,
+    *(st.one_of(WIDE, SHOWN),) * 2,
     st.one_of(st.sampled_from(STATES), WIDE),
     WIDE,
 )
@@ -246,6 +249,7 @@ AGENTS = st.builds(
 
 @given(st.lists(AGENTS, max_size=4), st.integers(1, 250), st.booleans())
 @example([msgspec.convert(listed("日" * 40), ListedAgent)], 1, False)
+@example([msgspec.convert(listed("\u094d1"), ListedAgent)], 1, False)
 def test_any_table_fits_any_terminal_and_steers_none(agents: list[ListedAgent], columns: int, coloured: bool) -> None:
     plain = agent_list(*(listed("a") for _ in agents))
     found = AgentList(agents=agents, totals=plain.totals)
@@ -265,4 +269,4 @@ def test_any_text_is_cut_to_any_width(text: str, columns: int) -> None:
 @given(messages(AgentList), st.integers(1, 250))
 def test_any_list_has_a_table(found: AgentList, columns: int) -> None:
     text = table.table(found, datetime(2026, 1, 1, tzinfo=UTC), columns, coloured=False)
-    assert _is_contained(text, columns, coloured=False)
+    assert all(table.display_width(line) <= columns for line in text.split("\n"))
