@@ -23,6 +23,9 @@ PAUSE_S = 0.25
 MAX_LIST_BYTES = 1 << 20
 """Longest response with many agents, in bytes; a page of 100 agents has about 30 kB."""
 
+STOP_ALL_TIMEOUT_MS = 60_000
+"""Shortest timeout of a request to stop all agents, of which each may take seconds."""
+
 T = TypeVar("T")
 
 
@@ -152,7 +155,7 @@ class Client:
         request = Request(
             method="POST",
             url=routes.abort_all(self.base),
-            timeout_ms=self.settings.timeout_ms,
+            timeout_ms=max(self.settings.timeout_ms, STOP_ALL_TIMEOUT_MS),
             headers=self._credentials(self.base),
             read_body=True,
             body_limit=MAX_LIST_BYTES,

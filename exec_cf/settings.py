@@ -88,7 +88,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "timeout_ms",
         "CF_WORKER_HEALTHCHECK_TIMEOUT_MS",
-        "timeout of each request except the start, in milliseconds",
+        "timeout of each request except the start, in milliseconds; a minute or more for `--abort --all`",
         5000,
         cap=600_000,
     ),

@@ -359,6 +359,12 @@ class TestAbortAll:
         call = Call("--abort", "--all", answers=(*ONE_AGENT, json({"stopped": []})), environ=environ, typed="y")
         assert [request.headers for request in call.script.requests] == [{"authorization": f"Bearer {TOKEN}"}] * 2
 
+    @pytest.mark.parametrize(("given", "timeout_ms"), [("", 60_000), ("100", 60_000), ("90000", 90_000)])
+    def test_it_has_time_for_many_agents(self, given: str, timeout_ms: int) -> None:
+        environ = {**ONCE, "CF_WORKER_HEALTHCHECK_TIMEOUT_MS": given}
+        call = Call("--abort", "--all", "--yes", answers=(json({"stopped": []}),), environ=environ)
+        assert [request.timeout_ms for request in call.script.requests] == [timeout_ms]
+
     def test_those_that_could_not_be_stopped_are_named(self) -> None:
         answer = error(500, message="some", stopped=["a", "b"], failed=["c", f"\x1b{TOKEN}"])
         call = Call("--abort", "--all", "--yes", answers=(answer,), environ={**ONCE, "CF_WORKER_TOKEN": TOKEN})
