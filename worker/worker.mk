@@ -3,6 +3,11 @@
 WORKER_READY := worker/node_modules/.ready
 WORKER_BUNDLE := worker/dist/index.js
 WORKER_SOURCES := $(shell find worker/src -name '*.ts')
+PAGE_SOURCES := $(shell find worker/page -type f)
+# The script of the page; its style is built with it, and the bundle contains both as text.
+PAGE_SCRIPT := worker/dist/page/script.txt
+# Bytes of the compressed page.
+PAGE_LIMIT := 12288
 # Node 22 before the system's.
 WORKER_PATH = PATH="$(CURDIR)/worker/node_modules/.bin:$$PATH"
 # Bytes of the compressed bundle; Cloudflare's own limit is far above it.
@@ -21,9 +26,17 @@ worker/dist/version: $(READY) FORCE
 .PHONY: FORCE
 FORCE:
 
-$(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) worker/dist/version worker/worker.mk
+$(PAGE_SCRIPT): $(WORKER_READY) $(PAGE_SOURCES) worker/worker.mk
+	cd worker && $(WORKER_PATH) esbuild page/main.ts --bundle --format=iife --target=es2024 --minify --log-level=warning \
+	  --outfile=dist/page/script.txt
+	cd worker && $(WORKER_PATH) esbuild page/style.css --minify --log-level=warning --outfile=dist/page/style.txt
+	@size=$$(cat worker/page/page.html worker/dist/page/*.txt | gzip -9 | wc -c); \
+	  echo "worker/dist/page: $$size bytes gzip, $(PAGE_LIMIT) allowed"; \
+	  test "$$size" -le $(PAGE_LIMIT)
+
+$(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) $(PAGE_SCRIPT) worker/dist/version worker/worker.mk
 	cd worker && $(WORKER_PATH) esbuild src/index.ts --bundle --format=esm --target=es2024 --minify --legal-comments=none \
-	  --conditions=workerd,worker,browser --external:cloudflare:workers --define:__VERSION__="\"$$(cat dist/version)\"" \
+	  --conditions=workerd,worker,browser --external:cloudflare:workers --loader:.html=text --define:__VERSION__="\"$$(cat dist/version)\"" \
 	  --log-level=warning --outfile=dist/index.js
 	@size=$$(gzip -9 < $@ | wc -c); echo "worker/dist/index.js: $$size bytes gzip, $(WORKER_LIMIT) allowed"; \
 	  test "$$size" -lt $(WORKER_LIMIT)
@@ -42,7 +55,7 @@ worker: $(WORKER_BUNDLE) $(WORKER_MODULE) ## build the Worker's bundle
 
 .PHONY: check-worker
 check-worker: $(WORKER_BUNDLE) ## types, lint and format of the Worker
-	cd worker && $(WORKER_PATH) tsc
+	cd worker && $(WORKER_PATH) tsc && $(WORKER_PATH) tsc -p page
 	cd worker && $(WORKER_PATH) biome ci --error-on-warnings
 
 .PHONY: format-worker
@@ -53,6 +66,19 @@ format-worker: $(WORKER_READY) ## format the Worker's sources
 test-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's conformance and fault tests on workerd and nats-server
 	$(BIN)/pytest tests/conformance -n 3 --dist worksteal -q
 	AGENTS_PER_HUB=250 $(BIN)/pytest tests/conformance -n 3 --dist worksteal -q
+
+.PHONY: chromium
+chromium: $(READY) ## install Chromium for the tests of the page, on Debian as root
+	@$(BIN)/python -m tests.support.chromium
+
+.PHONY: test-page
+test-page: $(READY) $(WORKER_BUNDLE) chromium ## the tests of the Worker's page, in Chromium
+	$(BIN)/pytest tests/page -n 2 --dist loadfile -q
+
+.PHONY: page-shots
+page-shots: $(READY) $(WORKER_BUNDLE) chromium ## write the README's pictures of the Worker's page, which need the font Inter
+	@fc-list | grep -q Inter || { apt-get -qq update && apt-get -qq install --yes --no-install-recommends fonts-inter; }
+	$(BIN)/python -m tests.page.shots docs
 
 .PHONY: test-worker-slow
 test-worker-slow: $(READY) $(WORKER_BUNDLE) ## the tests of the Worker that wait for timers of half a minute
