@@ -30,9 +30,6 @@ export function signalFilter({ owner, session }: Identity): string {
   return `orch.signal.*.${AGENT}.${owner}.${session}`;
 }
 
-/** The subscription for the signals of all agents. */
-export const SIGNALS = `orch.signal.*.${AGENT}.*.*`;
-
 const REPLY_SUBJECT = /^(?!\$|(?:agents|orch)(?:\.|$))[^.*>\p{C}\p{Z}]+(?:\.[^.*>\p{C}\p{Z}]+)*$/u;
 
 /**

@@ -1,8 +1,8 @@
-import { type Fault, WorkerError } from "../errors.ts";
+import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { warn } from "../log.ts";
 import { connect } from "./connect.ts";
 import type { Frame } from "./frames.ts";
-import type { Incoming, Link } from "./link.ts";
+import type { Incoming, Link, Subscription } from "./link.ts";
 import type { BusOptions } from "./options.ts";
 
 /** How long no bytes may move while a ping is unanswered, in milliseconds. */
@@ -19,11 +19,20 @@ const DENIED =
 export const TOO_FEW_SUBSCRIPTIONS =
   "the bus allows this connection too few subscriptions; raise max_subscriptions of the server or the subscription limit of the account, or stop agents";
 const COMPLAINED = "the bus refused a part of the registration; its log says why";
+const NO_INBOX =
+  "the bus does not let the agent receive an answer; allow the Worker's NATS user to subscribe to _INBOX.>";
 const NO_HEADERS =
   "the bus has headers turned off, and errors are reported in headers; remove no_header_support from its configuration";
 
 /** How the server reports a missing permission. */
 const VIOLATION = /permissions violation for (publish|subscription) to "(\S+)"/i;
+
+/** Waiting for one message. */
+export interface Expectation {
+  forget(): void;
+  /** Why the bus does not accept the subscription; undefined if it does. */
+  refusal(): Promise<Fault | undefined>;
+}
 
 /** The outcome of a request on a subject: an answer, or why there is none. */
 export type Asked = Uint8Array | "nobody" | "silent" | "not permitted";
@@ -32,8 +41,8 @@ export type Asked = Uint8Array | "nobody" | "silent" | "not permitted";
 export class Connection {
   #up = true;
   readonly #complaints: Fault[] = [];
-  /** Callbacks for denied requests, by subject. */
-  readonly #asking = new Map<string, () => void>();
+  /** Callbacks for requests and inboxes that are not permitted, by subject. */
+  readonly #denied = new Map<string, () => void>();
 
   private constructor(
     private readonly name: string,
@@ -76,27 +85,47 @@ export class Connection {
 
   /** Whether the connection is open and the frame is not larger than the bus accepts: otherwise, nothing is sent. */
   publish(frame: Frame): boolean {
-    // The bus would end the connection.
-    if (!this.up || frame.size > this.maxPayload) return false;
+    if (!this.up) return false;
+    if (frame.size > this.maxPayload) {
+      warn("too large for the bus", { connection: this.name, subject: frame.subject });
+      return false;
+    }
     this.link.publish(frame);
     return true;
   }
 
-  /** Returns a function that ends the subscription. */
-  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): () => void {
+  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): Subscription {
     return this.link.subscribe(subject, deliver, queue);
   }
 
-  /** Delivers the first message on the subject; the returned function stops waiting for it. */
-  expect(subject: string, deliver: (payload: Uint8Array) => void): () => void {
-    return this.link.expect(subject, ({ data }) => deliver(data));
+  /** Delivers the first message on the subject. */
+  expect(subject: string, deliver: (payload: Uint8Array) => void): Expectation {
+    const before = this.complaints;
+    let isDenied = false;
+    this.#denied.set(subject, () => {
+      isDenied = true;
+    });
+    const close = this.link.expect(subject, ({ data }) => {
+      this.#denied.delete(subject);
+      deliver(data);
+    });
+    return {
+      forget: () => {
+        this.#denied.delete(subject);
+        close();
+      },
+      refusal: async () => {
+        await this.#settled(before);
+        return isDenied ? fault(NO_INBOX) : this.#complaints[before];
+      },
+    };
   }
 
   /** Sends an empty request and waits for the first answer. */
   async ask(subject: string, timeoutMs: number): Promise<Asked> {
     const { promise, resolve } = Promise.withResolvers<Asked>();
     const inbox = `_INBOX.${crypto.randomUUID()}`;
-    for (const one of [subject, inbox]) this.#asking.set(one, () => resolve("not permitted"));
+    for (const one of [subject, inbox]) this.#denied.set(one, () => resolve("not permitted"));
     const end = this.link.expect(inbox, (message) => resolve(message.isFromNobody ? "nobody" : message.data));
     const timer = setTimeout(() => resolve("silent"), timeoutMs);
     try {
@@ -104,7 +133,7 @@ export class Connection {
       return await promise;
     } finally {
       clearTimeout(timer);
-      for (const one of [subject, inbox]) this.#asking.delete(one);
+      for (const one of [subject, inbox]) this.#denied.delete(one);
       end();
     }
   }
@@ -127,12 +156,27 @@ export class Connection {
     return this.#complaints.length;
   }
 
-  /** Waits until the bus has processed everything sent so far. Throws WorkerError if it sent an error meanwhile. */
+  /**
+   * Waits until the bus has processed everything sent so far, and checks that it allows one more subscription, as a question
+   * to a caller needs. Throws WorkerError if it sent an error meanwhile.
+   */
   async prove(complaintsBefore: number): Promise<void> {
-    const isAlive = await this.alive();
-    const complaint = this.#complaints[complaintsBefore];
+    const { forget } = this.expect(`_INBOX.${crypto.randomUUID()}`, () => undefined);
+    const complaint = await this.#settled(complaintsBefore);
+    forget();
     if (complaint) throw new WorkerError(complaint);
-    if (!isAlive) throw new WorkerError(fault(SILENT));
+  }
+
+  /** Waits until the bus has processed everything sent so far; returns the first error that it sent meanwhile. */
+  async #settled(complaintsBefore: number): Promise<Fault | undefined> {
+    const isAlive = await this.alive();
+    return this.#complaints[complaintsBefore] ?? (isAlive ? undefined : fault(SILENT));
+  }
+
+  /** Replaces the connection if the bus has refused something that was sent. */
+  async confirm(): Promise<void> {
+    const before = this.complaints;
+    await this.prove(before).catch((thrown) => this.#lose(faultOf(thrown)));
   }
 
   /** Closes the connection once everything published has been sent. */
@@ -161,12 +205,13 @@ export class Connection {
       this.#complaints.push(fault(few ? TOO_FEW_SUBSCRIPTIONS : COMPLAINED));
       return;
     }
-    const asking = this.#asking.get(subject);
-    if (asking) asking();
-    else this.#onDenial(operation.toLowerCase(), subject);
+    this.#onDenial(operation.toLowerCase(), subject);
   }
 
   #onDenial(operation: string, subject: string): void {
+    const denied = this.#denied.get(subject);
+    denied?.();
+    if (denied && operation === "publish") return;
     warn("bus denied", { connection: this.name, operation, subject });
     // Denied inboxes only leave requests unanswered, and other subjects belong to callers.
     const isOurs = operation === "subscription" ? !subject.startsWith("_INBOX.") : isHeartbeat(subject);

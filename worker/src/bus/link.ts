@@ -6,8 +6,21 @@ import type { Wire } from "./wire.ts";
 
 const decoder = new TextDecoder();
 
+export interface Incoming {
+  readonly subject: string;
+  /** Empty if the sender expects no answer. */
+  readonly reply: string;
+  readonly data: Uint8Array;
+}
+
+export interface Subscription {
+  close(): void;
+  /** Asks the server to send no more; what is already on its way is still delivered. */
+  drain(): void;
+}
+
 /** A message that arrived. Its parts are decoded when they are read. */
-export class Incoming {
+export class Message implements Incoming {
   constructor(
     private readonly head: MsgArg,
     private readonly body: Uint8Array,
@@ -17,7 +30,6 @@ export class Incoming {
     return decoder.decode(this.head.subject);
   }
 
-  /** Empty if the sender expects no answer. */
   get reply(): string {
     return this.head.reply ? decoder.decode(this.head.reply) : "";
   }
@@ -55,7 +67,7 @@ export class Link {
   #info: ServerInfo | undefined;
   #lastId = 0;
   /** What each subscription does with a message. */
-  readonly #subscriptions = new Map<number, (message: Incoming) => void>();
+  readonly #subscriptions = new Map<number, (message: Message) => void>();
   /** The callbacks of pings, in their order. */
   readonly #pongs: (() => void)[] = [];
   readonly #parser = new Parser({ push: (event) => this.#onEvent(event as ParserEvent) });
@@ -98,24 +110,36 @@ export class Link {
     this.wire.write(commandOf(frame), frame.size);
   }
 
-  /** Returns a function that ends the subscription. */
-  subscribe(subject: string, deliver: (message: Incoming) => void, queue = ""): () => void {
+  subscribe(subject: string, deliver: (message: Message) => void, queue = ""): Subscription {
     this.#lastId += 1;
     const id = this.#lastId;
     this.#subscriptions.set(id, deliver);
     this.wire.write(`SUB ${subject} ${queue && `${queue} `}${id}\r\n`);
-    return () => {
-      if (this.#subscriptions.delete(id)) this.wire.write(`UNSUB ${id}\r\n`);
+    let isWanted = true;
+    const unsubscribe = () => {
+      if (isWanted) this.wire.write(`UNSUB ${id}\r\n`);
+      isWanted = false;
+    };
+    const forget = () => this.#subscriptions.delete(id);
+    return {
+      close: () => {
+        unsubscribe();
+        forget();
+      },
+      drain: () => {
+        unsubscribe();
+        void this.ping().then(forget);
+      },
     };
   }
 
   /** Delivers the first message on the subject; the returned function stops waiting for it. */
-  expect(subject: string, deliver: (message: Incoming) => void): () => void {
-    const end = this.subscribe(subject, (message) => {
-      end();
+  expect(subject: string, deliver: (message: Message) => void): () => void {
+    const { close } = this.subscribe(subject, (message) => {
+      close();
       deliver(message);
     });
-    return end;
+    return close;
   }
 
   /** Publishes an empty message with a subject for its answer. */
@@ -125,6 +149,7 @@ export class Link {
 
   /** Resolves once the server has processed everything sent so far, or the link has ended. */
   ping(): Promise<void> {
+    if (!this.isOpen) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#pongs.push(resolve);
     this.wire.write("PING\r\n");
@@ -161,7 +186,7 @@ export class Link {
 
   #deliver(head: MsgArg, body: Uint8Array): void {
     try {
-      this.#subscriptions.get(head.sid)?.(new Incoming(head, body));
+      this.#subscriptions.get(head.sid)?.(new Message(head, body));
     } catch (thrown) {
       warn("message not handled", { connection: this.introduction.name, ...errorDetail(thrown) });
     }

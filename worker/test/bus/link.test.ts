@@ -93,13 +93,28 @@ test("what is expected once is delivered once", () => {
 test("a subscription ends once", () => {
   const { link, receive, take } = linked();
   const got: string[] = [];
-  const end = link.subscribe("a", ({ subject }) => got.push(subject));
+  const subscription = link.subscribe("a", ({ subject }) => got.push(subject));
   take();
-  end();
-  end();
+  subscription.close();
+  subscription.close();
   receive("MSG a 1 0\r\n\r\n");
   assert.equal(take(), "UNSUB 1\r\n");
   assert.deepEqual(got, []);
+});
+
+test("a subscription that is drained still gets what is on its way", async () => {
+  const { link, receive, take } = linked();
+  const got: string[] = [];
+  const subscription = link.subscribe("a", ({ subject }) => got.push(subject));
+  take();
+  subscription.drain();
+  assert.equal(take(), "UNSUB 1\r\nPING\r\n");
+  receive("MSG a 1 0\r\n\r\nPONG\r\n");
+  await Promise.resolve();
+  receive("MSG b 1 0\r\n\r\n");
+  assert.deepEqual(got, ["a"]);
+  subscription.close();
+  assert.equal(take(), "");
 });
 
 test("frames and requests are published in the protocol's form", () => {
