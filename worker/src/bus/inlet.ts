@@ -1,5 +1,6 @@
 import { warn } from "../log.ts";
-import type { BusSubscription, Connection, Incoming } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Incoming, Subscription } from "./link.ts";
 
 /**
  * How much surplus may come in at a stretch, without a moment in which the isolate has nothing to do: in messages that cost
@@ -31,7 +32,7 @@ export interface InletOptions {
  */
 export class Inlet {
   #connection: Connection | undefined;
-  #subscription: BusSubscription | undefined;
+  #subscription: Subscription | undefined;
   #idle: number | null = null;
   #messages = 0;
   #bytes = 0;

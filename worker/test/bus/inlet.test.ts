@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import type { Connection, Incoming } from "../../src/bus/connection.ts";
+import type { Connection } from "../../src/bus/connection.ts";
 import { Inlet } from "../../src/bus/inlet.ts";
+import type { Incoming } from "../../src/bus/link.ts";
 
 /** The part of a connection that an inlet uses. */
 class Server {
