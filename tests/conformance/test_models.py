@@ -333,20 +333,20 @@ class TestTools:
                 assert text_of(await caller.prompt(agent["subjects"]["prompt"], "again")) == "still here"
 
     async def test_a_bus_without_inboxes_costs_the_question_alone(self, scene: Scene, tmp_path: Path) -> None:
-        """A user that may not subscribe to inboxes gets no answer; the agent stays up."""
+        """A user that may not subscribe to inboxes gets no answer, and is not asked; the agent stays up."""
         denied = {"user": "agent", "password": "a", "permissions": {"subscribe": {"deny": ["_INBOX.>"]}}}
         users = [denied, {"user": "caller", "password": "c"}]
         scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("Then without."), fake.say("on"))
         with NatsServer(tmp_path / "strict", {"authorization": {"users": users}}) as bus:
             own = variables(bus, scene.provider) | {
                 "NATS_WS_URL": bus.ws_url.replace("://", "://agent:a@"),
-                "AGENT_QUERY_LIMIT_S": "1",
             }
             with Workerd(tmp_path / "in-it", own) as worker, worker.client() as http:
                 agent = http.post(f"/agent/{scene.session}", json={"agent": "pi"}).json()
                 async with Caller.connected(bus.url.replace("://", "://caller:c@")) as caller:
                     frames = await caller.prompt(agent["subjects"]["prompt"], "ask")
                     assert text_of(frames) == "Then without."
+                    assert not any(frame.json["type"] == "query" for frame in frames if frame.data)
                     assert "bus denied" in worker.log
                     assert http.get(f"/agent/{scene.session}").json()["state"] == "ready"
                     assert text_of(await caller.prompt(agent["subjects"]["prompt"], "go")) == "on"

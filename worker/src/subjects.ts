@@ -30,9 +30,6 @@ export function signalFilter({ owner, session }: Identity): string {
   return `orch.signal.*.${AGENT}.${owner}.${session}`;
 }
 
-/** The subscription for the signals of all agents. */
-export const SIGNALS = `orch.signal.*.${AGENT}.*.*`;
-
 /**
  * Whether replies may be published there: a valid subject, and not one of the server, of agents or of their signals. The
  * agent publishes with its own permissions, which its callers must not gain.

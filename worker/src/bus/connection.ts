@@ -1,8 +1,8 @@
 import { errors, type NatsConnection, type WsConnectionOptions } from "@nats-io/nats-core";
-import { type Fault, WorkerError } from "../errors.ts";
+import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { warn } from "../log.ts";
 import { connect, discard } from "./connect.ts";
-import type { Frame } from "./frames.ts";
+import { type Frame, sizeOf } from "./frames.ts";
 import type { Wire } from "./wire.ts";
 
 /** How long no bytes may move while a ping is unanswered, in milliseconds. */
@@ -19,6 +19,8 @@ const DENIED =
 export const TOO_FEW_SUBSCRIPTIONS =
   "the bus allows this connection too few subscriptions; raise max_subscriptions of the server or the subscription limit of the account, or stop agents";
 const COMPLAINED = "the bus refused a part of the registration; its log says why";
+const NO_INBOX =
+  "the bus does not let the agent receive an answer; allow the Worker's NATS user to subscribe to _INBOX.>";
 const NO_HEADERS =
   "the bus has headers turned off, and errors are reported in headers; remove no_header_support from its configuration";
 
@@ -27,6 +29,19 @@ export interface Incoming {
   readonly subject: string;
   readonly reply: string;
   readonly data: Uint8Array;
+}
+
+export interface BusSubscription {
+  close(): void;
+  /** Asks the server to send no more; what is already on its way is still delivered. */
+  drain(): void;
+}
+
+/** Waiting for one message. */
+export interface Expectation {
+  forget(): void;
+  /** Why the bus does not accept the subscription; undefined if it does. */
+  refusal(): Promise<Fault | undefined>;
 }
 
 /** The outcome of a request on a subject: an answer, or why there is none. */
@@ -82,31 +97,44 @@ export class Connection {
     return this.wire.backlog;
   }
 
-  /** Throws when the connection is closed. */
-  publish({ subject, data, headers }: Frame): void {
-    this.nats.publish(subject, data, headers && { headers });
+  /** Throws when the connection is closed. A message that is too large for the bus is dropped. */
+  publish(frame: Frame): void {
+    const { subject, data, headers } = frame;
+    if (sizeOf(frame) > this.maxPayload) warn("too large for the bus", { connection: this.name, subject });
+    else this.nats.publish(subject, data, headers && { headers });
   }
 
-  /** Returns a function that ends the subscription. */
-  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): () => void {
+  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): BusSubscription {
     const subscription = this.nats.subscribe(subject, {
       ...(queue && { queue }),
       callback: (error, { subject, reply, data }) => {
         if (!error) deliver({ subject, reply: reply ?? "", data });
       },
     });
-    return () => subscription.unsubscribe();
+    return {
+      close: () => subscription.unsubscribe(),
+      drain: () => void subscription.drain().catch(() => undefined),
+    };
   }
 
-  /** Delivers the first message on the subject; the returned function stops waiting for it. */
-  expect(subject: string, deliver: (payload: Uint8Array) => void): () => void {
+  /** Delivers the first message on the subject. */
+  expect(subject: string, deliver: (payload: Uint8Array) => void): Expectation {
+    const before = this.complaints;
+    let isDenied = false;
     const subscription = this.nats.subscribe(subject, {
       max: 1,
       callback: (error, message) => {
-        if (!error) deliver(message.data);
+        if (error) isDenied = true;
+        else deliver(message.data);
       },
     });
-    return () => subscription.unsubscribe();
+    return {
+      forget: () => subscription.unsubscribe(),
+      refusal: async () => {
+        await this.#settled(before);
+        return isDenied ? fault(NO_INBOX) : this.#complaints[before];
+      },
+    };
   }
 
   /** Sends an empty request and waits for the first answer. */
@@ -151,13 +179,29 @@ export class Connection {
     return this.#complaints.length;
   }
 
-  /** Waits until the bus has processed everything sent so far. Throws WorkerError if it sent an error meanwhile. */
+  /**
+   * Waits until the bus has processed everything sent so far, and checks that it allows one more subscription, as a question
+   * to a caller needs. Throws WorkerError if it sent an error meanwhile.
+   */
   async prove(complaintsBefore: number): Promise<void> {
-    if (!(await this.alive())) throw new WorkerError(this.#complaints[complaintsBefore] ?? fault(SILENT));
-    // Errors that the bus sent before its answer arrive through an iterator, a tick later.
-    await scheduler.wait(0);
-    const complaint = this.#complaints[complaintsBefore];
+    const { forget } = this.expect(`_INBOX.${crypto.randomUUID()}`, () => undefined);
+    const complaint = await this.#settled(complaintsBefore);
     if (complaint) throw new WorkerError(complaint);
+    forget();
+  }
+
+  /** Waits until the bus has processed everything sent so far; returns the first error that it sent meanwhile. */
+  async #settled(complaintsBefore: number): Promise<Fault | undefined> {
+    const isAlive = await this.alive();
+    // Errors that the bus sent before its answer arrive through an iterator, a tick later.
+    if (isAlive) await scheduler.wait(0);
+    return this.#complaints[complaintsBefore] ?? (isAlive ? undefined : fault(SILENT));
+  }
+
+  /** Replaces the connection if the bus has refused something that was sent. */
+  async confirm(): Promise<void> {
+    const before = this.complaints;
+    await this.prove(before).catch((thrown) => this.#lose(faultOf(thrown)));
   }
 
   /** Closes the connection once everything published has been sent. */

@@ -1,6 +1,6 @@
 import type { Fault } from "../errors.ts";
 import type { Share } from "./budget.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Expectation } from "./connection.ts";
 import { type Frame, sizeOf } from "./frames.ts";
 
 /** A stream of frames that belong together. */
@@ -17,10 +17,22 @@ interface Held {
   readonly stream: Stream | undefined;
 }
 
-interface Question {
+export interface Question {
+  readonly subject: string;
+  readonly answer: Promise<Uint8Array>;
+  /** Why no answer can arrive; undefined if one can. */
+  refusal(): Promise<Fault | undefined>;
+  /** Stops waiting. */
+  forget(): void;
+}
+
+interface Waiting {
   deliver(payload: Uint8Array): void;
   forget(): void;
 }
+
+/** A question without a connection; the next one will expect its answer. */
+const UNSENT: Expectation = { forget: () => undefined, refusal: async () => undefined };
 
 /** The default message limit of nats-server, assumed until there is a connection. */
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
@@ -55,7 +67,7 @@ export class Outbox {
   #maxPayload = DEFAULT_MAX_PAYLOAD;
   #held: Held[] = [];
   #grace: number | null = null;
-  readonly #questions = new Map<string, Question>();
+  readonly #questions = new Map<string, Waiting>();
 
   /** The limit of the bus, or the last one known. */
   get maxPayload(): number {
@@ -72,7 +84,7 @@ export class Outbox {
     this.#connection = connection;
     this.#maxPayload = connection.maxPayload;
     for (const [subject, question] of this.#questions) {
-      question.forget = connection.expect(subject, question.deliver);
+      question.forget = connection.expect(subject, question.deliver).forget;
     }
     this.#endGrace();
     if (isFirst) this.release();
@@ -120,8 +132,8 @@ export class Outbox {
     }
   }
 
-  /** A fresh subject and the first message on it; `forget` stops waiting. */
-  question(): { subject: string; answer: Promise<Uint8Array>; forget: () => void } {
+  /** Waits for the first message on a fresh subject. */
+  question(): Question {
     // Not nats-core's createInbox, whose subjects can be predicted from an id that discovery shows to everyone.
     const subject = `_INBOX.${crypto.randomUUID()}`;
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
@@ -129,9 +141,9 @@ export class Outbox {
       this.#questions.delete(subject);
       resolve(payload);
     };
-    const forget = this.#connection?.up ? this.#connection.expect(subject, deliver) : () => undefined;
-    this.#questions.set(subject, { deliver, forget });
-    return { subject, answer: promise, forget: () => this.#forget(subject) };
+    const expectation = this.#connection?.up ? this.#connection.expect(subject, deliver) : UNSENT;
+    this.#questions.set(subject, { deliver, forget: expectation.forget });
+    return { subject, answer: promise, refusal: expectation.refusal, forget: () => this.#forget(subject) };
   }
 
   #publish(one: Held): void {

@@ -50,16 +50,17 @@ export class PromptQueue {
     ];
   }
 
-  /** Acknowledges a job and queues it; refuses it if too many are waiting. */
-  submit(job: Job): void {
+  /** Acknowledges a job and queues it; refuses it, and returns false, if too many are waiting. */
+  submit(job: Job): boolean {
     if (this.#waiting.length >= QUEUE_LIMIT) {
       job.reply.fail(CROWDED);
-      return;
+      return false;
     }
     job.reply.ack();
     this.#waiting.push(job);
     this.#next();
     this.changed();
+    return true;
   }
 
   /** Continues a job that was acknowledged before a restart. */

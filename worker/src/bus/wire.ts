@@ -6,6 +6,8 @@ const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 
 /** Bytes that are collected before they are sent at once. */
 const MAX_PENDING_BYTES = 64 * 1024;
+/** How long they are collected while messages keep arriving, in milliseconds: a flood delays all timers. */
+const MAX_PENDING_MS = 2;
 
 /**
  * The WebSocket of a connection, which tracks whether bytes move. Everything written in one tick of the event loop is sent
@@ -16,13 +18,15 @@ export class Wire {
   #sent = 0;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
+  #pendingSince = 0;
 
   private constructor(readonly socket: WebSocket) {
-    socket.addEventListener("message", () => {
-      this.#received += 1;
-    });
     const send = socket.send.bind(socket);
     const close = socket.close.bind(socket);
+    socket.addEventListener("message", () => {
+      this.#received += 1;
+      if (this.#pending.length > 0 && Date.now() - this.#pendingSince > MAX_PENDING_MS) this.#flush(send);
+    });
     socket.send = (data) => this.#collect(bytesOf(data), send);
     socket.close = (code, reason) => {
       this.#flush(send);
@@ -57,7 +61,10 @@ export class Wire {
   }
 
   #collect(data: Uint8Array, send: WebSocket["send"]): void {
-    if (this.#pending.length === 0) setTimeout(() => this.#flush(send), 0);
+    if (this.#pending.length === 0) {
+      setTimeout(() => this.#flush(send), 0);
+      this.#pendingSince = Date.now();
+    }
     this.#sent += data.length;
     this.#pending.push(data);
     this.#pendingBytes += data.length;
