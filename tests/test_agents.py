@@ -97,7 +97,7 @@ class TestList:
     def test_a_document_of_all_pages(self) -> None:
         first, second = listed("a", cause="it was aborted", state="stopped"), listed("b")
         sums = totals([first, second])
-        answers = (page(first, totals=sums, cursor="&/ü"), page(second, totals=sums))
+        answers = (page(first, totals=sums, cursor="&/ü"), page(second, totals=totals([])))
         call = Call("--list", answers=answers)
         assert call.code == Exit.OK
         assert call.calls == ["GET /agents", "GET /agents?cursor=%26%2F%C3%BC"]

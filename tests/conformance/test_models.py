@@ -244,6 +244,28 @@ class TestTools:
         results = [d for kind, d in events(await scene.answer(scene.start())) if kind == "tool_result"]
         assert [result["tool_use_id"] for result in results] == ["call_1", "call_2"]
 
+    async def test_two_questions_are_asked_one_after_the_other(self, scene: Scene) -> None:
+        """The caller is asked the second question of a step once it has answered the first."""
+        tool = "ask_user_question"
+        wanted = fake.calls((tool, {"question": "One?"}, "call_1"), (tool, {"question": "Two?"}, "call_2"))
+        scene.will(wanted, fake.say("Thanks."))
+        stream = await scene.caller.send(scene.start()["subjects"]["prompt"], b"hello")
+        while (chunk := (await stream.next()).json)["type"] != "query":
+            pass
+        # The announcement of the second call may still come.
+        later = []
+        with pytest.raises(TimeoutError):
+            while True:
+                later.append((await stream.next(0.5)).json["type"])
+        assert "query" not in later
+        await scene.caller.nats.publish(chunk["data"]["reply_subject"], b"first")
+        while (chunk := (await stream.next()).json)["type"] != "query":
+            pass
+        await scene.caller.nats.publish(chunk["data"]["reply_subject"], b"second")
+        assert text_of(await stream.rest()) == "Thanks."
+        scene.request()
+        assert scene.request().texts(ToolResult) == ["first", "second"]
+
     @pytest.mark.parametrize(
         "play",
         [
@@ -865,7 +887,7 @@ def refusals(status: int) -> list[Any]:
 class TestRefusals:
     """A session does not get stuck on its own history."""
 
-    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413)])
+    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413), *refusals(422)])
     async def test_half_of_the_history_is_tried_once(self, name: str, play: Any, scene: Scene) -> None:
         """The caller notices nothing, and the answer is remembered."""
         servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}
@@ -883,7 +905,7 @@ class TestRefusals:
             ["one", "two", "three"],
         ]
 
-    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413)])
+    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413), *refusals(422)])
     async def test_a_second_refusal_says_what_cures(self, name: str, play: Any, scene: Scene) -> None:
         """There is no third call, and without a history no second one."""
         servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}

@@ -58,6 +58,10 @@ class Stream:
             frames.append(await self.next(limit_s))
         return frames
 
+    async def close(self) -> None:
+        """Read no more."""
+        await self._subscription.unsubscribe()
+
     async def silent(self, for_s: float = 0.3) -> bool:
         """Return whether nothing more arrives."""
         try:

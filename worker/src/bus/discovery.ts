@@ -1,7 +1,9 @@
 import { isReplySubject } from "../subjects.ts";
 import { numbersOf } from "../tally.ts";
-import type { Connection, Incoming } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { type Frame, frameOf } from "./frames.ts";
 import { Inlet } from "./inlet.ts";
+import type { Incoming } from "./link.ts";
 import type { Endpoint, Seat } from "./seat.ts";
 
 const VERBS = ["PING", "INFO", "STATS"] as const;
@@ -9,8 +11,6 @@ type Verb = (typeof VERBS)[number];
 
 /** How many answers cost as much as a refused prompt. */
 const ANSWERS_PER_REFUSAL = 10;
-
-const encoder = new TextEncoder();
 
 /**
  * Answers the discovery of NATS micro services for all seats of a connection. With `@nats-io/services` each seat would
@@ -69,37 +69,31 @@ export class Discovery {
     let answers = 0;
     for (const seat of asked) {
       if (seat === undefined) continue;
-      connection.publish({ subject: reply, data: answerOf(verb as Verb, seat) });
+      connection.publish(answerOf(reply, verb as Verb, seat));
       answers += 1;
     }
     return Math.max(1, answers / ANSWERS_PER_REFUSAL);
   }
 }
 
-/** The answer to INFO is the largest. */
-export function infoOf(seat: Seat): Uint8Array {
-  return answerOf("INFO", seat);
+/** The size of the largest answer in bytes, which is the one to INFO. */
+export function largestAnswer(seat: Seat): number {
+  return answerOf("", "INFO", seat).size;
 }
 
-function answerOf(verb: Verb, seat: Seat): Uint8Array {
+function answerOf(subject: string, verb: Verb, seat: Seat): Frame {
   const type = `io.nats.micro.v1.${verb === "PING" ? "ping" : verb === "INFO" ? "info" : "stats"}_response`;
   const { service, endpoints, presence, startedAt } = seat;
-  if (verb === "PING") return encode({ type, ...service });
-  if (verb === "INFO") return encode({ type, ...service, description: presence.description, endpoints });
-  return encode({
-    type,
-    ...service,
-    started: startedAt,
-    endpoints: endpoints.map((one) => statsOf(one, seat)),
-  });
+  const more = {
+    PING: {},
+    INFO: { description: presence.description, endpoints },
+    STATS: { started: startedAt, endpoints: endpoints.map((one) => statsOf(one, seat)) },
+  };
+  return frameOf(subject, JSON.stringify({ type, ...service, ...more[verb] }));
 }
 
 /** The counters of the agent are those of its prompts; they go on over restarts, unlike those of the endpoint. */
 function statsOf({ name, subject, queue_group }: Endpoint, { stats, tally }: Seat): object {
   const data = name === "prompt" ? numbersOf(tally) : {};
   return { name, subject, queue_group, ...stats[name].report, data };
-}
-
-function encode(answer: object): Uint8Array {
-  return encoder.encode(JSON.stringify(answer));
 }

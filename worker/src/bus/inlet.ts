@@ -1,17 +1,23 @@
 import { warn } from "../log.ts";
-import type { BusSubscription, Connection, Incoming } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Incoming, Subscription } from "./link.ts";
 
 /**
  * How much surplus may come in at a stretch, without a moment in which the isolate has nothing to do: in messages that cost
- * as much as a refused prompt, and in bytes.
+ * as much as a refused prompt, counted for all agents of the isolate, and in bytes.
  */
 const MAX_MESSAGES = 500;
 const MAX_BYTES = 16 * 1024 * 1024;
+/** How many of the messages a subscription must have received itself to be suspended. */
+const MIN_MESSAGES = 10;
 /** How much of what was already on its way to a suspended subscription is still refused; the rest is dropped. */
 const MAX_LATE_MESSAGES = 1_000;
 /** How long a subscription is suspended: doubled while the flood goes on, up to the maximum. */
 const PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 8_000;
+
+/** The surplus messages of this stretch in the isolate: discovery reaches all of its agents, each by its own connection. */
+const isolate = { messages: 0 };
 
 export interface InletOptions {
   /** Handles a message, and returns how much of it was surplus: 0 for an accepted prompt, 1 for a refused one. */
@@ -26,7 +32,7 @@ export interface InletOptions {
  */
 export class Inlet {
   #connection: Connection | undefined;
-  #subscription: BusSubscription | undefined;
+  #subscription: Subscription | undefined;
   #idle: number | null = null;
   #messages = 0;
   #bytes = 0;
@@ -77,14 +83,15 @@ export class Inlet {
     this.#idle ??= setTimeout(() => this.#forget(), 0);
     this.#messages += surplus;
     this.#bytes += bytes;
+    isolate.messages += surplus;
     const { maxBytes = MAX_BYTES } = this.options;
-    if (this.#messages > MAX_MESSAGES || this.#bytes > maxBytes) this.#suspend();
+    const isBusy = isolate.messages > MAX_MESSAGES && this.#messages >= MIN_MESSAGES;
+    if (isBusy || this.#bytes > maxBytes) this.#suspend();
   }
 
   #forget(): void {
     this.#idle = null;
-    this.#messages = 0;
-    this.#bytes = 0;
+    this.#messages = this.#bytes = isolate.messages = 0;
   }
 
   #suspend(): void {

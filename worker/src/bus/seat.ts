@@ -1,4 +1,5 @@
 import { nuid } from "@nats-io/nats-core";
+import type { Cancellation } from "../cancellation.ts";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
 import { warn } from "../log.ts";
@@ -7,9 +8,11 @@ import { type Identity, isReplySubject, type Subjects, signalFilter, subjectsOf 
 import { addUsage, type Tally, type Usage } from "../tally.ts";
 import { VERSION } from "../version.ts";
 import { Share } from "./budget.ts";
-import type { Connection, Incoming } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { envelopeOf } from "./envelope.ts";
+import { frameOf } from "./frames.ts";
 import { Inlet } from "./inlet.ts";
+import type { Incoming } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 import { type Job, PromptQueue } from "./queue.ts";
 import { redirectOf } from "./redirect.ts";
@@ -39,8 +42,6 @@ const NOT_A_REPLY: Fault = {
   code: "bad_request",
   message: "its reply subject is not one that an agent may answer on",
 };
-
-const encoder = new TextEncoder();
 
 /** An agent's identity and metadata on the bus. */
 export interface Presence {
@@ -93,7 +94,7 @@ export class Seat {
     this.session = presence.identity.session;
     this.subjects = subjectsOf(presence.identity);
     this.#queue = new PromptQueue(
-      (job, signal) => this.#answer(job, signal),
+      (job, cancellation) => this.#answer(job, cancellation),
       () => context.changed(this.session),
     );
     this.#inlets = [
@@ -153,7 +154,7 @@ export class Seat {
     this.#queue.resume({ id, prompt: undefined, reply });
   }
 
-  heartbeat(): Uint8Array {
+  heartbeat(): string {
     const { agent, owner, session, protocol_version, pane_id } = this.presence.metadata;
     const [prompt] = this.endpoints;
     const beat = {
@@ -167,7 +168,7 @@ export class Seat {
       pane_id,
       endpoints: { prompt: { subject: prompt.subject, metadata: prompt.metadata } },
     };
-    return encoder.encode(JSON.stringify(beat));
+    return JSON.stringify(beat);
   }
 
   /** The fields that all answers to discovery have in common. */
@@ -202,7 +203,7 @@ export class Seat {
     const ended = this.stats.status.begin();
     const isMisled = reply !== "" && !isReplySubject(reply);
     if (isMisled) this.#ignore("a status request", NOT_A_REPLY.message);
-    else if (reply !== "") connection.publish({ subject: reply, data: this.heartbeat() });
+    else if (reply !== "") connection.publish(frameOf(reply, this.heartbeat()));
     ended(isMisled ? NOT_A_REPLY : undefined);
     return 1;
   }
@@ -276,24 +277,24 @@ export class Seat {
     else reply.fail(FULL);
   }
 
-  async #answer({ id, prompt, reply }: Job, signal: AbortSignal): Promise<void> {
+  async #answer({ id, prompt, reply }: Job, cancellation: Cancellation): Promise<void> {
     const { runner, outbox } = this.context;
     await outbox.drained();
-    signal.throwIfAborted();
-    signal.addEventListener("abort", () => runner.cancel(this.session, id));
+    cancellation.throwIfCancelled();
+    cancellation.onCancel(() => runner.cancel(this.session, id));
     const sink: Sink = {
       parts: async (parts, usage) => {
         this.#used(usage);
         this.#publishParts(parts, reply);
         await outbox.drained();
       },
-      ask: (question) => outcomeOf(() => this.#ask(question, reply, signal)),
+      ask: (question) => outcomeOf(() => this.#ask(question, reply, cancellation)),
     };
     const { rest, fault, usage } = await (prompt === undefined
       ? runner.rejoin(this.session, id, sink)
       : runner.turn(this.session, { id, prompt, maxPayload: outbox.maxPayload }, sink));
     this.#used(usage);
-    if (signal.aborted) return;
+    if (cancellation.reason) return;
     this.#publishParts(rest, reply);
     if (fault) throw new WorkerError(fault);
   }
@@ -307,24 +308,22 @@ export class Seat {
     }
   }
 
-  async #ask(question: string, reply: Reply, signal: AbortSignal): Promise<string> {
-    signal.throwIfAborted();
+  async #ask(question: string, reply: Reply, cancellation: Cancellation): Promise<string> {
+    cancellation.throwIfCancelled();
     if (!reply.hasListener) throw new WorkerError(NOBODY);
     const { outbox, queryLimitS } = this.context;
     const limitS = queryLimitS();
     const { subject, answer, refusal, forget } = outbox.question();
     const { promise: never, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(unanswered(limitS)), timerMs(limitS));
-    const aborted = () => reject(signal.reason);
-    signal.addEventListener("abort", aborted);
     try {
       const refused = await Promise.race([refusal(), never]);
       if (refused) throw new WorkerError({ ...refused, code: "unanswered" });
       reply.query({ id: crypto.randomUUID(), reply_subject: subject, prompt: question });
-      return envelopeOf(await Promise.race([answer, never]), this.#maxRequest).prompt.toWellFormed();
+      const payload = await cancellation.race(Promise.race([answer, never]));
+      return envelopeOf(payload, this.#maxRequest).prompt.toWellFormed();
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener("abort", aborted);
       forget();
     }
   }

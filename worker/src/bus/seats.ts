@@ -4,9 +4,9 @@ import { info, warn } from "../log.ts";
 import type { Tally } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
-import { type Asked, Connection, lost, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
-import { Discovery, infoOf } from "./discovery.ts";
-import { connectionOptions } from "./options.ts";
+import { type Asked, Connection, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
+import { Discovery, largestAnswer } from "./discovery.ts";
+import { busOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Presence, Seat, type SeatContext } from "./seat.ts";
 import type { TurnRunner } from "./turns.ts";
@@ -162,7 +162,7 @@ export class Seats {
     try {
       this.#attach(connection, seat);
       this.#beats.start(seat);
-      if (infoOf(seat).length > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
+      if (largestAnswer(seat) > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
       await connection.prove(complaints);
       if (mayAsk) await requireDelivery(connection, seat);
     } catch (thrown) {
@@ -209,7 +209,7 @@ export class Seats {
   async #open(): Promise<Connection> {
     try {
       const { vars, name } = this.options;
-      const connection = await Connection.open(connectionOptions(vars), name(), (cause) =>
+      const connection = await Connection.open(busOptions(vars), name(), (cause) =>
         this.#lost(connection, cause),
       );
       await this.#register(connection);
@@ -299,9 +299,9 @@ export class Seats {
   }
 }
 
-/** Replaces the errors of nats-core for a closed connection, which are less helpful. */
+/** Anything else comes of a connection that ended meanwhile. */
 function busError(thrown: unknown): WorkerError {
-  return thrown instanceof WorkerError ? thrown : new WorkerError(lost());
+  return thrown instanceof WorkerError ? thrown : new WorkerError(lostFault());
 }
 
 /** Verifies that a message reaches this agent, and not another one that has taken the name meanwhile. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import type { Connection, Incoming } from "../../src/bus/connection.ts";
+import type { Connection } from "../../src/bus/connection.ts";
 import { Inlet } from "../../src/bus/inlet.ts";
+import type { Incoming } from "../../src/bus/link.ts";
 
 /** The part of a connection that an inlet uses. */
 class Server {
@@ -47,6 +48,9 @@ function opened(surplus: number) {
   const server = new Server();
   const inlet = new Inlet("a", { deliver: () => surplus });
   inlet.open(server.asConnection());
+  // An idle moment after the test before.
+  server.send(1);
+  mock.timers.tick(1);
   return { server, inlet };
 }
 
@@ -65,6 +69,19 @@ test("surplus at a stretch suspends the subscription, with idle moments in betwe
   assert.deepEqual(server.did, ["subscribe"]);
   server.send(600);
   assert.deepEqual(server.did, ["subscribe", "drain"]);
+});
+
+test("what floods many agents at once is counted together, and spares those who got little of it", () => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  const servers = Array.from({ length: 100 }, () => new Server());
+  for (const server of servers) new Inlet("a", { deliver: () => 1 }).open(server.asConnection());
+  const [calm, ...flooded] = servers;
+  calm?.send(9);
+  for (let n = 0; n < 30; n += 1) for (const server of flooded) server.send(1);
+  assert.deepEqual(calm?.did, ["subscribe"]);
+  for (const server of flooded) assert.deepEqual(server.did, ["subscribe", "drain"]);
+  mock.timers.tick(1);
 });
 
 test("bytes count too", () => {
