@@ -324,6 +324,14 @@ class TestFaults:
             redeploy(fragile.worker, later(10_000))
             assert row(http, "a")["state"] == "ready"
 
+    @pytest.mark.slow
+    async def test_an_idle_agent_gives_signs_of_life(self, fragile: Agent) -> None:
+        """It stays ready in the list without a prompt, for longer than the list waits for a sign."""
+        await until(lambda: state(fragile) == "ready")
+        for _ in range(26):
+            await asyncio.sleep(5)
+            assert state(fragile) == "ready"
+
     async def test_a_stopped_agent_is_listed_for_a_day(self, fragile: Agent) -> None:
         """And then nothing of it is left; one that runs stays."""
         with fragile.worker.client() as http:
@@ -469,7 +477,7 @@ class TestFaults:
         bus, worker = breakable
         sessions = [f"s{number}" for number in range(1000)]
         async with (
-            httpx.AsyncClient(base_url=worker.url, timeout=120, trust_env=False) as client,
+            httpx.AsyncClient(base_url=worker.url, timeout=600, trust_env=False) as client,
             Caller.connected(bus.url) as caller,
         ):
             await start_all(client, sessions)

@@ -54,7 +54,7 @@ export class Discovery {
   }
 }
 
-/** The answer to INFO is the largest. */
+/** The answer to INFO; no other one is twice as large. */
 export function infoOf(seat: Seat): Uint8Array {
   return answerOf("INFO", seat);
 }
