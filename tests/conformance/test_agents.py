@@ -118,6 +118,12 @@ def shown(agent: Agent) -> tuple[int, int, int, int]:
     return answered, failed, tokens_in, tokens_out
 
 
+def connections(bus: NatsServer) -> list[str]:
+    """Return the names of the connections to a bus."""
+    found = httpx.get(f"{bus.monitor_url}/connz", trust_env=False).json()["connections"]
+    return [one.get("name", "") for one in found]
+
+
 def state(agent: Agent) -> str:
     """Return the state of an agent in the list."""
     with agent.worker.client() as http:
@@ -739,7 +745,7 @@ class TestNumbers:
 
     @pytest.mark.parametrize("sizes", [("1", "10"), ("10", "1"), ("1", "10", "1"), ("10", "1", "10")], ids="-".join)
     async def test_a_move_costs_no_count(self, provider: OpenRouter, tmp_path: Path, sizes: tuple[str, ...]) -> None:
-        """Into a hub and out of it, with streams that the deployment cut off."""
+        """Into a hub and out of it, with streams that the deployment cut off; nobody need ask for the agent."""
         with NatsServer(tmp_path / "nats") as bus:
             first, *later = sizes
             worker = Workerd(tmp_path / "worker", {**variables(bus, provider), "AGENTS_PER_HUB": first})
@@ -756,8 +762,7 @@ class TestNumbers:
                         worker.variables["AGENTS_PER_HUB"] = size
                         worker.start()
                         wanted = (number, 2 * number, number * INPUT, number * OUTPUT)
-                        await until(lambda wanted=wanted: counted(agent) == shown(agent) == wanted)  # type: ignore[misc]
-                        await until(lambda: agent.state == "ready")
+                        await moved(bus, agent, "a" if size == "1" else "hub.0", wanted)
                     agent.abort()
                     assert counted(agent) == shown(agent) == wanted
 
@@ -775,6 +780,14 @@ class TestNumbers:
                     await said(agent)
                     await until(lambda: state(agent) == "stopped")
                     assert counted(agent) == shown(agent) == (1, 0, INPUT, OUTPUT)
+
+
+async def moved(bus: NatsServer, agent: Agent, connection: str, numbers: tuple[int, int, int, int]) -> None:
+    """Wait until an agent is on a connection, with these numbers; it is asked only when the list has them."""
+    await until(lambda: connection in connections(bus))
+    await until(lambda: shown(agent) == numbers)
+    await until(lambda: counted(agent) == shown(agent) == numbers)
+    await until(lambda: agent.state == "ready")
 
 
 async def start_all(client: httpx.AsyncClient, sessions: list[str]) -> None:
