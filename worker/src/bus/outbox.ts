@@ -1,5 +1,5 @@
+import type { Share } from "../budget.ts";
 import type { Fault } from "../errors.ts";
-import type { Share } from "./budget.ts";
 import type { Connection, Expectation } from "./connection.ts";
 import type { Frame } from "./frames.ts";
 import { Keepalives } from "./keepalives.ts";

@@ -1,4 +1,5 @@
 import { nuid } from "@nats-io/nats-core";
+import { Share } from "../budget.ts";
 import type { Cancellation } from "../cancellation.ts";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
@@ -7,7 +8,6 @@ import { outcomeOf } from "../outcome.ts";
 import { type Identity, isReplySubject, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
 import { addUsage, type Tally, type Usage } from "../tally.ts";
 import { VERSION } from "../version.ts";
-import { Share } from "./budget.ts";
 import type { Connection } from "./connection.ts";
 import { envelopeOf } from "./envelope.ts";
 import { frameOf } from "./frames.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_SEAT_BYTES, Share } from "../../src/bus/budget.ts";
+import { MAX_SEAT_BYTES, Share } from "../../src/budget.ts";
 import type { Connection } from "../../src/bus/connection.ts";
 import { chunkFrame, type Frame } from "../../src/bus/frames.ts";
 import { Outbox } from "../../src/bus/outbox.ts";
