@@ -26,13 +26,6 @@ WAITING = 16
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[OpenRouter]:
-    """Return a running OpenRouter: its silence is what keeps a turn in flight."""
-    with fake.openrouter() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def worker(bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
     """Return a running Worker."""
     with Workerd(tmp_path_factory.mktemp("worker"), variables(bus, provider)) as server:
