@@ -7,7 +7,7 @@ import type { BusOptions } from "./options.ts";
 
 /** How long no bytes may move while a ping is unanswered, in milliseconds. */
 const ALIVE_TIMEOUT_MS = 3_000;
-/** How long to wait for received data that has not been read yet, in milliseconds. */
+/** How long data may take on its way through a busy isolate, in milliseconds. */
 const BUSY_MS = 100;
 /** Largest request in bytes; the limit of the bus may be lower. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
@@ -142,6 +142,8 @@ export class Connection {
   async alive(): Promise<boolean> {
     if (!this.up) return false;
     const pong = this.link.ping();
+    // That the ping leaves is no progress.
+    if (await isWithin(BUSY_MS, pong)) return this.up;
     for (;;) {
       const { progress } = this.link;
       if (await isWithin(ALIVE_TIMEOUT_MS, pong)) return this.up;

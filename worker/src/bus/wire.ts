@@ -68,9 +68,9 @@ export class Wire {
     return this.#pendingBytes + (this.socket.bufferedAmount ?? 0);
   }
 
-  /** A number that grows with each received message and each sent byte. */
+  /** A number that grows with each received message and each byte that has left. */
   get progress(): number {
-    return this.#received + this.#sent - this.backlog;
+    return this.#received + this.#sent - (this.socket.bufferedAmount ?? 0);
   }
 
   /** Sends text of so many bytes at the end of the tick. */
