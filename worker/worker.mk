@@ -5,6 +5,9 @@ WORKER_BUNDLE := worker/dist/index.js
 WORKER_SOURCES := $(shell find worker/src -name '*.ts')
 # Node 22 before the system's.
 WORKER_PATH = PATH="$(CURDIR)/worker/node_modules/.bin:$$PATH"
+# Below worker, for a shell.
+WORKER_ESBUILD = --bundle --format=esm --target=es2024 --minify --legal-comments=none --log-level=warning \
+  --conditions=workerd,worker,browser --external:cloudflare:workers --define:__VERSION__="\"$$(cat dist/version)\""
 # Bytes of the compressed bundle; Cloudflare's own limit is far above it.
 WORKER_LIMIT := 337920
 
@@ -22,9 +25,7 @@ worker/dist/version: $(READY) FORCE
 FORCE:
 
 $(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) worker/dist/version worker/worker.mk
-	cd worker && $(WORKER_PATH) esbuild src/index.ts --bundle --format=esm --target=es2024 --minify --legal-comments=none \
-	  --conditions=workerd,worker,browser --external:cloudflare:workers --define:__VERSION__="\"$$(cat dist/version)\"" \
-	  --log-level=warning --outfile=dist/index.js
+	cd worker && $(WORKER_PATH) esbuild src/index.ts $(WORKER_ESBUILD) --outfile=dist/index.js
 	@size=$$(gzip -9 < $@ | wc -c); echo "worker/dist/index.js: $$size bytes gzip, $(WORKER_LIMIT) allowed"; \
 	  test "$$size" -lt $(WORKER_LIMIT)
 
@@ -68,7 +69,16 @@ test-worker-units: $(WORKER_READY) ## the unit tests of the Worker's pure parts,
 bench-worker: $(READY) $(WORKER_BUNDLE) ## both modes beside the protocol's own host library, and what a thousand agents cost
 	$(BIN)/python -m tests.conformance.bench
 
+# An earlier release, for deployments in between: the last tag before this commit, or else the commit that brought hubs,
+# before which there is no way back. Empty in a copy without history.
+OLDER ?= $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null || git log --diff-filter=A --format=%H -- worker/src/hub.ts)
+OLDER_BUNDLE := worker/dist/older.js
+MINUTES ?= 10
+
 .PHONY: soak-worker
-soak-worker: $(READY) $(WORKER_BUNDLE) ## ten minutes of random faults in each mode: no stream without its end, no agent lost
-	$(BIN)/python -m tests.conformance.soak --minutes 10
-	$(BIN)/python -m tests.conformance.soak --minutes 10 --agents-per-hub 5
+soak-worker: $(READY) $(WORKER_BUNDLE) ## random faults in each mode, for MINUTES=10: no stream without its end, no agent lost
+	rm -rf worker/dist/older && mkdir worker/dist/older
+	git archive $(OLDER) worker/src | tar x -C worker/dist/older --strip-components=1
+	cd worker && $(WORKER_PATH) esbuild dist/older/src/index.ts $(WORKER_ESBUILD) --outfile=dist/older.js
+	$(BIN)/python -m tests.conformance.soak --minutes $(MINUTES) --older $(OLDER_BUNDLE)
+	$(BIN)/python -m tests.conformance.soak --minutes $(MINUTES) --older $(OLDER_BUNDLE) --agents-per-hub 5

@@ -6,6 +6,7 @@ answered with 400, as OpenRouter does, and kept for `OpenRouter.settle`.
 
 import json
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import msgspec
 
@@ -68,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             body = msgspec.json.decode(raw, type=Body)
             problems = "; ".join(problems_of(body))
-            play = self.server.script.get_nowait()
+            play = self.server.next_play()
         except msgspec.DecodeError as error:
             return self.wrong(str(error))
         except Empty:
@@ -149,11 +151,15 @@ class Handler(BaseHTTPRequestHandler):
             "created": int(time.time()),
         }
 
+    def is_left(self, wait_s: float = 0) -> bool:
+        """Tell whether the client has closed the connection."""
+        readable, _, _ = select.select([self.connection], [], [], wait_s)
+        return bool(readable) and not self.connection.recv(1)
+
     def wait_for_drop(self, request: Request) -> None:
         """Stay silent until the client closes the connection, or the server stops."""
         while not self.server.stopping.is_set():
-            readable, _, _ = select.select([self.connection], [], [], 0.05)
-            if readable and not self.connection.recv(1):
+            if self.is_left(0.05):
                 request.dropped.set()
                 break
         self.close_connection = True
@@ -171,6 +177,18 @@ class Server(ThreadingHTTPServer):
         self.arrived: SimpleQueue[Request] = SimpleQueue()
         self.problems: list[str] = []
         self.stopping = threading.Event()
+        self.otherwise: Play | None = None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report nothing of clients that went away between requests, as a Worker that is killed does."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def next_play(self) -> Play:
+        """Return the reply to a request. Raises Empty when none was scripted."""
+        if self.otherwise and self.script.empty():
+            return self.otherwise
+        return self.script.get_nowait()
 
 
 class OpenRouter:
@@ -188,6 +206,10 @@ class OpenRouter:
         """Script the replies to the next requests, in order."""
         for play in plays:
             self._server.script.put(play)
+
+    def always(self, play: Play) -> None:
+        """Give this reply to all requests without a scripted one."""
+        self._server.otherwise = play
 
     def request(self, timeout: float = 10) -> Request:
         """Wait for the next request."""
