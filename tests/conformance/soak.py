@@ -86,7 +86,7 @@ class Soak:
         self.counts: Counter[str] = Counter()
         self.broken: list[str] = []
         self.revivals: dict[str, list[float]] = defaultdict(list)
-        self.journal: list[tuple[float, str, int]] = []
+        self.journal: Path | None = options.home and options.home / "journal.txt"
         self.tasks: set[asyncio.Task[None]] = set()
         self.begin = time.monotonic()
         provider.always(self.play)
@@ -126,6 +126,7 @@ class Soak:
         now = time.monotonic()
         if not self.ledger.is_losing(now):
             self.ledger.cut(session, now, now)
+        self.note(f"{verb} {session}")
         await self.nats.publish(f"orch.signal.{verb}.open-agent.worker.{session}", json.dumps(body).encode())
 
     async def prompt(self, session: str, size: int = 20, verb: str | None = None) -> Stream:
@@ -405,7 +406,9 @@ class Soak:
 
     def note(self, what: str) -> None:
         """Note when something happened, and how much the Worker had logged by then."""
-        self.journal.append((time.monotonic() - self.begin, what, self.worker.logged))
+        if self.journal:
+            with self.journal.open("a") as journal:
+                journal.write(f"{time.monotonic() - self.begin:9.2f} {self.worker.logged:9} {what}\n")
 
     def breaks(self, rule: str) -> None:
         """Note that the rule was broken, with what happened around it."""
@@ -474,9 +477,6 @@ def report(run: Soak, options: argparse.Namespace) -> None:
         seconds.sort()
         median, longest = seconds[len(seconds) // 2], seconds[-1]
         sys.stdout.write(f"{'back after ' + fault:32} {median:.1f} s, at most {longest:.1f} s\n")
-    if options.home:
-        lines = [f"{at:9.2f} {logged:9} {what}\n" for at, what, logged in run.journal]
-        Path(options.home, "journal.txt").write_text("".join(lines))
     sys.stdout.write(f"seed {options.seed}, AGENTS_PER_HUB {options.agents_per_hub}: {len(run.broken)} broken\n")
     for broken in run.broken:
         sys.stdout.write(f"  {broken}\n")
