@@ -32,6 +32,7 @@ class Process:
     error = streams.Stderr().write_line
     read_secret = staticmethod(files.read_secret)
     create_secret = staticmethod(files.create_secret)
+    check_creatable = staticmethod(files.check_creatable)
     _network: "Network | None" = None
 
     def random_token(self) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 
-from exec_cf import edge, states, urls
+from exec_cf import edge, routes, states, urls
 from exec_cf._version import version
 from exec_cf.display import truncated
 from exec_cf.errors import InvalidValue
@@ -17,6 +17,9 @@ from exec_cf.settings import Settings
 
 MAX_CAUSE_CHARS = 300
 """Characters of a Worker's own text that are shown."""
+
+_MIN_SECRET_CHARS = 8
+"""A shorter secret may occur in a path by chance."""
 
 
 class WorkerError(Exception):
@@ -172,7 +175,7 @@ class Answer:
             cause = f"start: the Worker reports the agent as {self._redacted(body.state)}"
             raise WorkerError(cause, maybe_started=True)
         try:
-            abort = _abort_url(plan.base, body.abort)
+            abort = self._abort_url(plan, body.abort)
         except InvalidValue:
             # The path is a capability, and may hold whatever else the Worker echoes.
             raise WorkerError("start: the Worker names an unusable abort path", maybe_started=True) from None
@@ -194,7 +197,7 @@ class Answer:
             self._fail("the Worker's answer does not name a state; is it this program's Worker?")
         self._check_identity(plan, body.subjects, body.agent)
         try:
-            abort = _abort_url(plan.base, body.abort or "")
+            abort = self._abort_url(plan, body.abort or "")
         except InvalidValue:
             abort = ""
         return SessionState(
@@ -239,6 +242,17 @@ class Answer:
             return f"the Worker requires a token (HTTP 401); {cure}"
         return f"the Worker refuses the token (HTTP {self.status}); {cure}"
 
+    def _abort_url(self, plan: Plan, path: str) -> str:
+        """Return the URL of *path*, where the plan's session is stopped; empty if *path* is not absolute.
+
+        Raises `InvalidValue` if *path* is invalid, or repeats a secret, which would be printed in the handle.
+        """
+        added = path.removeprefix(routes.abort("", plan.session))
+        for secret in self._settings.secrets:
+            if len(secret) >= _MIN_SECRET_CHARS and (secret in added or urls.escaped(secret) in added):
+                raise InvalidValue("the path contains a secret", "")
+        return urls.below(plan.base, path) if path.startswith("/") else ""
+
     def _check_identity(self, plan: Plan, subjects: _Subjects | None, agent: str | None) -> None:
         for field in BusBlock.__struct_fields__ if subjects else ():
             ours, theirs = getattr(plan.bus, field), getattr(subjects, field)
@@ -268,8 +282,3 @@ class Answer:
         for secret in self._settings.secrets:
             text = text.replace(secret, "***")
         return truncated(text, MAX_CAUSE_CHARS)
-
-
-def _abort_url(base: str, path: str) -> str:
-    """Return the URL of *path* below *base*; empty if *path* is not absolute. Raises `InvalidValue`."""
-    return urls.below(base, path) if path.startswith("/") else ""

@@ -69,7 +69,7 @@ class Client:
             method="POST",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.bootstrap_timeout_ms,
-            headers={"content-type": "application/json", **self._authorization(), **self._service_token(self.base)},
+            headers={"content-type": "application/json", **self._credentials(self.base)},
             body=start_body(plan),
             read_body=True,
         )
@@ -92,7 +92,7 @@ class Client:
             method="GET",
             url=routes.agent(self.base, plan.session),
             timeout_ms=self.settings.timeout_ms,
-            headers={**self._authorization(), **self._service_token(self.base)},
+            headers=self._credentials(self.base),
             read_body=True,
         )
         answer, _ = self._ask("status", request)
@@ -107,15 +107,16 @@ class Client:
             method="POST",
             url=url,
             timeout_ms=self.settings.timeout_ms,
-            headers={**self._authorization(), **self._service_token(url)} if with_token else {},
+            headers=self._credentials(url) if with_token else {},
             read_body=True,
         )
         answer, _ = self._ask("abort", request)
         answer.check_stopped()
 
-    def _authorization(self) -> dict[str, str]:
+    def _credentials(self, url: str) -> dict[str, str]:
+        """Return the headers with the secrets that the Worker may see; *url* is its own, or one that it named."""
         token = self.settings.token
-        return {"authorization": f"Bearer {token}"} if token else {}
+        return {**({"authorization": f"Bearer {token}"} if token else {}), **self._service_token(url)}
 
     def _service_token(self, url: str) -> dict[str, str]:
         """Return the headers for Cloudflare Access; none if they are not set, or for another origin."""

@@ -8,6 +8,9 @@ MAX_SHOWN_CHARS = 120
 _MAX_READ_CHARS = 1024
 """Characters of a value that are processed to show it, since thousands of diagnostics can quote one long text."""
 
+_PLAIN_WORD = re.compile("[A-Za-z0-9._/:+,@%-]+")
+"""What no shell expands or splits."""
+
 _WORD = re.compile("[^ ]+")
 
 
@@ -40,6 +43,13 @@ def quoted_url(text: str) -> str:
     visible = f"{path}{mark}***" if query else visible
     visible = visible if len(visible) <= MAX_SHOWN_CHARS else visible[:MAX_SHOWN_CHARS] + "…"
     return f'"{printable(visible)}"'
+
+
+def shell_word(text: str) -> str:
+    """Return *text* as one word of a POSIX shell."""
+    if _PLAIN_WORD.fullmatch(text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _head(text: str) -> str:

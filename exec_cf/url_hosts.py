@@ -4,6 +4,7 @@ A host that two programs could interpret differently is refused, never normalize
 """
 
 import ipaddress
+import re
 import unicodedata
 
 import idna
@@ -13,6 +14,9 @@ from exec_cf.errors import InvalidValue
 
 _IDEOGRAPHIC_STOP = "\u3002"
 """IDNA treats it as a dot."""
+
+_DOTS = re.compile(f"[.{_IDEOGRAPHIC_STOP}\uff0e\uff61]")
+"""What IDNA treats as a dot."""
 
 
 def is_loopback_address(host: str) -> bool:
@@ -41,6 +45,8 @@ def _check_ipv6(host: str) -> None:
 
 
 def _check_idn(host: str) -> None:
+    if "" in _DOTS.split(host.removesuffix(".")):
+        raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write one dot between two labels")
     try:
         idna.encode(host.lower())
     except UnicodeError as error:

@@ -157,13 +157,18 @@ def _check_segments(path: str) -> None:
 def is_loopback(url: str) -> bool:
     """Return whether the host of *url*, an http(s) URL, is a loopback host."""
     host = host_of(url).removesuffix(".")
-    if host in {"localhost", "127.0.0.1", "::1"}:
+    if is_localhost(host) or host in {"127.0.0.1", "::1"}:
         return True
     if ":" not in host and not host.replace(".", "").isdigit():
         return False
     from exec_cf import url_hosts  # noqa: PLC0415  as in _check_host
 
     return url_hosts.is_loopback_address(host)
+
+
+def is_localhost(name: str) -> bool:
+    """Return whether *name*, in lower case and without a trailing dot, is this machine's own (RFC 6761)."""
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def host_of(url: str) -> str:

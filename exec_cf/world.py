@@ -47,7 +47,11 @@ class World(Protocol):
         ...
 
     def create_secret(self, file: str, data: bytes) -> None:
-        """Create *file* with *data* atomically, readable by its owner only. Raises `OSError`, also if *file* exists."""
+        """Create *file* with *data*, readable by its owner only. Raises `OSError`, also if *file* exists."""
+        ...
+
+    def check_creatable(self, file: str) -> None:
+        """Raise `OSError` if it is known in advance that *file* cannot be created."""
         ...
 
     def random_token(self) -> str:

@@ -112,6 +112,19 @@ class TestStarted:
         assert str(error) == "start: the Worker names an unusable abort path"
         assert error.maybe_started
 
+    @pytest.mark.parametrize("cap", [TOKEN, f"a{TOKEN}b", "hush%2Fhush"])
+    def test_an_abort_that_repeats_a_secret_is_refused(self, cap: str) -> None:
+        for token in (TOKEN, "hush/hush"):
+            if token in cap.replace("%2F", "/"):
+                error = failure(started(PLAN.bus, abort=f"/control/abort/lead?cap={cap}"), token)
+                assert str(error) == "start: the Worker names an unusable abort path"
+                assert error.maybe_started
+
+    def test_a_secret_that_is_a_word_of_the_path_is_not_one_that_the_worker_repeats(self) -> None:
+        for token in ("abort", "lead", "x", PLAN.session, "/control/abort"):
+            path = f"/control/abort/{PLAN.session}?cap=x"
+            assert start(started(PLAN.bus, abort=path), token).abort == f"https://h/base{path}"
+
     def test_fields_of_a_later_worker_change_nothing(self) -> None:
         body = msgspec.json.decode(started(PLAN.bus).body) | {"later": [1, {"x": None}]}
         assert start(json(201, body)).created
@@ -162,6 +175,10 @@ class TestSessionState:
     )
     def test_where_the_session_is_stopped(self, path: str | None, abort: str) -> None:
         assert status(json(200, {"state": "ready", "abort": path})).abort == abort
+
+    def test_a_path_that_repeats_a_secret_is_not_printed(self) -> None:
+        path = f"/control/abort/{PLAN.session}?cap={TOKEN}"
+        assert status(json(200, {"state": "ready", "abort": path}), TOKEN).abort == ""
 
     def test_a_session_without_an_agent_is_unknown(self) -> None:
         assert status(json(404, {"error": "not_found"})).name == "unknown"

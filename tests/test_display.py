@@ -1,8 +1,10 @@
 """Text from outside, fit to be shown."""
 
+import shlex
+
 import pytest
 
-from exec_cf.display import printable, quoted, quoted_url, truncated
+from exec_cf.display import printable, quoted, quoted_url, shell_word, truncated
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,13 @@ def test_of_a_long_text_little_is_looked_at() -> None:
 def test_a_password_that_is_longer_than_what_is_looked_at_does_not_show() -> None:
     assert truncated("see https://ann:" + "hush" * 1000 + "@h/p") == "see https://***…"
     assert truncated("https://h/" + "p" * 2000, 12) == "https://h/pp…"
+
+
+@pytest.mark.parametrize("text", ["", "a b", "it's", "$(id)", "`id`", "a;b", "*", "~", "!x", "ü", "a\nb", '"', "#a"])
+def test_what_a_shell_would_change_is_quoted(text: str) -> None:
+    assert shell_word(text)[:1] == "'"
+    assert shlex.split(shell_word(text)) == [text]
+
+
+def test_what_no_shell_changes_stays_as_it_is() -> None:
+    assert shell_word("https://a-b.c:8080/d_e%20f@g,h+i") == "https://a-b.c:8080/d_e%20f@g,h+i"

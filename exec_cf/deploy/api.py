@@ -15,6 +15,9 @@ from exec_cf.http import Request, RequestError, Response
 
 BASE = "https://api.cloudflare.com/client/v4"
 
+BASE_VARIABLE = "CLOUDFLARE_API_BASE_URL"
+"""The environment variable that replaces `BASE`."""
+
 READ_TIMEOUT_MS = 30_000
 UPLOAD_TIMEOUT_MS = 120_000
 

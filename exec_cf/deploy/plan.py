@@ -8,10 +8,11 @@ import msgspec
 from exec_cf import urls
 from exec_cf.decode import decode
 from exec_cf.deploy import rules
-from exec_cf.deploy.api import BASE
+from exec_cf.deploy.api import BASE, BASE_VARIABLE
 from exec_cf.deploy.bundle import Bundle
 from exec_cf.deploy.live import Wanted
 from exec_cf.deploy.messages import SecretSource, TokenSource, WorkerDocument
+from exec_cf.display import shell_word
 from exec_cf.document import Document
 from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused, os_reason
 from exec_cf.rules import text
@@ -74,14 +75,15 @@ def credentials(document: Document, environ: Mapping[str, str]) -> Credentials:
     if account and not rules.ACCOUNT_ID.fullmatch(account):
         message = "CLOUDFLARE_ACCOUNT_ID is not an account id"
         problems.append(Diagnostic(Code.ENVIRONMENT, message, hint="set it to the account's 32 hexadecimal digits"))
-    base = environ.get("CLOUDFLARE_API_BASE_URL", "") or BASE
+    base = environ.get(BASE_VARIABLE, "") or BASE
     try:
         base = urls.base_url(base)
         if base.startswith("http:") and not urls.is_loopback(base):
-            raise InvalidValue("the token would be sent unencrypted", "use https")
+            raise InvalidValue("the token would be sent unencrypted", "")
     except InvalidValue as invalid:
-        message = f"CLOUDFLARE_API_BASE_URL: {invalid.message}"
-        problems.append(Diagnostic(Code.ENVIRONMENT, message, hint=invalid.hint))
+        # The hints of `urls` are about the Worker's URL.
+        message = f"{BASE_VARIABLE}: {invalid.message}"
+        problems.append(Diagnostic(Code.ENVIRONMENT, message, hint=f"write it like {BASE}, or unset it"))
     if problems:
         raise Refused(problems)
     return Credentials(base, token, account or text(document.value, "account"))
@@ -171,7 +173,7 @@ class _Secrets:
 
     def _read(self, name: str, source: SecretSource, path: Path) -> None:
         if isinstance(source, TokenSource):
-            self.token_export = f'"${source.env}"' if source.env else f'"$(cat {_shell(self._path(source))})"'
+            self.token_export = f'"${source.env}"' if source.env else f'"$(cat {_operand(self._path(source))})"'
         try:
             self.values[name] = self._checked(name, self._value(source))
         except InvalidValue as invalid:
@@ -232,8 +234,6 @@ def _may_be_shown(name: str) -> bool:
     return len(name) <= _MAX_SHOWN_NAME_CHARS
 
 
-def _shell(path: str) -> str:
-    """Return *path* as one word of a shell."""
-    plain = path.isascii() and all(char.isalnum() or char in "._-/" for char in path)
-    path = f"./{path}" if path.startswith("-") else path
-    return path if plain else "'" + path.replace("'", "'\\''") + "'"
+def _operand(path: str) -> str:
+    """Return *path* as a word that no command takes for an option."""
+    return shell_word(f"./{path}" if path.startswith("-") else path)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from exec_cf.deploy.api import ApiError, NoAnswer, RateLimited
+from exec_cf.deploy.api import BASE, BASE_VARIABLE, ApiError, NoAnswer, RateLimited
 from exec_cf.errors import Code, Diagnostic
 
 AUTHENTICATION = frozenset({10000, 10001, 9109, 9106, 10023})
@@ -29,7 +29,10 @@ class Meaning(NamedTuple):
 _REPORT = "please report this"
 _AGAIN = "run it again"
 
+_DELETED = Meaning("the Worker was deleted in the meantime", _AGAIN)
+
 MEANINGS: dict[int, Meaning] = {
+    **dict.fromkeys(NO_WORKER | NO_VERSION, _DELETED),
     7003: Meaning("Cloudflare does not know the account", "set CLOUDFLARE_ACCOUNT_ID to its 32 hexadecimal digits"),
     10016: Meaning("Cloudflare refuses the Worker's name", "choose another"),
     10021: Meaning("Cloudflare cannot load the Worker", _REPORT),
@@ -59,10 +62,14 @@ MEANINGS: dict[int, Meaning] = {
 """Only codes are matched, since texts and HTTP statuses change."""
 
 
-def diagnostic(error: ApiError | NoAnswer) -> Diagnostic:
+def no_answer(error: NoAnswer, base: str) -> Diagnostic:
+    """Return the diagnostic for *error*; *base* is the API's base URL, which the user may have set."""
+    hint = _AGAIN if base == BASE else f"check {BASE_VARIABLE}, or run it again"
+    return Diagnostic(Code.API, f"Cloudflare's API does not answer: {error}", hint=hint)
+
+
+def diagnostic(error: ApiError) -> Diagnostic:
     """Return the diagnostic for *error*, with its code and a hint."""
-    if isinstance(error, NoAnswer):
-        return Diagnostic(Code.API, f"Cloudflare's API does not answer: {error}", hint=_AGAIN)
     if isinstance(error, RateLimited):
         message = f"Cloudflare asks to wait {error.wait_s:.0f} s (code {error.code})"
         return Diagnostic(Code.API, message, hint="wait, and run it again")
@@ -75,5 +82,4 @@ def diagnostic(error: ApiError | NoAnswer) -> Diagnostic:
 
 def is_about_the_token(error: ApiError) -> bool:
     """Return whether *error* is about the token rather than the request."""
-    unknown = error.code not in MEANINGS and error.code not in NO_WORKER | NO_VERSION
-    return error.code in AUTHENTICATION or (unknown and error.status in {401, 403})
+    return error.code in AUTHENTICATION or (error.code not in MEANINGS and error.status in {401, 403})

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from exec_cf import urls
 from exec_cf.deploy import live, refusals
 from exec_cf.deploy.api import Api, ApiError, NoAnswer, query
 from exec_cf.deploy.live import Deployments, Live, Version
 from exec_cf.deploy.upload import Form
-from exec_cf.errors import Refused
+from exec_cf.display import quoted_url
+from exec_cf.errors import InvalidValue, Refused
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -22,6 +24,17 @@ class _Subdomain(msgspec.Struct, frozen=True):
     enabled: bool | None = None
     previews_enabled: bool | None = None
     url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` if nothing could be sent to the URL."""
+        if not self.url:
+            return
+        try:
+            urls.base_url(self.url)
+        except InvalidValue as invalid:
+            raise ValueError(invalid.message) from None
+        if self.url.startswith("http:") and not urls.is_loopback(self.url):
+            raise ValueError(f"{quoted_url(self.url)} is not an https URL")
 
 
 class _Named(msgspec.Struct, frozen=True):

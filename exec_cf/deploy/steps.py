@@ -4,7 +4,7 @@ Every step is idempotent, and one upload contains code, vars, secrets and migrat
 was interrupted at any point.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -14,8 +14,9 @@ from exec_cf.deploy.api import Api, ApiError, NoAnswer
 from exec_cf.deploy.live import Live
 from exec_cf.deploy.messages import Deployed, Options
 from exec_cf.deploy.plan import TOKEN, Plan
-from exec_cf.deploy.remote import Remote, Worker, accounts, token_status
+from exec_cf.deploy.remote import Account, Remote, Worker, accounts, token_status
 from exec_cf.deploy.site import Site
+from exec_cf.display import quoted, shell_word
 from exec_cf.errors import Code, Diagnostic, Refused, os_reason
 from exec_cf.world import World
 
@@ -24,6 +25,9 @@ UPLOADS = 3
 
 _UPLOAD_PAUSE_S = 2.0
 _POLL_PAUSES_S = (0.5, 1.0, 2.0)
+
+_MAX_LISTED = 5
+"""How many accounts a refusal lists."""
 
 _ADDRESS = "workers.dev address"
 _CRONS = "cron triggers"
@@ -117,8 +121,7 @@ class Steps:
             return found[0].id
         message = "the token may not list its account"
         if found:
-            named = ", ".join(f'{account.id} "{account.name}"' for account in found)
-            message = f"the token gives access to {len(found)} accounts: {named}"
+            message = f"the token gives access to several accounts: {_listed(found)}"
         raise _refused(Code.ACCOUNT, message, "set CLOUDFLARE_ACCOUNT_ID")
 
     def _site(self, worker: Worker) -> Site:
@@ -234,9 +237,18 @@ class Steps:
         try:
             self._world.create_secret(file, self._wanted.secrets[TOKEN].encode() + b"\n")
         except OSError as error:
-            hint = "run it again, or name another file"
-            raise _refused(Code.UNREADABLE, f"{file} cannot be created: {os_reason(error)}", hint) from None
+            raise _uncreatable(file, error) from None
         self._report(Code.STEP, f"created {file} with a new control token")
+
+    def _check_token_file(self) -> None:
+        """Raise `Refused` if the token file that a deployment creates is known not to be creatable."""
+        file = self._plan.new_token_file
+        if not file:
+            return
+        try:
+            self._world.check_creatable(file)
+        except OSError as error:
+            raise _uncreatable(file, error) from None
 
     def _serve(self, remote: Remote) -> tuple[Worker, list[str]]:
         """Serve the Worker on workers.dev, and return it with a list of the changes."""
@@ -287,6 +299,7 @@ class Steps:
         self._note(Diagnostic(code, message, hint=hint))
 
     def _dry_run_result(self, remote: Remote, current: Live | None, changed: list[str]) -> Deployed:
+        self._check_token_file()
         url = ""
         if current is not None:
             worker = remote.worker()
@@ -306,7 +319,7 @@ class Steps:
         if status == "pending":
             hint = "run it again: it uploads nothing and keeps waiting"
             self._report(Code.NOT_READY, f"{url} does not report version {version} yet", hint)
-        self._report(Code.USE, f"to use it: export CF_WORKER_URL={url}{token}")
+        self._report(Code.USE, f"to use it: export CF_WORKER_URL={shell_word(url)}{token}")
         if changed:
             self._report(Code.DEPLOYED, f"{name} {version} is deployed and {status}; changed: {', '.join(changed)}")
         else:
@@ -314,7 +327,9 @@ class Steps:
 
     def _refusal(self, error: ApiError | NoAnswer) -> Refused:
         """Return the refusal for *error*. If it is about the token, first ask Cloudflare for the token's status."""
-        if isinstance(error, NoAnswer) or not refusals.is_about_the_token(error):
+        if isinstance(error, NoAnswer):
+            return Refused([refusals.no_answer(error, self._plan.credentials.base)])
+        if not refusals.is_about_the_token(error):
             return Refused([refusals.diagnostic(error)])
         message = f"Cloudflare refuses the token for this account (code {error.code})"
         status = token_status(self._api, self._account)
@@ -324,8 +339,19 @@ class Steps:
         return _refused(Code.API, f"{message}; it is {status or 'not valid'}", "create another API token")
 
 
+def _listed(found: Sequence[Account]) -> str:
+    """Return the ids and names of the first accounts, and whether there are more."""
+    named = [f"{account.id} {quoted(account.name)}" for account in found[:_MAX_LISTED]]
+    return ", ".join(named) + (", and more" if len(found) > _MAX_LISTED else "")
+
+
 def _removed(name: str) -> str:
     return f"secret {name} removed"
+
+
+def _uncreatable(file: str, error: OSError) -> Refused:
+    hint = "run it again, or name another file"
+    return _refused(Code.UNREADABLE, f"{file} cannot be created: {os_reason(error)}", hint)
 
 
 def _refused(code: Code, message: str, hint: str = "") -> Refused:

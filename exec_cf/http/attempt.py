@@ -25,6 +25,8 @@ class Attempt:
         """Whether the request opened a connection, rather than reusing one."""
         self.received = False
         """Whether any byte was received since the request began."""
+        self.ended = False
+        """Whether the peer has closed the connection since the request began."""
         self.finished = True
         """Whether the exchange is complete."""
         self._deadline = 0.0
@@ -39,7 +41,7 @@ class Attempt:
 
     def begin_request(self) -> None:
         """Begin the next request of the exchange, with the same deadline."""
-        self.connected = self.received = False
+        self.connected = self.received = self.ended = False
 
     def remaining(self) -> float:
         """Return the seconds until the deadline. Raises `TimeoutError` if it has passed."""

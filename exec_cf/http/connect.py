@@ -163,6 +163,7 @@ class Stream(httpcore.NetworkStream):
         self._socket.settimeout(self._attempt.remaining())
         data = self._socket.recv(max_bytes)
         self._attempt.received = self._attempt.received or bool(data)
+        self._attempt.ended = not data
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from exec_cf.http import dns
 from exec_cf.http.addresses import LOOPBACK, family_of, literal
 from exec_cf.http.dns import LookupFailed, Remaining, ServersFailed
+from exec_cf.urls import is_localhost
 
 HOSTS = "/etc/hosts"
 
@@ -53,7 +54,7 @@ def known(host: str) -> list[str]:
         listed = []
     if listed:
         return listed
-    return list(LOOPBACK) if host == "localhost" or host.endswith(".localhost") else []
+    return list(LOOPBACK) if is_localhost(host) else []
 
 
 def ask_libc(host: str, family: socket.AddressFamily, remaining: Remaining) -> list[str]:  # noqa: ARG001  cannot be limited

@@ -65,14 +65,16 @@ class Transport(httpx.BaseTransport):
     def _may_send_again(self, error: Exception) -> bool:
         """Return whether *error* may be due to our own caching, so that the request should be repeated once.
 
-        The peer may close an idle connection just as the next request is sent, and the hashed folder may have fewer
-        certificates than the file.
+        The peer may close an idle connection just as the next request is sent, or may have sent more than its response
+        before, and the hashed folder may have fewer certificates than the file.
         """
         attempt = self._attempt
         if isinstance(error, TimeoutError | RequestError):
             return False
         if not attempt.connected and not attempt.received:
             return isinstance(error, OSError | httpcore.NetworkError | httpcore.RemoteProtocolError)
+        if not attempt.connected and not attempt.ended and isinstance(error, httpcore.RemoteProtocolError):
+            return True  # it began before the request
         return type(error).__name__ == "SSLCertVerificationError" and self._trust is not None and self._trust.widen()
 
     def _send(self, request: httpx.Request) -> httpx.Response:

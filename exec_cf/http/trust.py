@@ -118,10 +118,18 @@ def _words(error: ssl.SSLError) -> str:
 _SOURCE = re.compile(r" \(_ssl\.c:[0-9]+\)$")
 
 
+def _failure(error: ssl.SSLError) -> str:
+    if not ssl.RAND_status():
+        return "this system gives no random numbers"
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the peer closed the connection during the handshake"
+    return _words(error)
+
+
 def cause(error: ssl.SSLError) -> str:
     """Return why TLS failed, and what to do about it if possible."""
     if not isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS failed: {_words(error) if error.reason else 'the peer does not speak it'}"
+        return f"TLS failed: {_failure(error)}"
     cure = ""
     if error.verify_code in _UNKNOWN_ISSUER:
         cure = "; SSL_CERT_FILE names another trust store"

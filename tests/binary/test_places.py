@@ -171,8 +171,7 @@ def _filtered() -> None:
     rules.append((ret, 0, 0, 0x7FFF0000))
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *rule) for rule in rules))
     program = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(rules), ctypes.addressof(code)))
-    # The type checker takes the build's stand-in for the library.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl  # type: ignore[attr-defined]
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
     no_new_privileges, set_filter, by_program = 38, 22, 2
     if prctl(no_new_privileges, 1, 0, 0, 0) or prctl(set_filter, by_program, ctypes.byref(program), 0, 0):
         raise OSError(ctypes.get_errno(), "no filter")

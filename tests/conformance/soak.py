@@ -29,12 +29,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tests.conformance.test_hub import FRAGILE
-from tests.conformance.test_turns import variables
 from tests.support import openrouter as fake
 from tests.support.caller import Frame
 from tests.support.ledger import END_S, Ledger, Span, State, Stream
 from tests.support.nats import NatsServer
-from tests.support.openrouter import Handler, OpenRouter, Request
+from tests.support.openrouter import Handler, OpenRouter, Request, variables
 from tests.support.proxy import Proxy
 from tests.support.workerd import BUNDLE, Workerd
 

@@ -35,6 +35,8 @@ def owner(guarded: Workerd) -> Iterator[httpx.Client]:
 
 
 GUARDED = [
+    ("GET", "/agents"),
+    ("HEAD", "/agents"),
     ("POST", "/agent/a"),
     ("GET", "/agent/a"),
     ("POST", "/control/abort"),
@@ -50,7 +52,8 @@ def test_without_credentials_the_answer_is_401(
     """Every route but the probe requires the token."""
     headers = {} if header is None else {"Authorization": header}
     response = stranger.request(method, path, headers=headers)
-    assert (response.status_code, response.json()["error"]) == (401, "unauthorized")
+    assert response.status_code == 401
+    assert method == "HEAD" or response.json()["error"] == "unauthorized"
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
@@ -59,7 +62,8 @@ def test_without_credentials_the_answer_is_401(
 def test_with_a_wrong_token_the_answer_is_403(stranger: httpx.Client, method: str, path: str, token: str) -> None:
     """A token that is almost right is wrong."""
     response = stranger.request(method, path, headers={"Authorization": f"Bearer {token}"})
-    assert (response.status_code, response.json()["error"]) == (403, "forbidden")
+    assert response.status_code == 403
+    assert method == "HEAD" or response.json()["error"] == "forbidden"
 
 
 def test_the_probe_is_open_and_says_that_the_rest_is_not(stranger: httpx.Client) -> None:
@@ -92,18 +96,20 @@ def test_the_token_opens_an_outdated_abort_path(owner: httpx.Client, session: st
 
 
 def test_the_token_opens_every_route(owner: httpx.Client, session: str) -> None:
-    """Start, look and abort work with the bearer."""
+    """Start, look, list and abort work with the bearer."""
     assert owner.post(f"/agent/{session}").status_code == 201
     assert owner.get(f"/agent/{session}").status_code == 200
+    assert session in [agent["session"] for agent in owner.get("/agents").json()["agents"]]
     assert owner.post(f"/control/abort/{session}").json() == {"stopped": [session]}
 
 
 def test_the_token_is_never_shown(owner: httpx.Client, guarded: Workerd, session: str) -> None:
     """Neither a response nor the log contains the token or the capability."""
     started = owner.post(f"/agent/{session}")
-    answers = [started, owner.get(f"/agent/{session}"), owner.get("/health"), owner.get("/agent/none")]
+    answers = [started, *(owner.get(path) for path in [f"/agent/{session}", "/health", "/agent/none", "/agents"])]
     assert all(TOKEN not in answer.text for answer in answers)
     capability = started.json()["abort"].partition("cap=")[2]
+    assert capability not in answers[-1].text
     assert TOKEN not in guarded.log
     assert capability not in guarded.log
 

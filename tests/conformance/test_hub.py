@@ -14,11 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conformance.test_turns import variables
 from tests.support import openrouter as fake
 from tests.support.caller import Caller, Stream, text_of
 from tests.support.nats import NatsServer
-from tests.support.openrouter import OpenRouter
+from tests.support.openrouter import OpenRouter, variables
 from tests.support.openrouter_request import Assistant
 from tests.support.workerd import Workerd
 

@@ -19,7 +19,7 @@ from tests.support import web as fake_web
 from tests.support.caller import Caller, Frame, Stream, text_of
 from tests.support.gateway import Gateway
 from tests.support.nats import NatsServer
-from tests.support.openrouter import KEY, PROVIDER_TEXT, OpenRouter, Play
+from tests.support.openrouter import KEY, PROVIDER_TEXT, OpenRouter, Play, variables
 from tests.support.openrouter_request import Assistant, ToolResult, User
 from tests.support.web import Page, Web
 from tests.support.workerd import Workerd
@@ -65,15 +65,6 @@ def worker(
     keys = {"AI_GATEWAY_BASE_URL": gateway.base_url, "AI_GATEWAY_API_KEY": fake_gateway.KEY}
     with Workerd(home, variables(bus, provider) | keys, web=web.port) as server:
         yield server
-
-
-def variables(bus: NatsServer, provider: OpenRouter) -> dict[str, str]:
-    """Return the vars and secrets of a complete Worker."""
-    return {
-        "NATS_WS_URL": bus.ws_url,
-        "OPENROUTER_BASE_URL": provider.base_url,
-        "OPENROUTER_API_KEY": KEY,
-    }
 
 
 @dataclass(frozen=True)

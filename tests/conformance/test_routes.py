@@ -24,7 +24,18 @@ def test_health_identifies_the_worker(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/agent", "/agent/", "/agent/a/b", "/control", "/control/abort/", "/control/abort/a/b"]
+    "path",
+    [
+        "/",
+        "/agent",
+        "/agent/",
+        "/agent/a/b",
+        "/agents/",
+        "/agents/a",
+        "/control",
+        "/control/abort/",
+        "/control/abort/a/b",
+    ],
 )
 def test_other_paths_are_not_found(http: httpx.Client, path: str) -> None:
     """A path without a route answers 404."""
@@ -35,6 +46,7 @@ def test_other_paths_are_not_found(http: httpx.Client, path: str) -> None:
     ("method", "path", "allow"),
     [
         ("POST", "/health", "GET, HEAD"),
+        ("POST", "/agents", "GET, HEAD"),
         ("DELETE", "/agent/a", "GET, POST"),
         ("GET", "/control/abort", "POST"),
         ("GET", "/control/abort/a", "POST"),
@@ -111,7 +123,7 @@ def test_aborting_nothing_stops_nothing(http: httpx.Client, session: str) -> Non
     assert (response.status_code, response.json()) == (200, {"stopped": []})
 
 
-@pytest.mark.parametrize("path", ["/health", "/agent/a", "/nowhere"])
+@pytest.mark.parametrize("path", ["/health", "/agent/a", "/agents", "/nowhere"])
 def test_no_answer_is_kept_by_a_cache(http: httpx.Client, path: str) -> None:
     """States change, and some answers hold a capability."""
     assert http.get(path).headers["Cache-Control"] == "no-store"
@@ -147,7 +159,13 @@ BROWSERS = [
     {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"},
     {"User-Agent": "", "Accept-Language": "en-US,en;q=0.5"},
 ]
-ROUTES = [("GET", "/health"), ("GET", "/agent/{}"), ("POST", "/agent/{}"), ("POST", "/control/abort")]
+ROUTES = [
+    ("GET", "/health"),
+    ("GET", "/agents"),
+    ("GET", "/agent/{}"),
+    ("POST", "/agent/{}"),
+    ("POST", "/control/abort"),
+]
 
 
 @pytest.mark.parametrize("route", ROUTES)

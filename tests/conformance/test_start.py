@@ -31,12 +31,17 @@ def test_a_start_answers_with_what_a_handle_needs(http: httpx.Client, session: s
     assert response.status_code == 201
     body = response.json()
     assert body.pop("instance_id")
+    assert body.pop("started_at")
     assert body == {
         "state": "ready",
         "owner": "ada",
         "session": session,
         "agent": "echo",
         "subjects": subjects_of("ada", session),
+        "answered": 0,
+        "failed": 0,
+        "input_tokens": 0,
+        "output_tokens": 0,
         "abort": f"/control/abort/{session}",
     }
 

@@ -14,7 +14,7 @@ import pytest
 from tests.support import openrouter as fake
 from tests.support.caller import Caller, Stream, text_of
 from tests.support.nats import NatsServer
-from tests.support.openrouter import KEY, OpenRouter
+from tests.support.openrouter import OpenRouter, variables
 from tests.support.openrouter_request import User
 from tests.support.workerd import Workerd
 
@@ -30,15 +30,6 @@ def provider() -> Iterator[OpenRouter]:
     """Return a running OpenRouter: its silence is what keeps a turn in flight."""
     with fake.openrouter() as server:
         yield server
-
-
-def variables(bus: NatsServer, provider: OpenRouter) -> dict[str, str]:
-    """Return the vars of a Worker whose model is that provider."""
-    return {
-        "NATS_WS_URL": bus.ws_url,
-        "OPENROUTER_BASE_URL": provider.base_url,
-        "OPENROUTER_API_KEY": KEY,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -287,73 +278,64 @@ async def test_an_abort_ends_every_stream(agent: Agent) -> None:
 
 
 @pytest.fixture
-async def fragile(provider: OpenRouter, tmp_path: Path) -> AsyncIterator[tuple[NatsServer, Workerd]]:
-    """Return a bus and a Worker that a test may break."""
+async def fragile(provider: OpenRouter, tmp_path: Path) -> AsyncIterator[tuple[NatsServer, Agent]]:
+    """Return a bus and a running agent, which a test may break; at the end its provider was asked rightly."""
     with (
         NatsServer(tmp_path / "nats") as bus,
         Workerd(tmp_path / "worker", variables(bus, provider)) as worker,
     ):
-        yield bus, worker
+        async with Caller.connected(bus.url) as caller:
+            agent = Agent("a", worker, caller, provider)
+            agent.start()
+            yield bus, agent
+    provider.settle()
 
 
-async def test_a_crash_in_a_turn_ends_its_streams(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+async def test_a_crash_in_a_turn_ends_its_streams(fragile: tuple[NatsServer, Agent]) -> None:
     """Once revived, the agent ends the open streams with an error, and remembers earlier turns."""
-    bus, worker = fragile
-    async with Caller.connected(bus.url) as caller:
-        agent = Agent("a", worker, caller, provider)
-        agent.start()
-        provider.will(fake.say("one"))
-        await (await agent.prompt("first")).rest()
-        streams = [await agent.hang(), await agent.prompt("waiting")]
-        await noted()
-        worker.kill()
-        worker.start()
-        for stream in streams:
-            [error, end] = await stream.rest(40)
-            assert (error.error_code, end.is_terminator) == ("500", True)
-            assert "restarted" in error.headers["Nats-Service-Error"]
-        provider.settle()
-        provider.will(fake.say("again"))
-        assert text_of(await (await agent.prompt("again")).rest()) == "again"
-        texts = provider.request().texts(User)
-        assert [text for text in texts if text] == ["first", "again"]
+    _, agent = fragile
+    agent.provider.will(fake.say("one"))
+    await (await agent.prompt("first")).rest()
+    streams = [await agent.hang(), await agent.prompt("waiting")]
+    await noted()
+    agent.worker.kill()
+    agent.worker.start()
+    for stream in streams:
+        [error, end] = await stream.rest(40)
+        assert (error.error_code, end.is_terminator) == ("500", True)
+        assert "restarted" in error.headers["Nats-Service-Error"]
+    agent.provider.settle()
+    agent.provider.will(fake.say("again"))
+    assert text_of(await (await agent.prompt("again")).rest()) == "again"
+    texts = agent.provider.request().texts(User)
+    assert [text for text in texts if text] == ["first", "again"]
 
 
-async def test_an_abort_after_a_crash_ends_the_streams_too(
-    fragile: tuple[NatsServer, Workerd], provider: OpenRouter
-) -> None:
+async def test_an_abort_after_a_crash_ends_the_streams_too(fragile: tuple[NatsServer, Agent]) -> None:
     """The streams end even if the agent is not back on the bus yet."""
-    bus, worker = fragile
-    async with Caller.connected(bus.url) as caller:
-        agent = Agent("a", worker, caller, provider)
-        agent.start()
-        streams = [await agent.hang(), await agent.prompt("waiting")]
-        await noted()
-        worker.kill()
-        worker.start()
-        assert agent.abort() == ["a"]
-        for stream in streams:
-            assert await chunks_of(stream) == [ABORTED]
-        assert await caller.services() == []
-    provider.settle()
+    _, agent = fragile
+    streams = [await agent.hang(), await agent.prompt("waiting")]
+    await noted()
+    agent.worker.kill()
+    agent.worker.start()
+    assert agent.abort() == ["a"]
+    for stream in streams:
+        assert await chunks_of(stream) == [ABORTED]
+    assert await agent.caller.services() == []
 
 
-async def test_a_crash_ends_only_what_was_open(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+async def test_a_crash_ends_only_what_was_open(fragile: tuple[NatsServer, Agent]) -> None:
     """A stream that had its terminator gets no second one."""
-    bus, worker = fragile
-    async with Caller.connected(bus.url) as caller:
-        agent = Agent("a", worker, caller, provider)
-        agent.start()
-        provider.will(fake.say("one"))
-        stream = await agent.prompt("first")
-        assert text_of(await stream.rest()) == "one"
-        await noted()
-        worker.kill()
-        worker.start()
-        with worker.client() as http:
-            assert http.post("/agent/a", json={"agent": "pi"}).status_code == 200
-        assert await stream.silent()
-    provider.settle()
+    _, agent = fragile
+    agent.provider.will(fake.say("one"))
+    stream = await agent.prompt("first")
+    assert text_of(await stream.rest()) == "one"
+    await noted()
+    agent.worker.kill()
+    agent.worker.start()
+    with agent.worker.client() as http:
+        assert http.post("/agent/a", json={"agent": "pi"}).status_code == 200
+    assert await stream.silent()
 
 
 async def test_an_abort_forgets_the_conversation(agent: Agent) -> None:
@@ -403,53 +385,41 @@ def inboxes(bus: NatsServer, session: str) -> int:
     return sum(subject.startswith("_INBOX.") for subjects in lists for subject in subjects)
 
 
-async def test_a_question_survives_a_new_connection(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+async def test_a_question_survives_a_new_connection(fragile: tuple[NatsServer, Agent]) -> None:
     """An answer that arrives after a reconnect is heard."""
-    bus, worker = fragile
-    async with Caller.connected(bus.url) as caller:
-        agent = Agent("a", worker, caller, provider)
-        agent.start()
-        stream, subject = await agent.ask()
-        await renewed(bus, agent)
-        provider.will(fake.say("thanks"))
-        async with Caller.connected(bus.url) as answering:
-            await answering.nats.publish(subject, b"yes")
-        assert text_of(await stream.rest(30)) == "thanks"
-    provider.settle()
+    bus, agent = fragile
+    stream, subject = await agent.ask()
+    await renewed(bus, agent)
+    agent.provider.will(fake.say("thanks"))
+    async with Caller.connected(bus.url) as answering:
+        await answering.nats.publish(subject, b"yes")
+    assert text_of(await stream.rest(30)) == "thanks"
 
 
-async def test_a_new_connection_loses_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+async def test_a_new_connection_loses_no_word(fragile: tuple[NatsServer, Agent]) -> None:
     """What is said while the bus is away is held back until its callers listen again, also on another connection."""
-    bus, worker = fragile
+    bus, agent = fragile
     released = threading.Event()
-    async with Caller.connected(bus.url) as caller:
-        agent = Agent("a", worker, caller, provider)
-        agent.start()
-        provider.will(fake.say_when(released, "before ", "meanwhile"))
-        stream = await agent.prompt("go")
-        assert text_of([await stream.next()]) == "before "
-        await renewed(bus, agent, released.set)
-        assert text_of(await stream.rest(30)) == "meanwhile"
-    provider.settle()
+    agent.provider.will(fake.say_when(released, "before ", "meanwhile"))
+    stream = await agent.prompt("go")
+    assert text_of([await stream.next()]) == "before "
+    await renewed(bus, agent, released.set)
+    assert text_of(await stream.rest(30)) == "meanwhile"
 
 
-async def test_an_abort_sends_what_was_held_back(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+async def test_an_abort_sends_what_was_held_back(fragile: tuple[NatsServer, Agent]) -> None:
     """All that was said is on its way before the connection is closed."""
-    bus, worker = fragile
+    bus, agent = fragile
     released = threading.Event()
-    async with Caller.connected(bus.url) as caller:
-        agent = Agent("a", worker, caller, provider)
-        agent.start()
-        provider.will(fake.say_when(released, "before ", "meanwhile " * 20_000))
-        stream = await agent.prompt("go")
-        assert text_of([await stream.next()]) == "before "
-        await renewed(bus, agent, released.set)
-        async with Caller.connected(bus.url) as listening:
-            again = Stream(stream.subject, await listening.nats.subscribe(stream.subject))
-            await listening.nats.flush()
-            agent.abort()
-            assert text_of(await again.rest()) == "meanwhile " * 20_000
-    provider.settle()
+    agent.provider.will(fake.say_when(released, "before ", "meanwhile " * 20_000))
+    stream = await agent.prompt("go")
+    assert text_of([await stream.next()]) == "before "
+    await renewed(bus, agent, released.set)
+    async with Caller.connected(bus.url) as listening:
+        again = Stream(stream.subject, await listening.nats.subscribe(stream.subject))
+        await listening.nats.flush()
+        agent.abort()
+        assert text_of(await again.rest()) == "meanwhile " * 20_000
 
 
 async def noted() -> None:
@@ -470,47 +440,37 @@ async def renewed(bus: NatsServer, agent: Agent, meanwhile: Callable[[], object]
         await asyncio.sleep(0.05)
 
 
-async def test_a_restart_of_the_bus_loses_no_word(fragile: tuple[NatsServer, Workerd], provider: OpenRouter) -> None:
+async def test_a_restart_of_the_bus_loses_no_word(fragile: tuple[NatsServer, Agent]) -> None:
     """What the model says while the bus is away is held back and sent when it returns."""
-    bus, worker = fragile
+    bus, agent = fragile
     released = threading.Event()
-    async with Caller.connected(bus.url) as caller:
-        agent = Agent("a", worker, caller, provider)
-        agent.start()
-        provider.will(fake.say_when(released, "before ", "meanwhile"))
-        stream = await agent.prompt("go")
-        assert text_of([await stream.next()]) == "before "
-        bus.stop()
-        released.set()
-        await asyncio.sleep(0.5)
-        bus.start()
-        assert text_of(await stream.rest(30)) == "meanwhile"
-    provider.settle()
+    agent.provider.will(fake.say_when(released, "before ", "meanwhile"))
+    stream = await agent.prompt("go")
+    assert text_of([await stream.next()]) == "before "
+    bus.stop()
+    released.set()
+    await asyncio.sleep(0.5)
+    bus.start()
+    assert text_of(await stream.rest(30)) == "meanwhile"
 
 
-async def test_a_frame_that_cannot_go_ends_its_own_stream(
-    fragile: tuple[NatsServer, Workerd], provider: OpenRouter
-) -> None:
+async def test_a_frame_that_cannot_go_ends_its_own_stream(fragile: tuple[NatsServer, Agent]) -> None:
     """What is too large for the bus since its restart becomes an error; another stream has all of its words."""
-    bus, worker = fragile
+    bus, agent = fragile
     released = threading.Event()
-    async with Caller.connected(bus.url) as caller:
-        agent = Agent("a", worker, caller, provider)
-        agent.start()
-        provider.will(fake.say_when(released, "before ", "x" * 200_000))
-        provider.will(fake.say("short"))
-        large = await agent.prompt("large")
-        assert text_of([await large.next()]) == "before "
-        small = await agent.prompt("small")
-        bus.stop()
-        while agent.state != "starting":
-            await asyncio.sleep(0.05)
-        released.set()
-        # Both turns end while the bus is away.
-        await asyncio.sleep(2)
-        bus.settings["max_payload"] = 65536
-        bus.start()
-        frames = await large.rest(30)
-        assert [frame.error_code for frame in frames if frame.headers] == ["500"]
-        assert text_of(await small.rest(30)) == "short"
-    provider.settle()
+    agent.provider.will(fake.say_when(released, "before ", "x" * 200_000))
+    agent.provider.will(fake.say("short"))
+    large = await agent.prompt("large")
+    assert text_of([await large.next()]) == "before "
+    small = await agent.prompt("small")
+    bus.stop()
+    while agent.state != "starting":
+        await asyncio.sleep(0.05)
+    released.set()
+    # Both turns end while the bus is away.
+    await asyncio.sleep(2)
+    bus.settings["max_payload"] = 65536
+    bus.start()
+    frames = await large.rest(30)
+    assert [frame.error_code for frame in frames if frame.headers] == ["500"]
+    assert text_of(await small.rest(30)) == "short"

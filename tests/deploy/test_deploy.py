@@ -204,6 +204,14 @@ def test_a_dry_run_creates_no_token_file(api: Cloudflare) -> None:
     assert "new.token" not in desk.files
 
 
+def test_a_dry_run_says_that_the_token_file_cannot_be_created(api: Cloudflare) -> None:
+    desk = Desk(api, with_secrets(CONTROL_TOKEN={"file": "new.token", "create": True}))
+    desk.full = True
+    assert (desk.deploy("--dry-run"), desk.deploy()) == (64, 64)
+    assert desk.said.count("new.token cannot be created: no space left on device; run it again, or name another") == 2
+    assert api.account.scripts == {}
+
+
 def test_a_refused_upload_leaves_the_token_file_for_the_next_run(api: Cloudflare) -> None:
     document = with_secrets(CONTROL_TOKEN={"file": "new.token", "create": True})
     api.treat("put-script", refused(10021))
@@ -354,12 +362,21 @@ def test_one_account_is_taken_and_several_are_listed(tmp_path: Path) -> None:
         desk = Desk(api, environ={"CLOUDFLARE_ACCOUNT_ID": ""})
         assert desk.deploy() == 64
         assert (
-            f'the token gives access to 2 accounts: {ACCOUNT} "Acme", {"b" * 32} "Beta"; set CLOUDFLARE_ACCOUNT_ID'
-            in desk.said
+            f'the token gives access to several accounts: {ACCOUNT} "Acme", {"b" * 32} "Beta"; '
+            "set CLOUDFLARE_ACCOUNT_ID" in desk.said
         )
         assert deployed(api, with_(account="b" * 32), environ={"CLOUDFLARE_ACCOUNT_ID": ""}).printed["account"] == (
             "b" * 32
         )
+
+
+def test_of_many_accounts_the_first_are_listed(tmp_path: Path) -> None:
+    others = [Account(tmp_path / f"{number}", f"Team {number}", f"{number:032x}") for number in range(49)]
+    with Cloudflare(tmp_path, Account(tmp_path / "a"), *others) as api:
+        desk = Desk(api, environ={"CLOUDFLARE_ACCOUNT_ID": ""})
+        assert desk.deploy() == 64
+        assert f'{3:032x} "Team 3", and more; set CLOUDFLARE_ACCOUNT_ID' in desk.errors[-1]
+        assert "Team 4" not in desk.said
 
 
 def test_a_token_without_an_account_is_refused_with_a_hint(api: Cloudflare) -> None:
@@ -503,6 +520,13 @@ def test_an_answer_that_is_none_is_asked_for_again(
     assert health(api)["version"] == carried().version
 
 
+def test_an_api_of_the_environment_that_does_not_answer_is_named(api: Cloudflare) -> None:
+    api.treat("list-deployments", *[answered(404, b"<html>not here</html>")] * 3)
+    desk = Desk(api)
+    assert desk.deploy() == 70
+    assert "HTTP 404: <html>not here</html>; check CLOUDFLARE_API_BASE_URL, or run it again" in desk.errors[-1]
+
+
 def test_an_answer_of_an_unknown_form_is_said_to_be_one(api: Cloudflare) -> None:
     api.treat("list-deployments", answered(200, b'{"success": true, "result": 7}'))
     desk = Desk(api)
@@ -563,7 +587,23 @@ def test_an_answer_that_drips_is_an_answer(api: Cloudflare) -> None:
     deployed(api)
 
 
+def test_a_worker_that_is_deleted_after_the_upload_is_said_to_be(api: Cloudflare) -> None:
+    api.treat("get-worker", refused(10007))
+    desk = Desk(api)
+    assert desk.deploy() == 70
+    assert "the Worker was deleted in the meantime (code 10007): refused; run it again" in desk.errors[-1]
+
+
 # The Worker's address
+
+
+@pytest.mark.parametrize("url", ["http://orch-cf-agent.acme.workers.dev", "orch-cf-agent", "https://a/?b", "ftp://a"])
+def test_an_address_that_cannot_be_used_is_refused(api: Cloudflare, url: str) -> None:
+    api.address = lambda _account, _script: url
+    desk = Desk(api)
+    assert desk.deploy() == 70
+    assert "Cloudflare's API returned an unexpected answer" in desk.errors[-1]
+    assert desk.written == b""
 
 
 @pytest.fixture
@@ -579,6 +619,15 @@ def elsewhere(api: Cloudflare) -> Iterator[Callable[[Any], None]]:
     yield lead
     for server in servers:
         server.__exit__(None, None, None)
+
+
+def test_the_line_to_paste_is_quoted(api: Cloudflare, elsewhere: Callable[[Any], None]) -> None:
+    elsewhere(status(404))
+    url = f"{api.address(api.account, None)}/$(id)"  # type: ignore[arg-type]
+    api.address = lambda _account, _script: url
+    desk = Desk(api)
+    assert desk.deploy("--wait", "0") == 0
+    assert f"export CF_WORKER_URL='{url}' CF_WORKER_TOKEN=" in desk.said
 
 
 def test_a_redirect_to_a_login_page_is_not_the_worker(api: Cloudflare, elsewhere: Callable[[Any], None]) -> None:

@@ -187,9 +187,17 @@ def test_the_line_to_use_reads_any_file(file: str, word: str) -> None:
         ({"CLOUDFLARE_ACCOUNT_ID": "acme"}, "CLOUDFLARE_ACCOUNT_ID is not an account id"),
         (
             {"CLOUDFLARE_API_BASE_URL": "http://api.example"},
-            "the token would be sent unencrypted; use https",
+            "the token would be sent unencrypted; write it like https://api.cloudflare.com/client/v4",
         ),
-        ({"CLOUDFLARE_API_BASE_URL": "api.example"}, "is not an http(s) URL"),
+        (
+            {"CLOUDFLARE_API_BASE_URL": "api.example"},
+            'CLOUDFLARE_API_BASE_URL: "api.example" is not an http(s) URL; '
+            "write it like https://api.cloudflare.com/client/v4",
+        ),
+        (
+            {"CLOUDFLARE_API_BASE_URL": "https://ann:hush@api.example"},
+            "the URL contains credentials; write it like https://api.cloudflare.com/client/v4",
+        ),
     ],
 )
 def test_an_unusable_environment_is_reported(environ: dict[str, str], words: str) -> None:

@@ -111,3 +111,29 @@ def test_a_circle_of_causes_ends() -> None:
     error.__context__ = other = TimeoutError()
     other.__context__ = error
     assert cause(error).startswith("timed out")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "words"),
+    [
+        (ssl.SSLEOFError, "EOF occurred in violation of protocol (_ssl.c:1006)", "the peer closed the connection"),
+        (ssl.SSLError, "[SSL] malloc failure (_ssl.c:3098)", "malloc failure"),
+        (ssl.SSLError, "unknown error (_ssl.c:3124)", "unknown error"),
+    ],
+)
+def test_a_failure_of_tls_without_a_reason_is_told_as_it_is(kind: type[ssl.SSLError], text: str, words: str) -> None:
+    assert cause(without_reason(kind, text)).startswith(f"TLS failed: {words}")
+
+
+def test_a_system_without_random_numbers_is_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenSSL itself says that it has no memory."""
+    monkeypatch.setattr(ssl, "RAND_status", lambda: False)
+    error = without_reason(ssl.SSLError, "[SSL] malloc failure (_ssl.c:3098)")
+    assert cause(error) == "TLS failed: this system gives no random numbers (192.0.2.1:80)"
+
+
+def without_reason(kind: type[ssl.SSLError], text: str) -> ssl.SSLError:
+    """Return an error as OpenSSL raises it with an empty table of reasons."""
+    error = kind(1, text)
+    error.reason = None  # type: ignore[assignment]
+    return error

@@ -199,7 +199,7 @@ class TestProxy:
             get(server.url)
 
     @pytest.mark.parametrize(
-        "host", ["127.0.0.1", "127.1.2.3", "localhost.", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]"]
+        "host", ["127.0.0.1", "127.1.2.3", "localhost.", "127.0.0.1.", "[::1]", "[::ffff:127.0.0.1]", "app.localhost"]
     )
     def test_loopback_is_asked_directly(self, host: str) -> None:
         with Proxy() as proxy, pytest.raises(RequestError, match=r"^connection refused \([^()]*\)$"):
@@ -307,7 +307,7 @@ class TestConnections:
         assert (response.status, response.resent) == (200, True)
         assert server.connections == 2
 
-    @pytest.mark.parametrize("rest", [OK, b"HTTP/1.1 408 X\r\ncontent-length: 0\r\n\r\n"])
+    @pytest.mark.parametrize("rest", [OK, b"HTTP/1.1 408 X\r\ncontent-length: 0\r\n\r\n", b"x", b"<html>", b"\n\0"])
     def test_what_came_before_a_request_does_not_answer_it(self, rest: bytes) -> None:
         with Keeping(rest=rest) as server:
             network = Network({})

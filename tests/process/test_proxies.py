@@ -30,7 +30,7 @@ def test_https_goes_through_a_tunnel(program: Program, tmp_path_factory: pytest.
     assert targets(server.heads) == ["GET /health"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "app.localhost"])
 def test_loopback_never_goes_through_a_proxy(program: Program, host: str) -> None:
     with Server(manners.ok) as server, Proxy(manner=manners.status(502)) as proxy:
         env = {**ONCE, "http_proxy": proxy.url, "HTTP_PROXY": proxy.url, "ALL_PROXY": proxy.url}

@@ -7,12 +7,13 @@ gateway would refuse, is answered with 400 and kept for `Gateway.settle`.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Empty, SimpleQueue
+from http.server import BaseHTTPRequestHandler
+from queue import Empty
 from typing import Any, Literal
 
 import msgspec
 
+from tests.support.scripted import Scripted, ScriptedServer
 from tests.support.serving import serving
 
 PATH = "/v4/ai/language-model"
@@ -178,52 +179,15 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class Server(ThreadingHTTPServer):
-    """The listening socket and what its handlers share."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script: SimpleQueue[Play] = SimpleQueue()
-        self.arrived: SimpleQueue[Body] = SimpleQueue()
-        self.problems: list[str] = []
-
-
-class Gateway:
-    """Scripts replies, and returns the calls."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    @property
-    def base_url(self) -> str:
-        """The value of AI_GATEWAY_BASE_URL."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}{PATH.removesuffix('/language-model')}"
-
-    def will(self, *plays: Play) -> None:
-        """Script the replies to the next calls, in order."""
-        for play in plays:
-            self._server.script.put(play)
-
-    def request(self, timeout: float = 10) -> Body:
-        """Wait for the next call."""
-        return self._server.arrived.get(timeout=timeout)
-
-    def settle(self) -> None:
-        """Check that each call was valid and each reply was used, and reset."""
-        problems, self._server.problems = self._server.problems, []
-        unplayed = self._server.script.qsize()
-        self._server.script, self._server.arrived = SimpleQueue(), SimpleQueue()
-        assert problems == []
-        assert unplayed == 0
+Server = ScriptedServer[Play, Body]
+Gateway = Scripted[Play, Body]
 
 
 @contextmanager
 def gateway() -> Iterator[Gateway]:
     """Run a gateway."""
-    with serving(Server()) as server:
-        yield Gateway(server)
+    with serving(Server(Handler)) as server:
+        yield Gateway(server, server.url + PATH.removesuffix("/language-model"))
 
 
 # Replies.

@@ -6,20 +6,20 @@ answered with 400, as OpenRouter does, and kept for `OpenRouter.settle`.
 
 import json
 import select
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Empty, SimpleQueue
-from typing import Any
+from http.server import BaseHTTPRequestHandler
+from queue import Empty
 
 import msgspec
 
+from tests.support.nats import NatsServer
 from tests.support.openrouter_request import Assistant, Body, ToolResult, User, problems_of
+from tests.support.scripted import Scripted, ScriptedServer
 from tests.support.serving import serving
 
 PATH = "/api/v1/chat/completions"
@@ -165,63 +165,21 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-class Server(ThreadingHTTPServer):
-    """The listening socket and what its handlers share."""
-
-    daemon_threads = True
+class Server(ScriptedServer[Play, Request]):
+    """Takes one key, and can stop while a reply hangs."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.key = key
-        self.script: SimpleQueue[Play] = SimpleQueue()
-        self.arrived: SimpleQueue[Request] = SimpleQueue()
-        self.problems: list[str] = []
         self.stopping = threading.Event()
-        self.otherwise: Play | None = None
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report nothing of clients that went away between requests, as a Worker that is killed does."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-    def next_play(self) -> Play:
-        """Return the reply to a request. Raises Empty when none was scripted."""
-        if self.otherwise and self.script.empty():
-            return self.otherwise
-        return self.script.get_nowait()
 
 
-class OpenRouter:
-    """Scripts replies, and returns the requests."""
+OpenRouter = Scripted[Play, Request]
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
 
-    @property
-    def base_url(self) -> str:
-        """The value of OPENROUTER_BASE_URL."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}{PATH.removesuffix('/chat/completions')}"
-
-    def will(self, *plays: Play) -> None:
-        """Script the replies to the next requests, in order."""
-        for play in plays:
-            self._server.script.put(play)
-
-    def always(self, play: Play) -> None:
-        """Give this reply to all requests without a scripted one."""
-        self._server.otherwise = play
-
-    def request(self, timeout: float = 10) -> Request:
-        """Wait for the next request."""
-        return self._server.arrived.get(timeout=timeout)
-
-    def settle(self) -> None:
-        """Check that each request was valid and each reply was used, and reset."""
-        problems, self._server.problems = self._server.problems, []
-        unplayed = self._server.script.qsize()
-        self._server.script, self._server.arrived = SimpleQueue(), SimpleQueue()
-        assert problems == []
-        assert unplayed == 0
+def variables(bus: NatsServer, provider: OpenRouter) -> dict[str, str]:
+    """Return the vars and secrets of a Worker on *bus* whose agents ask *provider*."""
+    return {"NATS_WS_URL": bus.ws_url, "OPENROUTER_BASE_URL": provider.base_url, "OPENROUTER_API_KEY": KEY}
 
 
 @contextmanager
@@ -229,7 +187,7 @@ def openrouter(key: str = KEY) -> Iterator[OpenRouter]:
     """Run a server; the end of the block stops it even while a reply hangs."""
     with serving(Server(key)) as server:
         try:
-            yield OpenRouter(server)
+            yield OpenRouter(server, server.url + PATH.removesuffix("/chat/completions"))
         finally:
             server.stopping.set()
 

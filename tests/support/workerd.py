@@ -1,6 +1,5 @@
 """The Worker's bundle on workerd, configured from the same wrangler.toml that a deployment uses."""
 
-import json
 import os
 import shutil
 import sqlite3
@@ -13,7 +12,9 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from tests.support import workerd_config
 from tests.support.process import Process, Server, free_port
+from tests.support.workerd_config import quoted
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "worker"
@@ -46,16 +47,7 @@ const trigger :Workerd.Worker = (
   bindings = [(name = "WORKER", service = "worker")],
 );
 
-const worker :Workerd.Worker = (
-  modules = [{modules}],
-  compatibilityDate = {date},
-  compatibilityFlags = [{flags}],
-  bindings = [{bindings}],
-  durableObjectNamespaces = [{namespaces}],
-  durableObjectStorage = (localDisk = "disk"),
-  globalOutbound = {outbound},
-);
-"""
+{worker}"""
 
 # One web server in the place of every public host; loopback stays the network's.
 _WEB = """
@@ -195,37 +187,34 @@ class Workerd(Server):
     def _configuration(self) -> str:
         deployment: dict[str, Any] = tomllib.loads((WORKER / "wrangler.toml").read_text())
         objects = deployment["durable_objects"]["bindings"]
-        texts = [f"(name = {_q(name)}, text = {_q(text)})" for name, text in self.variables.items()]
-        bound = [f"(name = {_q(o['name'])}, durableObjectNamespace = {_q(o['class_name'])})" for o in objects]
-        namespaces = [
-            f"(className = {_q(o['class_name'])}, uniqueKey = {_q(o['class_name'])}, enableSql = true)" for o in objects
-        ]
-        trusted = "" if self._ca is None else f", trustedCertificates = [{_q(self._ca)}]"
-        entry = ['(name = "worker", esModule = embed "index.js")']
+        trusted = "" if self._ca is None else f", trustedCertificates = [{quoted(self._ca)}]"
+        entry = [workerd_config.module("worker", "index.js")]
         if self.patch:
-            bundle = '(name = "bundle.js", esModule = embed "index.js")'
-            more = [f"(name = {_q(name)}, esModule = embed {_q(name)})" for name in self.modules]
-            entry = [f'(name = "worker", esModule = {_q(self.patch)})', bundle, *more]
+            bundle = workerd_config.module("bundle.js", "index.js")
+            more = [workerd_config.module(name, name) for name in self.modules]
+            entry = [f'(name = "worker", esModule = {quoted(self.patch)})', bundle, *more]
+        worker = workerd_config.worker(
+            modules=entry,
+            date=deployment["compatibility_date"],
+            flags=deployment["compatibility_flags"],
+            bindings=[
+                *(workerd_config.text(name, value) for name, value in self.variables.items()),
+                *(workerd_config.durable_object(o["name"], o["class_name"]) for o in objects),
+            ],
+            namespaces=[workerd_config.namespace(o["class_name"], o["class_name"]) for o in objects],
+            outbound="internet" if self._web is None else "outbound",
+        )
         return _CONFIG.format(
-            modules=", ".join(entry),
-            cron=_q(f"127.0.0.1:{self._cron_port}"),
-            trigger=_q(_TRIGGER),
-            v8_flags="" if self._heap_mb is None else _q(f"--max-old-space-size={self._heap_mb}"),
-            disk=_q(str(self._home / "state")),
+            worker=worker,
+            cron=quoted(f"127.0.0.1:{self._cron_port}"),
+            trigger=quoted(_TRIGGER),
+            v8_flags="" if self._heap_mb is None else quoted(f"--max-old-space-size={self._heap_mb}"),
+            disk=quoted(str(self._home / "state")),
             tls=f"trustBrowserCas = true{trusted}",
-            address=_q(f"127.0.0.1:{self.port}"),
-            date=_q(deployment["compatibility_date"]),
-            flags=", ".join(map(_q, deployment["compatibility_flags"])),
+            address=quoted(f"127.0.0.1:{self.port}"),
+            date=quoted(deployment["compatibility_date"]),
             web="" if self._web is None else self._web_services(self._web, deployment["compatibility_date"]),
-            outbound=_q("internet" if self._web is None else "outbound"),
-            bindings=", ".join(texts + bound),
-            namespaces=", ".join(namespaces),
         )
 
     def _web_services(self, port: int, date: str) -> str:
-        return _WEB.format(address=_q(f"127.0.0.1:{port}"), script=_q(_ROUTER), date=_q(date))
-
-
-def _q(text: str) -> str:
-    """Quote a text for Cap'n Proto; its escapes are those of JSON, but for non-ASCII characters."""
-    return json.dumps(text, ensure_ascii=False)
+        return _WEB.format(address=quoted(f"127.0.0.1:{port}"), script=quoted(_ROUTER), date=quoted(date))

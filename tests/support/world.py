@@ -56,6 +56,8 @@ class FakeWorld:
         self._closed = closed
         self.terminal = False
         self.files: dict[str, bytes] = {}
+        self.full = False
+        """Whether no file can be created."""
         self.written = b""
         self.errors: list[str] = []
         self.answers: list[str] = []
@@ -93,9 +95,14 @@ class FakeWorld:
         return self.files[file][: limit + 1]
 
     def create_secret(self, file: str, data: bytes) -> None:
+        self.check_creatable(file)
+        self.files[file] = data
+
+    def check_creatable(self, file: str) -> None:
+        if self.full:
+            raise FULL
         if file in self.files:
             raise os_error(errno.EEXIST)
-        self.files[file] = data
 
     def random_token(self) -> str:
         return "0123456789abcdef" * 4

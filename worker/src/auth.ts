@@ -1,6 +1,7 @@
 import { WorkerError } from "./errors.ts";
 import { warn } from "./log.ts";
 import type { Route } from "./routes.ts";
+import { base64url } from "./text.ts";
 import type { Vars } from "./vars.ts";
 
 const UNUSABLE =
@@ -148,10 +149,7 @@ async function abortCapability(token: string, session: string): Promise<string> 
     ["sign"],
   );
   const mac = await crypto.subtle.sign("HMAC", key, encoder.encode(`abort\n${session}`));
-  return btoa(String.fromCharCode(...new Uint8Array(mac)))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
+  return base64url(new Uint8Array(mac));
 }
 
 /** Compares in constant time: digests have the same length for all texts. */

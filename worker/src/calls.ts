@@ -1,8 +1,10 @@
 import type { Presence } from "./bus/seat.ts";
 import type { OpenStream, Sink, TurnEnd, TurnRequest } from "./bus/turns.ts";
+import type { AgentList, AgentQuery, AgentRow, State } from "./listing.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Settings } from "./settings.ts";
 import type { Subjects } from "./subjects.ts";
+import type { Numbers, Tally } from "./tally.ts";
 
 /*
  * The remote calls between the Worker and its Durable Objects. During a deployment, versions are mixed for minutes, so
@@ -23,17 +25,17 @@ export interface SessionCalls extends Rpc.DurableObjectBranded {
   rejoin(id: string, sink: Sink): Promise<TurnEnd | null>;
   cancel(id: string): Promise<void>;
   /** The agent has lost the seat of this generation; with a cause it stays out of hubs for a while. */
-  unseat(generation: number, cause?: string): Promise<void>;
+  unseat(generation: number, cause?: string, tally?: Tally): Promise<void>;
   /** The agent in the seat of this generation has reached its idle limit, and must stop. */
-  expire(generation: number, cause: string): Promise<void>;
+  expire(generation: number, cause: string, tally?: Tally): Promise<void>;
 }
 
 /** The calls of a hub, which shares one connection to the bus among many agents. */
 export interface HubCalls extends Rpc.DurableObjectBranded {
   /** Puts an agent on the bus, and ends its streams that were left open elsewhere. Idempotent. */
   join(hub: string, presence: Presence, newcomer: Newcomer): Promise<Outcome<SeatView>>;
-  /** Takes an agent off the bus, unless its seat has a later generation. */
-  leave(session: string, generation: number): Promise<Outcome<void>>;
+  /** Takes an agent off the bus, unless its seat has a later generation. Returns what it has done. */
+  leave(session: string, generation: number): Promise<Outcome<Tally | undefined>>;
   /** The seat of an agent; null if it has none. */
   view(session: string): Promise<SeatView | null>;
   wake(): Promise<void>;
@@ -45,6 +47,8 @@ export interface Newcomer {
   /** Whether the agent was never on the bus before. */
   readonly isNew: boolean;
   readonly orphans: readonly OpenStream[];
+  /** What it has done so far. */
+  readonly tally?: Tally;
 }
 
 /** What a hub knows about an agent. */
@@ -54,27 +58,35 @@ export interface SeatView {
   readonly isBusy: boolean;
   /** Why the agent is not on the bus. */
   readonly cause?: string;
+  readonly tally?: Tally;
 }
 
 /** The calls of the one object that knows which sessions have an agent. */
 export interface RegistryCalls extends Rpc.DurableObjectBranded {
-  add(session: string): Promise<void>;
-  remove(session: string): Promise<void>;
+  /**
+   * Adds a session with its own connection; `draft` is listed until the agent is reported. Returns what is known of what
+   * the agent has done.
+   */
+  add(session: string, draft?: AgentRow): Promise<Tally | undefined>;
+  /** Removes a session; `last` is listed for a day. Without it, the session is as it was before it was added. */
+  remove(session: string, last?: AgentRow): Promise<void>;
   list(): Promise<string[]>;
-  /** Records that a session or a hub is alive. */
+  /** Records that a session or a hub is alive. Versions without `report` call it. */
   seen(name: string): Promise<void>;
-  /** Finds a hub with room for a session's agent. */
-  place(session: string, agentsPerHub: number): Promise<string>;
+  /** The same, with the agents that have changed there, and why none of them is on the bus, if so. */
+  report(name: string, rows: readonly AgentRow[], cause?: string): Promise<void>;
+  /** The answer of `GET /agents`. */
+  agents(query: AgentQuery): Promise<AgentList>;
+  /** Finds a hub with room for a session's agent; `draft` as in `add`. */
+  place(session: string, agentsPerHub: number, draft?: AgentRow): Promise<string>;
   /** The sessions whose agents are in a hub. */
   placed(hub: string): Promise<string[]>;
   /** Wakes sessions and hubs that were silent for a minute. Returns how many remain to be woken. */
   wake(): Promise<number>;
 }
 
-export type State = "starting" | "ready" | "busy" | "stopped";
-
-/** An agent as the routes show it. */
-export interface View {
+/** An agent as the routes show it. Without numbers if its hub cannot be reached. */
+export interface View extends Partial<Numbers> {
   readonly state: State;
   readonly owner: string;
   readonly session: string;

@@ -7,18 +7,29 @@ import { agentsPerHub } from "./limits.ts";
 import { errorDetail, warn } from "./log.ts";
 import type { Memory, Place, StoredAgent } from "./memory.ts";
 import { unwrap } from "./outcome.ts";
-import { presenceOf } from "./presence.ts";
+import { presenceOf, rowOf } from "./presence.ts";
+import { latest, newTally, type Tally } from "./tally.ts";
 
 /** How long an agent that a hub could not serve keeps its own connection, in milliseconds. */
 const APART_MS = 24 * 60 * 60 * 1000;
 
 type HubPlace = Extract<Place, { readonly generation: number }>;
 
+/** What happens on the agent's own connection. */
+interface HomeEvents {
+  /** A stream was opened or ended. */
+  changed(): void;
+  /** The connection was lost, or is there. */
+  linked(): void;
+}
+
 /**
  * How a session's agent is connected to the bus: through its own connection, or through a seat in a hub, according to
  * AGENTS_PER_HUB. After a deployment that changes the var, the agent leaves its old place before it takes the new one.
  */
 export class Home {
+  /** What the agent has done; while it has a seat in a hub, as far as known when it took the seat. */
+  tally: Tally;
   #own: Seats | undefined;
   #seat: SeatView | undefined;
 
@@ -26,9 +37,11 @@ export class Home {
     private readonly memory: Memory,
     private readonly env: Env,
     private readonly runner: TurnRunner,
-    /** Called after a stream was opened or ended on the agent's own connection. */
-    private readonly changed: () => void,
-  ) {}
+    private readonly events: HomeEvents,
+  ) {
+    const { tally, at } = memory.activity;
+    this.tally = tally ?? newTally(at);
+  }
 
   /** The seat in a hub, if the agent has one. */
   get hub(): HubPlace | undefined {
@@ -59,9 +72,10 @@ export class Home {
       name: () => stored.session,
       shared: false,
       runner: this.runner,
-      changed: this.changed,
+      changed: () => this.events.changed(),
+      linked: () => this.events.linked(),
     });
-    const seat = await this.#own.join(presenceOf(stored), isNew);
+    const seat = await this.#own.join(presenceOf(stored), isNew, this.tally);
     for (const subject of orphans) seat.endOrphan(subject, this.memory.agent ? CUT_OFF : undefined);
   }
 
@@ -73,13 +87,14 @@ export class Home {
   /** Takes the agent off the bus. Rejects if its hub cannot be reached; then the agent is still on the bus. */
   async leave({ session }: Pick<StoredAgent, "session">): Promise<void> {
     const { hub } = this;
-    if (hub) unwrap(await this.#stub(hub).leave(session, hub.generation));
+    if (hub) this.tally = latest(this.tally, unwrap(await this.#stub(hub).leave(session, hub.generation)));
     await this.#own?.leave(session);
   }
 
   /** Records that the agent has lost its seat in a hub; with a cause it stays out of hubs for a while. */
-  unseated(cause: string | undefined): void {
+  unseated(cause: string | undefined, ...tallies: readonly (Tally | undefined)[]): void {
     this.memory.place = cause ? { cause, until: Date.now() + APART_MS } : undefined;
+    this.tally = latest(this.tally, ...tallies);
   }
 
   /** What is known about the agent on the bus. */
@@ -93,13 +108,15 @@ export class Home {
         isPresent: this.#own?.up === true && seat !== undefined,
         isBusy: seat?.busy === true,
         ...(this.#own?.cause && { cause: this.#own.cause }),
+        tally: this.tally,
       };
     }
     return this.#seat ?? { instanceId: "", isPresent: false, isBusy: false };
   }
 
   /** Decides on the agent's hub; undefined for its own connection. */
-  async #settle({ session }: StoredAgent, isNew: boolean): Promise<HubPlace | undefined> {
+  async #settle(stored: StoredAgent, isNew: boolean): Promise<HubPlace | undefined> {
+    const { session } = stored;
     const { place } = this.memory;
     const room = isNew ? agentsPerHub(this.env) : roomOf(this.env);
     if (place?.hub !== undefined) {
@@ -107,12 +124,13 @@ export class Home {
       await this.#quit(session, place, undefined);
       return undefined;
     }
+    const draft = rowOf(presenceOf(stored), this.tally, "starting");
     const isApart = place !== undefined && place.until > Date.now();
     if (room === undefined || room === 1 || isApart || this.#own?.get(session)) {
-      if (isNew) await registryOf(this.env).add(session);
+      if (isNew) await registryOf(this.env).add(session, draft);
       return undefined;
     }
-    const hub = await registryOf(this.env).place(session, room);
+    const hub = await registryOf(this.env).place(session, room, draft);
     const next = { hub, generation: Date.now() };
     this.memory.place = next;
     return next;
@@ -126,7 +144,8 @@ export class Home {
     orphans: readonly string[],
   ): Promise<boolean> {
     const { generation } = hub;
-    const newcomer = { generation, isNew, orphans: orphans.map((subject) => ({ subject })) };
+    const { tally } = this;
+    const newcomer = { generation, isNew, orphans: orphans.map((subject) => ({ subject })), tally };
     try {
       this.#seat = unwrap(await this.#stub(hub).join(hub.hub, presenceOf(stored), newcomer));
       return true;
@@ -142,11 +161,11 @@ export class Home {
 
   /** Gives up a seat. A hub that cannot be reached notices at the next prompt, or in its next check. */
   async #quit(session: string, hub: HubPlace, cause: string | undefined): Promise<void> {
-    await this.#stub(hub)
+    const left = await this.#stub(hub)
       .leave(session, hub.generation)
       .catch(() => undefined);
-    this.unseated(cause);
-    await registryOf(this.env).add(session);
+    const reported = await registryOf(this.env).add(session);
+    this.unseated(cause, left?.ok ? left.value : undefined, reported);
   }
 
   #stub({ hub }: HubPlace): HubCalls {

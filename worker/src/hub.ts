@@ -5,10 +5,13 @@ import type { Part, Sink, TurnEnd, TurnRunner } from "./bus/turns.ts";
 import type { HubCalls, Newcomer, SeatView, SessionCalls } from "./calls.ts";
 import { type Env, registryOf } from "./env.ts";
 import { CUT_OFF, type Fault, faultOf, WorkerError } from "./errors.ts";
-import { HubMemory, type LeaverRow } from "./hub_memory.ts";
+import { HubMemory, type LeaverRow, type SeatRow } from "./hub_memory.ts";
 import { agentsPerHub, limitOrDefault } from "./limits.ts";
+import type { AgentRow } from "./listing.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
+import { lastRowOf, rowOf } from "./presence.ts";
+import { newTally, type Tally } from "./tally.ts";
 
 /*
  * Where each fact is kept:
@@ -20,7 +23,8 @@ import { type Outcome, outcomeOf } from "./outcome.ts";
  * | which agents are on this connection    | hub      | none: in memory                                               |
  * | which streams are open                 | hub      | on disk a tenth of a second later; after a restart sessions   |
  * |                                        |          | say which of them they still answer                           |
- * | when an agent was last active          | hub      | on disk with its streams                                      |
+ * | what an agent has done                 | hub      | on disk with its streams; the session gets it with the seat,  |
+ * |                                        |          | the Registry within seconds                                   |
  *
  * Calls go from the hub to sessions. A session calls the hub only in a request from the Worker, and otherwise only the
  * sink of its current turn, since the platform limits the depth of calls between objects. Other notifications of sessions
@@ -31,7 +35,7 @@ import { type Outcome, outcomeOf } from "./outcome.ts";
 const PERIOD_MS = 5_000;
 /** The same while sessions are waiting to be notified. */
 const SOON_MS = 500;
-/** How often the Registry gets a sign of life and is asked for this hub's sessions, in milliseconds. */
+/** How often the Registry gets a report without a change, and is asked for this hub's sessions, in milliseconds. */
 const SIGN_MS = 35_000;
 /** How long changes are collected before they are written to disk, in milliseconds. */
 const NOTE_MS = 100;
@@ -42,17 +46,23 @@ const CALL_LIMIT = 40;
 
 /** The platform's error messages when it refuses a call between objects, as opposed to failing in it. */
 const REFUSAL = /subrequest|depth limit|too many|simultaneous/i;
+const CONNECTING = "its hub is connecting to the bus";
 const NOT_BEGUN = "the session did not begin a turn in time";
 
 /** Shares one connection to the bus among many agents, and calls their sessions for turns. */
 export class Hub extends DurableObject<Env> implements HubCalls {
   readonly #memory = new HubMemory(this.ctx.storage);
-  readonly #activeAt = new Map<string, number>();
+  readonly #tallies = new Map<string, Tally>();
   readonly #changed = new Set<string>();
+  /** Sessions whose agents have changed since they were reported to the Registry. */
+  readonly #unreported = new Set<string>();
+  #reportedCause: string | undefined;
+  #reportedAt = 0;
+  #reporting: Promise<void> | undefined;
   /** Streams that were open before a restart and that no turn answers any more. */
   readonly #orphans = new Map<string, readonly string[]>();
   #noting: number | null = null;
-  #signedAt = 0;
+  #searchedAt = 0;
   #isArmed = false;
   readonly #seats: Seats;
 
@@ -75,14 +85,18 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     return outcomeOf(() => this.#join(hub, presence, newcomer));
   }
 
-  leave(session: string, generation: number): Promise<Outcome<void>> {
+  leave(session: string, generation: number): Promise<Outcome<Tally | undefined>> {
     return outcomeOf(async () => {
       const row = this.#memory.seats.get(session);
-      if (row && row.generation > generation) return;
+      if (row && row.generation > generation) return undefined;
+      const left = this.#memory.leavers.get(session);
       this.#memory.unseat(session, undefined);
       this.#endOrphans(session, undefined);
       await this.#seats.leave(session);
+      const tally = this.#tallies.get(session) ?? left?.tally;
+      this.#tallies.delete(session);
       await this.#forgetAll();
+      return tally && { ...tally };
     });
   }
 
@@ -103,11 +117,11 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     if (this.#memory.isEmpty) return this.#forgetAll();
     await this.#arm();
     try {
-      await this.#check();
+      await Promise.all([this.#check(), this.#report()]);
       this.#expire();
       this.#resize();
       await this.#notifyLeavers();
-      await this.#sign();
+      await this.#search();
     } catch (thrown) {
       warn("alarm failed", { hub: this.#memory.name, ...errorDetail(thrown) });
     }
@@ -116,29 +130,53 @@ export class Hub extends DurableObject<Env> implements HubCalls {
 
   async #join(hub: string, presence: Presence, newcomer: Newcomer): Promise<SeatView> {
     const { session } = presence.identity;
-    const { generation, isNew, orphans } = newcomer;
+    const { generation, isNew } = newcomer;
     this.#memory.name = hub;
     const known = this.#memory.seats.get(session);
     const left = this.#memory.leavers.get(session);
     if ((known?.generation ?? 0) > generation || left?.generation === generation) {
       throw new WorkerError({ code: "overloaded", message: left?.cause ?? "the agent has moved since" });
     }
-    if (this.#seats.get(session) === undefined) this.#activeAt.set(session, Date.now());
+    if (known?.generation !== generation) this.#adopt(session, newcomer);
+    const tally = this.#tallyOf(session);
     try {
       // An agent that was on the bus before keeps its seat while the bus is unavailable.
-      if (!isNew) this.#memory.seat(session, { presence, generation });
-      await this.#seats.join(presence, isNew);
-      if (isNew) this.#memory.seat(session, { presence, generation });
+      if (!isNew) this.#seat(session, { presence, generation });
+      await this.#seats.join(presence, isNew, tally);
+      if (isNew) this.#seat(session, { presence, generation });
     } catch (thrown) {
-      if (faultOf(thrown).code === "overloaded") this.#memory.unseat(session, undefined);
-      else if (!isNew && this.#seats.get(session) === undefined) this.#seats.restore(presence);
+      const isRefused = faultOf(thrown).code === "overloaded" || (isNew && known === undefined);
+      if (isRefused) this.#forget(session);
+      else if (this.#seats.get(session) === undefined) this.#seats.restore(presence, tally);
       throw thrown;
     } finally {
       await this.#arm();
     }
-    const seat = this.#seats.get(session);
-    for (const { subject } of orphans) seat?.endOrphan(subject, CUT_OFF);
+    this.#endOrphans(session, CUT_OFF);
+    this.ctx.waitUntil(this.#reportNow());
     return this.#view(session);
+  }
+
+  /** Takes over what an agent has done elsewhere, and its streams that were left open there. */
+  #adopt(session: string, { orphans, tally }: Newcomer): void {
+    if (this.#seats.get(session)) this.#seats.expel([session]);
+    this.#tallies.set(session, tally ?? newTally(Date.now()));
+    this.#orphans.set(
+      session,
+      orphans.map(({ subject }) => subject),
+    );
+  }
+
+  #seat(session: string, row: SeatRow): void {
+    this.#memory.seat(session, row);
+    this.#note(session);
+    this.#unreported.add(session);
+  }
+
+  #forget(session: string): void {
+    this.#memory.unseat(session, undefined);
+    this.#tallies.delete(session);
+    this.#orphans.delete(session);
   }
 
   #view(session: string): SeatView {
@@ -148,15 +186,18 @@ export class Hub extends DurableObject<Env> implements HubCalls {
       isPresent: this.#seats.up && seat !== undefined,
       isBusy: seat?.busy === true,
       ...(this.#seats.cause && { cause: this.#seats.cause }),
+      tally: this.#tallyOf(session),
     };
   }
 
   /** Restores the seats and streams after a restart of this object. */
   #restore(): void {
     for (const [session, { presence }] of this.#memory.seats) {
-      const seat = this.#seats.restore(presence);
-      const { at, streams } = this.#memory.activity.get(session) ?? { at: Date.now(), streams: [] };
-      this.#activeAt.set(session, at);
+      const activity = this.#memory.activity.get(session) ?? { at: Date.now(), streams: [] };
+      const { at, streams, tally = newTally(at) } = activity;
+      this.#tallies.set(session, { ...tally });
+      this.#unreported.add(session);
+      const seat = this.#seats.restore(presence, this.#tallyOf(session));
       for (const { subject, turn } of streams) if (turn !== undefined) seat.resume(subject, turn);
       const orphans = streams.filter(({ turn }) => turn === undefined);
       this.#orphans.set(
@@ -228,13 +269,20 @@ export class Hub extends DurableObject<Env> implements HubCalls {
 
   /** Takes agents off the bus; with a leaver, their sessions are notified in the next alarm. */
   #unseat(sessions: readonly string[], leaver: Omit<LeaverRow, "generation"> | undefined): void {
-    // A turn that is still running loses its caller together with the seat.
-    setTimeout(() => this.#seats.expel(sessions), 0);
+    // A turn that is still running loses its caller together with the seat, and then counts as failed.
+    setTimeout(() => {
+      this.#seats.expel(sessions);
+      for (const session of sessions) {
+        const leaver = this.#memory.leavers.get(session);
+        if (leaver) this.#memory.unseat(session, leaver);
+      }
+    }, 0);
     for (const session of sessions) {
       const row = this.#memory.seats.get(session);
       if (row === undefined) continue;
-      this.#memory.unseat(session, leaver && { ...leaver, generation: row.generation });
-      this.#activeAt.delete(session);
+      const tally = this.#tallyOf(session);
+      this.#memory.unseat(session, leaver && { ...leaver, generation: row.generation, tally });
+      this.#tallies.delete(session);
     }
     if (leaver) void this.ctx.storage.setAlarm(Date.now() + SOON_MS, { allowUnconfirmed: true });
   }
@@ -253,9 +301,9 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   #expire(): void {
     const limitS = limitOrDefault(this.env, "AGENT_IDLE_LIMIT_S");
     if (limitS === 0) return;
-    const latest = Date.now() - limitS * 1000;
+    const oldest = Date.now() - limitS * 1000;
     const idle = [...this.#memory.seats.keys()].filter(
-      (session) => !this.#seats.get(session)?.busy && (this.#activeAt.get(session) ?? latest) < latest,
+      (session) => !this.#seats.get(session)?.busy && this.#tallyOf(session).activeAt < oldest,
     );
     if (idle.length > 0) this.#unseat(idle, { stopped: "no prompt came within AGENT_IDLE_LIMIT_S" });
   }
@@ -273,10 +321,10 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     await Promise.all(leavers.map(([session, row]) => this.#notifyLeaver(session, row)));
   }
 
-  async #notifyLeaver(session: string, { generation, cause, stopped }: LeaverRow): Promise<void> {
+  async #notifyLeaver(session: string, { generation, cause, stopped, tally }: LeaverRow): Promise<void> {
     try {
-      if (stopped) await this.#stub(session).expire(generation, stopped);
-      else await this.#stub(session).unseat(generation, cause);
+      if (stopped) await this.#stub(session).expire(generation, stopped, tally);
+      else await this.#stub(session).unseat(generation, cause, tally);
       if (this.#memory.leavers.get(session)?.generation === generation)
         this.#memory.unseat(session, undefined);
       info("left the hub", { session, hub: this.#memory.name, cause: cause ?? stopped ?? "it moves" });
@@ -289,35 +337,85 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     }
   }
 
-  /** Reports to the Registry that this hub is alive, and looks for agents whose row was lost. */
-  async #sign(): Promise<void> {
-    if (Date.now() - this.#signedAt < SIGN_MS) return;
-    this.#signedAt = Date.now();
+  /** Looks for agents whose row was lost. */
+  async #search(): Promise<void> {
+    if (Date.now() - this.#searchedAt < SIGN_MS) return;
+    this.#searchedAt = Date.now();
     const { name, seats, leavers } = this.#memory;
-    await registryOf(this.env).seen(name);
     const missing = (await registryOf(this.env).placed(name)).filter(
       (session) => !seats.has(session) && !leavers.has(session),
     );
     for (const session of missing.slice(0, CALL_LIMIT)) {
       const view = await this.#stub(session).look();
-      if (view === null || view.state === "stopped") await registryOf(this.env).remove(session);
+      const isGone = view === null || view.state === "stopped";
+      if (isGone) await registryOf(this.env).remove(session, lastRowOf(view));
     }
+  }
+
+  /** Reports at once what has changed, or right after a report that is under way. */
+  async #reportNow(): Promise<void> {
+    await this.#reporting;
+    await this.#report();
+  }
+
+  /** Reports what has changed to the Registry, and now and then that this hub is alive. */
+  async #report(): Promise<void> {
+    const cause = this.#seats.up ? undefined : (this.#seats.cause ?? CONNECTING);
+    const isDue = Date.now() - this.#reportedAt >= SIGN_MS || cause !== this.#reportedCause;
+    if (this.#reporting || !(isDue || this.#unreported.size > 0)) return;
+    this.#reporting = this.#sendReport(cause).finally(() => {
+      this.#reporting = undefined;
+    });
+    await this.#reporting;
+  }
+
+  /** What cannot be reported is reported by a later alarm. */
+  async #sendReport(cause: string | undefined): Promise<void> {
+    const sessions = [...this.#unreported];
+    this.#unreported.clear();
+    try {
+      const rows = sessions.flatMap((session) => this.#row(session));
+      await registryOf(this.env).report(this.#memory.name, rows, cause);
+      this.#reportedAt = Date.now();
+      this.#reportedCause = cause;
+    } catch (thrown) {
+      for (const session of sessions) this.#unreported.add(session);
+      warn("not reported", { hub: this.#memory.name, ...errorDetail(thrown) });
+    }
+  }
+
+  #row(session: string): AgentRow[] {
+    const presence = this.#memory.seats.get(session)?.presence;
+    const state = this.#seats.get(session)?.busy ? "busy" : "ready";
+    return presence ? [rowOf(presence, this.#tallyOf(session), state)] : [];
+  }
+
+  #tallyOf(session: string): Tally {
+    const known = this.#tallies.get(session) ?? newTally(Date.now());
+    this.#tallies.set(session, known);
+    return known;
   }
 
   #onChange(session: string): void {
-    this.#activeAt.set(session, Date.now());
+    if (!this.#memory.seats.has(session)) return;
+    this.#tallyOf(session).activeAt = Date.now();
+    this.#unreported.add(session);
     this.#changed.add(session);
-    this.#noting ??= setTimeout(() => this.#note(), NOTE_MS);
+    this.#noting ??= setTimeout(() => this.#noteAll(), NOTE_MS);
+  }
+
+  #noteAll(): void {
+    this.#noting = null;
+    for (const session of this.#changed) this.#note(session);
+    this.#changed.clear();
   }
 
   /** Saves what is needed after a restart. */
-  #note(): void {
-    this.#noting = null;
-    for (const session of this.#changed) {
-      const streams = this.#seats.get(session)?.openStreams ?? [];
-      this.#memory.note(session, { at: this.#activeAt.get(session) ?? Date.now(), streams });
-    }
-    this.#changed.clear();
+  #note(session: string): void {
+    const tally = this.#tallyOf(session);
+    const orphans = (this.#orphans.get(session) ?? []).map((subject) => ({ subject }));
+    const streams = [...orphans, ...(this.#seats.get(session)?.openStreams ?? [])];
+    this.#memory.note(session, { at: tally.activeAt, streams, tally });
   }
 
   /** Ensures that an alarm is set. Checked in memory, since waiting for the disk would delay all agents. */

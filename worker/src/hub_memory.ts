@@ -1,5 +1,6 @@
 import type { Presence } from "./bus/seat.ts";
 import type { OpenStream } from "./bus/turns.ts";
+import type { Tally } from "./tally.ts";
 
 /** An agent in the hub. The generation distinguishes its seat from earlier ones. */
 export interface SeatRow {
@@ -12,6 +13,8 @@ export interface ActivityRow {
   /** When a prompt last arrived or a turn last ended, in milliseconds since 1970. */
   readonly at: number;
   readonly streams: readonly OpenStream[];
+  /** Saved together with the streams, so that each of them is counted once. Earlier versions saved none. */
+  readonly tally?: Tally;
 }
 
 /** An agent that has lost its seat, until its session has been notified. */
@@ -21,6 +24,7 @@ export interface LeaverRow {
   readonly cause?: string;
   /** Why it was stopped, if it was. */
   readonly stopped?: string;
+  readonly tally?: Tally;
 }
 
 /** The rows of each table. */

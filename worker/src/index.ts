@@ -45,6 +45,8 @@ async function answer(request: Request, route: Route, env: Env): Promise<Respons
   switch (route.to) {
     case "health":
       return json(200, { ok: true, agent: AGENT, version: VERSION, auth: await shownAuthMode(request, env) });
+    case "list":
+      return json(200, await registryOf(env).agents(route.query));
     case "start":
       return start(route.session, await readJson(request), env);
     case "status":

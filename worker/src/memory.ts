@@ -1,5 +1,6 @@
 import type { Message } from "./agents/agent.ts";
 import type { Settings } from "./settings.ts";
+import type { Tally } from "./tally.ts";
 
 /** The agent of this session. Its record survives everything but a stop. */
 export interface StoredAgent {
@@ -21,9 +22,11 @@ export interface Activity {
   readonly at: number;
   /** Reply subjects of streams that are still open. */
   readonly streams: readonly string[];
+  /** Saved together with the streams, so that each of them is counted once. Earlier versions saved none. */
+  readonly tally?: Tally;
 }
 
-/** What is kept of a stopped agent for a day: its identity, and when and why it stopped. */
+/** What is kept of a stopped agent for a day: its identity, when and why it stopped, and what it did. */
 export interface StoppedAgent {
   readonly session: string;
   /** Nested as in `StoredAgent`: during a deployment, an older version may read what a newer one wrote. */
@@ -31,6 +34,7 @@ export interface StoppedAgent {
   readonly cause: string;
   /** When it was last stopped, in milliseconds since 1970. */
   readonly at: number;
+  readonly tally?: Tally;
 }
 
 /** How long a stopped agent is remembered, in milliseconds. */
@@ -82,24 +86,29 @@ export class Memory {
     void this.storage.put("activity", activity, { allowUnconfirmed: true });
   }
 
-  begin(agent: StoredAgent): void {
+  begin(agent: StoredAgent, tally: Tally): void {
     this.storage.sql.exec(
       "CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, role TEXT NOT NULL, content TEXT NOT NULL)",
     );
     this.storage.kv.delete("ended");
     this.storage.kv.delete("missed");
     this.storage.kv.put("agent", agent);
-    this.note({ at: Date.now(), streams: [] });
+    this.note({ at: tally.activeAt, streams: [], tally });
     this.#agent = agent;
   }
 
   /** Forgets the agent and its conversation. What `StoppedAgent` names is kept for a day. */
-  async end({ session, settings: { owner, agent } }: StoredAgent, cause: string): Promise<void> {
+  async end(
+    { session, settings: { owner, agent } }: StoredAgent,
+    cause: string,
+    tally: Tally,
+  ): Promise<StoppedAgent> {
     this.#agent = undefined;
     await this.erase();
-    const ended: StoppedAgent = { session, settings: { owner, agent }, cause, at: Date.now() };
+    const ended: StoppedAgent = { session, settings: { owner, agent }, cause, at: Date.now(), tally };
     this.storage.kv.put("ended", ended);
     await this.storage.setAlarm(Date.now() + STOPPED_MS);
+    return ended;
   }
 
   /** Records a stop that found no agent, so that a start that was deferred before it is not carried out after it. */

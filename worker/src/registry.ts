@@ -1,7 +1,11 @@
 import { DurableObject } from "cloudflare:workers";
 import type { RegistryCalls } from "./calls.ts";
 import type { Env } from "./env.ts";
+import { type AgentList, type AgentQuery, type AgentRow, listOf } from "./listing.ts";
 import { errorDetail, warn } from "./log.ts";
+import { lastRowOf } from "./presence.ts";
+import { Rows } from "./rows.ts";
+import { newTally, type Tally } from "./tally.ts";
 
 /** How long an agent or a hub may be silent before it is woken, in milliseconds. */
 const SILENT_MS = 60_000;
@@ -11,38 +15,65 @@ const WAKE_LIMIT = 40;
 /** When an object was last seen alive. Each sign is a new object, so that a later one can be detected. */
 interface Sign {
   readonly at: number;
+  /** Why its agents are not on the bus. */
+  readonly cause?: string;
 }
+
+const SILENT = "it has given no sign of life for a minute, and will be woken";
+const UNREPORTED = "an earlier version has started it, and it has not reported yet";
 
 /** Hubs are named `hub.<n>`; sessions are subject tokens, which have no dot. */
 const HUB = "hub.";
 
 /**
- * Remembers which sessions have an agent, and in which hub, because a namespace cannot list its objects. There is only
- * one Registry.
+ * Remembers which sessions have an agent, and in which hub, because a namespace cannot list its objects; and what they
+ * have last reported. There is only one Registry.
  *
  * Signs of life are kept in memory only: after a restart, everything counts as silent.
  */
 export class Registry extends DurableObject<Env> implements RegistryCalls {
   /** The hub of each session, or `true` for its own connection, as on disk. */
   readonly #places = new Map(this.ctx.storage.kv.list<string | true>());
+  readonly #rows = new Rows(this.ctx.storage.sql);
+  /** Agents that have a place, and have not reported yet. */
+  readonly #drafts = new Map<string, AgentRow>();
   readonly #signs = new Map<string, Sign>();
+  readonly #bornAt = Date.now();
 
-  async add(session: string): Promise<void> {
-    this.#put(session, true);
+  async add(session: string, draft?: AgentRow): Promise<Tally | undefined> {
+    this.#put(session, true, draft);
     this.#sign(session);
+    return this.#rows.running(session)?.tally;
   }
 
-  async remove(session: string): Promise<void> {
+  async remove(session: string, last?: AgentRow): Promise<void> {
     this.ctx.storage.kv.delete(session);
     this.#places.delete(session);
+    this.#drafts.delete(session);
     this.#signs.delete(session);
+    this.#rows.end(session, last);
   }
 
   async list(): Promise<string[]> {
     return [...this.#places.keys()];
   }
 
-  async place(session: string, agentsPerHub: number): Promise<string> {
+  async report(name: string, rows: readonly AgentRow[], cause?: string): Promise<void> {
+    this.#sign(name, cause);
+    for (const row of rows) {
+      // An agent may have moved or stopped since.
+      const place = this.#places.get(row.session);
+      if ((place === true ? row.session : place) === name) this.#rows.put(row);
+    }
+  }
+
+  async agents(query: AgentQuery): Promise<AgentList> {
+    const running = [...this.#places].map(([session, place]) => this.#shown(session, place));
+    const stopped = this.#rows.stopped().filter(({ session }) => !this.#places.has(session));
+    return listOf([...running, ...stopped], query);
+  }
+
+  async place(session: string, agentsPerHub: number, draft?: AgentRow): Promise<string> {
     const taken = new Map<string, number>();
     for (const [other, place] of this.#places) {
       if (place !== true && other !== session) taken.set(place, (taken.get(place) ?? 0) + 1);
@@ -50,7 +81,7 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     const hasRoom = (hub: string) => (taken.get(hub) ?? 0) < agentsPerHub;
     let hub = this.#places.get(session);
     if (hub === undefined || hub === true || !hasRoom(hub)) hub = firstHub(hasRoom);
-    this.#put(session, hub);
+    this.#put(session, hub, draft);
     return hub;
   }
 
@@ -63,6 +94,7 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
   }
 
   async wake(): Promise<number> {
+    this.#rows.purge();
     const names = new Set([...this.#places].map(([session, place]) => (place === true ? session : place)));
     const silent = [...names].filter((name) => this.#silentFor(name) > SILENT_MS);
     await Promise.all(silent.slice(0, WAKE_LIMIT).map((name) => this.#wake(name)));
@@ -84,17 +116,33 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
   async #wakeSession(session: string, sign: Sign): Promise<void> {
     const view = await this.env.SESSIONS.getByName(session).look();
     const isGone = view === null || view.state === "stopped";
-    if (isGone && this.#signs.get(session) === sign) await this.remove(session);
+    if (isGone && this.#signs.get(session) === sign) await this.remove(session, lastRowOf(view));
   }
 
-  #put(session: string, place: string | true): void {
+  /** An agent that has a place. One that is not on the bus is starting, whatever it has reported. */
+  #shown(session: string, place: string | true): AgentRow {
+    const row = this.#rows.running(session) ?? this.#drafts.get(session) ?? this.#unreported(session);
+    const sign = this.#signs.get(place === true ? session : place);
+    const isSilent = Date.now() - (sign?.at ?? this.#bornAt) > SILENT_MS;
+    const cause = isSilent ? SILENT : sign?.cause;
+    return cause === undefined ? row : { ...row, state: "starting", cause };
+  }
+
+  /** What is known of an agent that an earlier version has added. */
+  #unreported(session: string): AgentRow {
+    const tally = newTally(this.#bornAt);
+    return { session, owner: "", agent: "", state: "starting", tally, cause: UNREPORTED };
+  }
+
+  #put(session: string, place: string | true, draft: AgentRow | undefined): void {
+    if (draft) this.#drafts.set(session, draft);
     if (this.#places.get(session) === place) return;
     this.ctx.storage.kv.put(session, place);
     this.#places.set(session, place);
   }
 
-  #sign(name: string): Sign {
-    const sign = { at: Date.now() };
+  #sign(name: string, cause?: string): Sign {
+    const sign = { at: Date.now(), ...(cause !== undefined && { cause }) };
     this.#signs.set(name, sign);
     return sign;
   }

@@ -1,9 +1,11 @@
 import { WorkerError } from "./errors.ts";
+import { type AgentQuery, queryOf } from "./listing.ts";
 import { newTokenProblem, tokenProblem } from "./subjects.ts";
 
 /** A request for one of the Worker's routes. */
 export type Route =
   | { readonly to: "health" }
+  | { readonly to: "list"; readonly query: AgentQuery }
   | { readonly to: "start"; readonly session: string }
   | { readonly to: "status"; readonly session: string }
   | { readonly to: "abort"; readonly session: string; readonly capability: string | null }
@@ -11,14 +13,14 @@ export type Route =
 
 type Handlers = Readonly<Record<string, () => Route>>;
 
-/** The route of a method and URL. Throws WorkerError: 404, 405 with the allowed methods, 400 if the session is not a subject token. */
+/** The route of a method and URL. Throws WorkerError: 404, 405 with the allowed methods, 400 if the session or the query is invalid. */
 export function routeOf(method: string, url: URL): Route {
   const handlers = handlersOf(url);
   if (handlers === undefined) {
     throw new WorkerError({
       code: "not_found",
       message:
-        "no such route; the routes are /health, /agent/<session>, /control/abort and /control/abort/<session>",
+        "no such route; the routes are /health, /agents, /agent/<session>, /control/abort and /control/abort/<session>",
     });
   }
   const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
@@ -32,6 +34,10 @@ function handlersOf(url: URL): Handlers | undefined {
   if (more.length > 0) return undefined;
   if (first === "health" && second === undefined) {
     return { GET: () => ({ to: "health" }), HEAD: () => ({ to: "health" }) };
+  }
+  if (first === "agents" && second === undefined) {
+    const list = (): Route => ({ to: "list", query: queryOf(url.searchParams) });
+    return { GET: list, HEAD: list };
   }
   if (first === "agent" && second && third === undefined) {
     return {

@@ -1,16 +1,19 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Sink, TurnEnd, TurnRequest } from "./bus/turns.ts";
-import type { SeatView, SessionCalls, Started, State, StopRecord, View } from "./calls.ts";
+import type { SeatView, SessionCalls, Started, StopRecord, View } from "./calls.ts";
 import { agentOf, Conversation } from "./conversation.ts";
 import { type Env, registryOf } from "./env.ts";
 import { CUT_OFF, faultOf, WorkerError } from "./errors.ts";
 import { Home } from "./home.ts";
 import { checkLimits, limitOrDefault } from "./limits.ts";
+import type { State } from "./listing.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { Memory, type StoppedAgent, type StoredAgent } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
+import { presenceOf, rowOf, stoppedRowOf } from "./presence.ts";
 import { type Settings, sameSettings } from "./settings.ts";
 import { subjectsOf } from "./subjects.ts";
+import { newTally, numbersOf, type Tally, timeOf } from "./tally.ts";
 
 /*
  * The states of a session, and who knows them:
@@ -35,13 +38,24 @@ const RETRY_MS = 5_000;
 const OVERDUE_MS = 5_000;
 /** How long an object that was woken may take to set its alarm by itself, in milliseconds. */
 const ARM_DELAY_MS = 1_000;
-/** How often the Registry gets a sign of life, in milliseconds. */
+/** How often the Registry gets a report without a change, as a sign of life, in milliseconds. */
 const SIGN_MS = 35_000;
+/** How long changes are collected before they are reported to the Registry, in milliseconds. */
+const REPORT_MS = 5_000;
 /** How long changes are collected before they are written to disk, in milliseconds, so that answers are sent first. */
 const NOTE_MS = 100;
 
 /** How long a turn may be silent before its hub is notified that it has begun, in milliseconds. */
 const BEGIN_MS = 5_000;
+
+const CONNECTING = "it was restarted and is connecting to the bus";
+
+/** What a view shows besides who the agent is. */
+interface Shown {
+  readonly seat?: SeatView;
+  readonly cause?: string;
+  readonly tally?: Tally;
+}
 
 const GONE: TurnEnd = {
   rest: [],
@@ -63,15 +77,14 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       rejoin: async () => ({ rest: [], fault: CUT_OFF }),
       cancel: (_session, id) => this.#conversation.cancel(id),
     },
-    () => this.#noteActivity(),
+    { changed: () => this.#onChange(), linked: () => this.#reportLater() },
   );
   #starting: { readonly stored: StoredAgent; readonly work: Promise<void> } | undefined;
   #entering: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #noting: number | null = null;
-  /** When a prompt last arrived or a turn last ended, in milliseconds since 1970; saved with a delay. */
-  #activeAt = this.#memory.activity.at;
-  #signedAt = 0;
+  #reporting: number | null = null;
+  #reportedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -84,19 +97,18 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   }
 
   async look(): Promise<View | StopRecord | null> {
-    if (this.#starting) return this.#view("starting", this.#starting.stored);
+    if (this.#starting) return this.#view("starting", this.#starting.stored, { tally: this.#home.tally });
     const stored = this.#memory.agent;
     if (stored === undefined) {
       const ended = this.#memory.ended;
       if (ended === undefined) return this.#stopRecord();
-      const stopped = this.#view("stopped", ended, { cause: ended.cause });
-      return { ...stopped, stopped_at: new Date(ended.at).toISOString() };
+      return { ...this.#view("stopped", ended, ended), stopped_at: timeOf(ended.at) };
     }
     this.ctx.waitUntil(this.#arm());
     const seat = await this.#seatOf(stored);
     if (seat.isPresent) return this.#view(seat.isBusy ? "busy" : "ready", stored, { seat });
     this.ctx.waitUntil(this.#revive(stored));
-    const cause = seat.cause ?? "it was restarted and is connecting to the bus";
+    const cause = seat.cause ?? CONNECTING;
     return this.#view("starting", stored, { seat, cause });
   }
 
@@ -120,18 +132,20 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     this.#conversation.cancel(id);
   }
 
-  async unseat(generation: number, cause?: string): Promise<void> {
+  async unseat(generation: number, cause?: string, tally?: Tally): Promise<void> {
     const stored = this.#memory.agent;
     if (stored === undefined || this.#home.hub?.generation !== generation) return;
-    this.#home.unseated(cause);
+    this.#home.unseated(cause, tally);
+    this.#note();
     await registryOf(this.env).add(stored.session);
     await this.#arm();
     await this.#revive(stored);
   }
 
-  async expire(generation: number, cause: string): Promise<void> {
+  async expire(generation: number, cause: string, tally?: Tally): Promise<void> {
     const stored = this.#memory.agent;
     if (stored === undefined || this.#home.hub?.generation !== generation) return;
+    this.#home.unseated(undefined, tally);
     await this.#forget(stored, cause);
     info("stopped", { session: stored.session, cause });
   }
@@ -151,7 +165,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, left > 0 ? left : PERIOD_MS));
     try {
       if (left <= 0) await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
-      else await Promise.all([this.#revive(stored), this.#sign(stored)]);
+      else await Promise.all([this.#revive(stored), this.#sign()]);
     } catch (thrown) {
       warn("alarm failed", { session: stored.session, ...errorDetail(thrown) });
     }
@@ -161,6 +175,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     while (this.#stopping) await this.#stopping.catch(() => undefined);
     const known = this.#memory.agent ?? this.#starting?.stored;
     if (known !== undefined) return this.#join(known, wanted);
+    this.#home.tally = newTally(Date.now());
     const work = this.#create(wanted);
     this.#starting = { stored: wanted, work };
     try {
@@ -193,9 +208,9 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       await registryOf(this.env).remove(stored.session);
       throw thrown;
     }
-    this.#memory.begin(stored);
-    this.#activeAt = Date.now();
+    this.#memory.begin(stored, this.#home.tally);
     await this.#schedule();
+    this.ctx.waitUntil(this.#report());
     info("started", { session: stored.session, agent: stored.settings.agent });
   }
 
@@ -228,18 +243,22 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       return this.#forget(stored, cause);
     }
     this.#home.stop(stored);
-    await this.#memory.end(stored, cause);
+    this.#home.tally.failed += this.#orphans.length;
+    const ended = await this.#memory.end(stored, cause, this.#home.tally);
     // Callers of a turn that was cut off by a restart are still waiting; their streams must be ended on the bus.
     const entering = this.#orphans.length > 0 ? this.#enter(stored, false) : this.#entering;
     await entering?.catch(() => undefined);
     await this.#home.leave(stored);
-    await registryOf(this.env).remove(stored.session);
+    await this.#remove(ended);
   }
 
   async #forget(stored: StoredAgent, cause: string): Promise<void> {
     this.#conversation.cancelAll();
-    await this.#memory.end(stored, cause);
-    await registryOf(this.env).remove(stored.session);
+    await this.#remove(await this.#memory.end(stored, cause, this.#home.tally));
+  }
+
+  async #remove(ended: StoppedAgent): Promise<void> {
+    await registryOf(this.env).remove(ended.session, stoppedRowOf(ended));
   }
 
   async #revive(stored: StoredAgent): Promise<void> {
@@ -265,7 +284,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     const orphans = this.#orphans;
     await this.#home.enter(stored, isNew, orphans);
     this.#orphans = [];
-    if (orphans.length > 0) this.#noteActivity();
+    if (orphans.length > 0) this.#onChange();
     if (this.#memory.agent) await this.#arm();
   }
 
@@ -292,21 +311,47 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     else await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, this.#idleLimit()));
   }
 
-  /** Reports to the Registry that this agent is alive. */
-  async #sign({ session }: StoredAgent): Promise<void> {
-    if (Date.now() - this.#signedAt < SIGN_MS) return;
-    this.#signedAt = Date.now();
-    await registryOf(this.env).seen(session);
+  /** Reports to the Registry that this agent is alive. Those in a hub are reported by it. */
+  async #sign(): Promise<void> {
+    if (Date.now() - this.#reportedAt >= SIGN_MS) await this.#report();
+  }
+
+  #reportLater(): void {
+    this.#reporting ??= setTimeout(() => void this.#report(), REPORT_MS);
+  }
+
+  /** Reports the agent to the Registry, again and again until that succeeds. */
+  async #report(): Promise<void> {
+    if (this.#reporting !== null) clearTimeout(this.#reporting);
+    this.#reporting = null;
+    const stored = this.#memory.agent;
+    if (stored === undefined || this.#home.hub) return;
+    const { isBusy, isPresent, cause } = await this.#home.view(stored);
+    const row = rowOf(presenceOf(stored), this.#home.tally, isBusy ? "busy" : "ready");
+    try {
+      await registryOf(this.env).report(stored.session, [row], isPresent ? undefined : (cause ?? CONNECTING));
+      this.#reportedAt = Date.now();
+    } catch (thrown) {
+      warn("not reported", { session: stored.session, ...errorDetail(thrown) });
+      this.#reportLater();
+    }
+  }
+
+  /** A stream was opened or ended. */
+  #onChange(): void {
+    this.#home.tally.activeAt = Date.now();
+    this.#noting ??= setTimeout(() => this.#note(), NOTE_MS);
+    this.#reportLater();
   }
 
   /** Saves what is needed after a restart. */
-  #noteActivity(): void {
-    this.#activeAt = Date.now();
-    this.#noting ??= setTimeout(() => {
-      this.#noting = null;
-      const stored = this.#memory.agent;
-      if (stored) this.#memory.note({ at: this.#activeAt, streams: this.#home.openStreams(stored) });
-    }, NOTE_MS);
+  #note(): void {
+    this.#noting = null;
+    const stored = this.#memory.agent;
+    if (stored === undefined) return;
+    const { tally } = this.#home;
+    const streams = [...this.#orphans, ...this.#home.openStreams(stored)];
+    this.#memory.note({ at: tally.activeAt, streams, tally });
   }
 
   #stopRecord(): StopRecord | null {
@@ -315,7 +360,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     return {
       state: "stopped",
       cause: "it was aborted before it was started",
-      stopped_at: new Date(at).toISOString(),
+      stopped_at: timeOf(at),
     };
   }
 
@@ -332,7 +377,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   /** In milliseconds; 0 for agents in a hub, whose idle time the hub tracks. */
   async #idleFor(stored: StoredAgent): Promise<number> {
     if (this.#home.hub) return 0;
-    return (await this.#home.view(stored)).isBusy ? 0 : Date.now() - this.#activeAt;
+    return (await this.#home.view(stored)).isBusy ? 0 : Date.now() - this.#home.tally.activeAt;
   }
 
   /** In milliseconds; Infinity for never. */
@@ -344,7 +389,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   #view(
     state: State,
     { session, settings }: Pick<StoppedAgent, "session" | "settings">,
-    { seat, cause }: { readonly seat?: SeatView; readonly cause?: string } = {},
+    { seat, cause, tally = seat?.tally }: Shown,
   ): View {
     const { owner, agent } = settings;
     const { note } = this.#home;
@@ -355,6 +400,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       agent,
       ...(seat?.instanceId && { instance_id: seat.instanceId }),
       subjects: subjectsOf({ owner, session }),
+      ...(tally && numbersOf(tally)),
       ...(cause && { cause }),
       ...(note && state !== "stopped" && { note }),
     };

@@ -13,6 +13,7 @@ function read(method: string, path: string): Route | Fault {
 
 test("each route is known by method and path", () => {
   assert.deepEqual(read("GET", "/health"), { to: "health" });
+  assert.deepEqual(read("GET", "/agents?owner=ann"), { to: "list", query: { owner: "ann" } });
   assert.deepEqual(read("POST", "/agent/a"), { to: "start", session: "a" });
   assert.deepEqual(read("GET", "/agent/%C3%BC%2Fb"), { to: "status", session: "ü/b" });
   assert.deepEqual(read("POST", "/control/abort"), { to: "abort-all" });

@@ -1,14 +1,15 @@
 """An uploaded Worker on workerd: started once to check that it loads, and then served on its own port."""
 
-import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support import workerd_config
 from tests.support.process import Process, ServerError, free_port, listens
 from tests.support.workerd import workerd_program
+from tests.support.workerd_config import quoted
 
 _CONFIG = """\
 using Workerd = import "/workerd/workerd.capnp";
@@ -22,16 +23,7 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = {address}, {http}, service = "worker")],
 );
 
-const worker :Workerd.Worker = (
-  modules = [{modules}],
-  compatibilityDate = {date},
-  compatibilityFlags = [{flags}],
-  bindings = [{bindings}],
-  durableObjectNamespaces = [{namespaces}],
-  durableObjectStorage = (localDisk = "disk"),
-  globalOutbound = "internet",
-);
-"""
+{worker}"""
 _MISSING = re.compile(r'referenced the class "([^"]+)", but no such Durable Object class is exported')
 _UNCAUGHT = re.compile(r"service worker: (.+)")
 
@@ -113,31 +105,22 @@ def _start(home: Path, port: int, code: Code, classes: Iterable[str], keypair: t
 def _configuration(home: Path, port: int, code: Code, classes: Iterable[str], keypair: tuple[str, str] | None) -> str:
     http = "http = ()"
     if keypair:
-        key, chain = map(_quoted, keypair)
+        key, chain = map(quoted, keypair)
         http = f"https = (tlsOptions = (keypair = (privateKey = {key}, certificateChain = {chain})))"
     # The first module is the main one.
     names = sorted(enumerate(code.modules), key=lambda named: named[1] != code.main)
-    return _CONFIG.format(
-        disk=_quoted(str(home / "state")),
-        address=_quoted(f"127.0.0.1:{port}"),
-        http=http,
-        modules=", ".join(f"(name = {_quoted(name)}, esModule = embed {_quoted(f'module{n}')})" for n, name in names),
-        date=_quoted(code.date or "2021-11-02"),
-        flags=", ".join(map(_quoted, code.flags)),
-        bindings=", ".join(filter(None, map(_binding, code.bindings))),
-        namespaces=", ".join(
-            f"(className = {_quoted(name)}, uniqueKey = {_quoted(f'{code.script}_{name}')}, enableSql = true)"
-            for name in classes
-        ),
+    worker = workerd_config.worker(
+        modules=[workerd_config.module(name, f"module{number}") for number, name in names],
+        date=code.date or "2021-11-02",
+        flags=code.flags,
+        bindings=map(_binding, code.bindings),
+        namespaces=[workerd_config.namespace(name, f"{code.script}_{name}") for name in classes],
     )
+    disk, address = quoted(str(home / "state")), quoted(f"127.0.0.1:{port}")
+    return _CONFIG.format(disk=disk, address=address, http=http, worker=worker)
 
 
 def _binding(binding: Mapping[str, Any]) -> str:
     if binding["type"] == "durable_object_namespace":
-        return f"(name = {_quoted(binding['name'])}, durableObjectNamespace = {_quoted(binding['class_name'])})"
-    return f"(name = {_quoted(binding['name'])}, text = {_quoted(binding['text'])})"
-
-
-def _quoted(text: str) -> str:
-    """Quote a text for Cap'n Proto, whose escapes are those of JSON."""
-    return json.dumps(text, ensure_ascii=False)
+        return workerd_config.durable_object(binding["name"], binding["class_name"])
+    return workerd_config.text(binding["name"], binding["text"])

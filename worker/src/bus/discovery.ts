@@ -1,6 +1,6 @@
 import { isReplySubject } from "../subjects.ts";
 import type { Connection, Incoming } from "./connection.ts";
-import type { Seat } from "./seat.ts";
+import type { Endpoint, Seat } from "./seat.ts";
 
 const VERBS = ["PING", "INFO", "STATS"] as const;
 type Verb = (typeof VERBS)[number];
@@ -71,20 +71,8 @@ function answerOf(verb: Verb, seat: Seat): Uint8Array {
   });
 }
 
-function statsOf(endpoint: object, { requests }: Seat): object {
-  const { name, subject, queue_group } = endpoint as Readonly<
-    Record<"name" | "subject" | "queue_group", string>
-  >;
-  return {
-    name,
-    subject,
-    queue_group,
-    num_requests: requests[name as keyof typeof requests],
-    num_errors: 0,
-    last_error: "",
-    processing_time: 0,
-    average_processing_time: 0,
-  };
+function statsOf({ name, subject, queue_group }: Endpoint, { stats }: Seat): object {
+  return { name, subject, queue_group, ...stats[name].report };
 }
 
 function encode(answer: object): Uint8Array {

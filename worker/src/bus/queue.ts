@@ -41,16 +41,13 @@ export class PromptQueue {
     return this.#running !== undefined;
   }
 
-  /** The streams that are acknowledged, not ended, and have a listener. */
+  /** The streams that are acknowledged and not ended. */
   get openStreams(): OpenStream[] {
     const running = this.#running?.job;
-    const open = [
-      ...(running ? [{ reply: running.reply, turn: running.id }] : []),
-      ...this.#waiting.map(({ reply }) => ({ reply })),
+    return [
+      ...(running ? [{ subject: running.reply.subject, turn: running.id }] : []),
+      ...this.#waiting.map(({ reply }) => ({ subject: reply.subject })),
     ];
-    return open
-      .filter(({ reply }) => reply.hasListener)
-      .map(({ reply, ...rest }) => ({ subject: reply.subject, ...rest }));
   }
 
   /** Acknowledges a job and queues it; refuses it if too many are waiting. */

@@ -23,11 +23,23 @@ const BRIEF_CHARS = 60;
 
 const TOO_LARGE: Fault = { code: "internal", message: "the agent sent a chunk larger than the bus carries" };
 
+/** What a stream tells whoever opened it. */
+export interface StreamEvents {
+  /** Its prompt was accepted. */
+  accepted(): void;
+  /** It has ended; `wasAccepted` is false if its prompt was refused. */
+  ended(end: StreamEnd, wasAccepted: boolean): void;
+}
+
+/** How a stream ended: as it should, because it was interrupted, or with an error. */
+export type StreamEnd = "answered" | "aborted" | Fault;
+
 /**
  * One response stream: an ack, chunks, at most one error, and the terminator. With an empty subject, nothing is sent.
  */
 export class Reply implements Stream {
   #open = true;
+  #isAccepted = false;
   /** When the last frame was sent, in milliseconds since 1970. */
   #lastAt = 0;
   #keepalive: number | null = null;
@@ -38,6 +50,7 @@ export class Reply implements Stream {
     private readonly outbox: Outbox,
     readonly subject: string,
     readonly share: Share,
+    private readonly events?: StreamEvents,
   ) {}
 
   get open(): boolean {
@@ -59,10 +72,12 @@ export class Reply implements Stream {
   ack(): void {
     this.status("ack");
     this.resume();
+    this.events?.accepted();
   }
 
-  /** Sends keepalives for a stream that was acknowledged before a restart. */
+  /** Continues a stream that was acknowledged before a restart. */
   resume(): void {
+    this.#isAccepted = true;
     if (this.hasListener) this.#keepalive = setTimeout(() => this.#stayAlive(), KEEPALIVE_MS);
   }
 
@@ -83,27 +98,32 @@ export class Reply implements Stream {
   /** Ends the stream of a turn that was interrupted. */
   abort(): void {
     this.status("aborted");
-    this.end();
+    this.#end("aborted");
   }
 
   end(): void {
-    if (!this.#open) return;
-    this.#publish(terminator(this.subject));
-    this.#close();
+    this.#end("answered");
   }
 
   /** Ends the stream with an error, whose message is cut if it does not fit the bus. */
   fail(fault: Fault): void {
     this.#publish(this.#errorFrame(fault));
-    this.end();
+    this.#end(fault);
   }
 
   /** Ends the stream with an error instead of a frame that cannot be sent, even if its end is held back after it. */
   breakOff(fault: Fault): void {
-    if (this.#open) this.#close();
+    if (this.#open) this.#close(fault);
     if (!this.hasListener) return;
     this.outbox.publishLast(this.#errorFrame(fault), this.share);
     this.outbox.publishLast(terminator(this.subject), this.share);
+  }
+
+  #end(end: StreamEnd): void {
+    if (!this.#open) return;
+    this.#publish(terminator(this.subject));
+    // Without room for it, the outbox has broken the stream off.
+    if (this.#open) this.#close(end);
   }
 
   #errorFrame(fault: Fault): Frame {
@@ -123,11 +143,12 @@ export class Reply implements Stream {
     this.outbox.publish(frame, this);
   }
 
-  #close(): void {
+  #close(end: StreamEnd): void {
     this.#open = false;
     clearTimeout(this.#keepalive);
     this.share.give(this.#reserved);
     this.#reserved = 0;
+    this.events?.ended(end, this.#isAccepted);
   }
 
   #stayAlive(): void {

@@ -4,6 +4,7 @@ import { timerMs } from "../limits.ts";
 import { warn } from "../log.ts";
 import { outcomeOf } from "../outcome.ts";
 import { type Identity, isReplySubject, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
+import type { Tally } from "../tally.ts";
 import { VERSION } from "../version.ts";
 import { Share } from "./budget.ts";
 import type { Connection, Incoming } from "./connection.ts";
@@ -11,7 +12,8 @@ import { envelopeOf } from "./envelope.ts";
 import type { Outbox } from "./outbox.ts";
 import { type Job, PromptQueue } from "./queue.ts";
 import { redirectOf } from "./redirect.ts";
-import { Reply } from "./reply.ts";
+import { Reply, type StreamEnd } from "./reply.ts";
+import { EndpointStats } from "./stats.ts";
 import type { OpenStream, Part, Sink, TurnRunner } from "./turns.ts";
 
 /** Seconds between two heartbeats. */
@@ -30,7 +32,10 @@ const NOBODY: Fault = {
   code: "unanswered",
   message: "the caller cannot be asked: the prompt has no reply subject",
 };
-const NOT_A_REPLY = "its reply subject is not one that an agent may answer on";
+const NOT_A_REPLY: Fault = {
+  code: "bad_request",
+  message: "its reply subject is not one that an agent may answer on",
+};
 
 const encoder = new TextEncoder();
 
@@ -41,10 +46,13 @@ export interface Presence {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-interface PromptEndpoint {
-  readonly name: string;
+export interface Endpoint {
+  readonly name: "prompt" | "status";
   readonly subject: string;
   readonly queue_group: string;
+}
+
+interface PromptEndpoint extends Endpoint {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -71,10 +79,12 @@ export class Seat {
   readonly #ignored = new Set<string>();
   #subscriptions: (() => void)[] = [];
   #maxRequest = 0;
-  readonly requests = { prompt: 0, status: 0 };
+  readonly stats = { prompt: new EndpointStats(), status: new EndpointStats() };
 
   constructor(
     readonly presence: Presence,
+    /** What the agent has done, which the seat counts in. */
+    readonly tally: Tally,
     private readonly context: SeatContext,
   ) {
     this.session = presence.identity.session;
@@ -125,14 +135,15 @@ export class Seat {
 
   /** Ends a stream that was left open by a restart of the agent. */
   endOrphan(subject: string, fault: Fault | undefined): void {
-    const reply = new Reply(this.context.outbox, subject, this.#share);
+    const reply = this.#reply(subject);
+    reply.resume();
     if (fault) reply.fail(fault);
     else reply.abort();
   }
 
   /** Continues a turn whose stream was left open by a restart of the hub. */
   resume(subject: string, id: string): void {
-    const reply = new Reply(this.context.outbox, subject, this.#share);
+    const reply = this.#reply(subject);
     this.#queue.resume({ id, prompt: undefined, reply });
   }
 
@@ -158,7 +169,7 @@ export class Seat {
     return { name: "agents", id: this.instanceId, version: VERSION, metadata: this.presence.metadata };
   }
 
-  get endpoints(): readonly [PromptEndpoint, object] {
+  get endpoints(): readonly [PromptEndpoint, Endpoint] {
     const { prompt, status } = this.subjects;
     const metadata = {
       max_payload: humanBytes(this.#maxRequest),
@@ -179,9 +190,11 @@ export class Seat {
   }
 
   #onStatus(connection: Connection, { reply }: Incoming): void {
-    this.requests.status += 1;
-    if (isReplySubject(reply)) connection.publish({ subject: reply, data: this.heartbeat() });
-    else if (reply !== "") this.#ignore("a status request", NOT_A_REPLY);
+    const ended = this.stats.status.begin();
+    const isMisled = reply !== "" && !isReplySubject(reply);
+    if (isMisled) this.#ignore("a status request", NOT_A_REPLY.message);
+    else if (reply !== "") connection.publish({ subject: reply, data: this.heartbeat() });
+    ended(isMisled ? NOT_A_REPLY : undefined);
   }
 
   /** Logs each kind only once, so that senders cannot flood the log, and without the content, which may be a prompt. */
@@ -192,13 +205,33 @@ export class Seat {
   }
 
   #onPrompt({ data, reply: subject }: Incoming): void {
-    this.requests.prompt += 1;
-    if (subject === "" || isReplySubject(subject)) this.#submit(data, subject);
-    else this.#ignore("a prompt", NOT_A_REPLY);
+    const ended = this.stats.prompt.begin();
+    if (subject === "" || isReplySubject(subject)) this.#submit(data, this.#reply(subject, ended));
+    else {
+      this.#ignore("a prompt", NOT_A_REPLY.message);
+      ended(NOT_A_REPLY);
+    }
   }
 
-  #submit(data: Uint8Array, subject: string): void {
-    const reply = new Reply(this.context.outbox, subject, this.#share);
+  /** A stream whose end is counted, also as that of a request. */
+  #reply(subject: string, requestEnded?: (fault?: Fault) => void): Reply {
+    return new Reply(this.context.outbox, subject, this.#share, {
+      accepted: () => {
+        this.tally.lastPromptAt = Date.now();
+      },
+      ended: (end, wasAccepted) => {
+        if (wasAccepted) this.#count(end);
+        requestEnded?.(typeof end === "string" ? undefined : end);
+      },
+    });
+  }
+
+  #count(end: StreamEnd): void {
+    if (end === "answered") this.tally.answered += 1;
+    else this.tally.failed += 1;
+  }
+
+  #submit(data: Uint8Array, reply: Reply): void {
     try {
       const isFull = data.length <= this.#maxRequest && !reply.reserve(data.length);
       if (isFull) throw new WorkerError(FULL);
@@ -220,7 +253,7 @@ export class Seat {
     const digest = digestOf(`${redirect.reply}\n${prompt}`);
     if (this.#redirects.includes(digest)) return;
     this.#redirects = [...this.#redirects, digest].slice(-MAX_REDIRECTS);
-    const reply = new Reply(this.context.outbox, redirect.reply, this.#share);
+    const reply = this.#reply(redirect.reply);
     if (reply.reserve(payload.length)) this.#queue.redirect({ id: crypto.randomUUID(), prompt, reply });
     else reply.fail(FULL);
   }

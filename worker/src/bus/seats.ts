@@ -2,6 +2,7 @@ import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { limitOrDefault } from "../limits.ts";
 import { info, warn } from "../log.ts";
 import { SIGNALS } from "../subjects.ts";
+import type { Tally } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
 import { type Asked, Connection, type Incoming, lost, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
@@ -43,6 +44,8 @@ export interface SeatsOptions {
   readonly runner: TurnRunner;
   /** Called after a stream of the session was opened or ended. */
   readonly changed: (session: string) => void;
+  /** Called when it has changed why the agents are not on the bus. */
+  readonly linked?: () => void;
   /** Called when the bus accepts fewer subscriptions than these agents need. */
   readonly crowded?: () => void;
 }
@@ -89,8 +92,8 @@ export class Seats {
   }
 
   /** Restores an agent's seat after a restart; `check` then puts it on the bus. */
-  restore(presence: Presence): Seat {
-    const seat = new Seat(presence, this.#seatContext);
+  restore(presence: Presence, tally: Tally): Seat {
+    const seat = new Seat(presence, tally, this.#seatContext);
     this.#seats.set(seat.session, seat);
     this.#beats.start(seat);
     return seat;
@@ -100,7 +103,7 @@ export class Seats {
    * Puts an agent on the bus, and verifies that it is there. Throws WorkerError `bus_unavailable`, `too_large`, or, for one
    * that is new to the bus, `conflict` when its name is taken.
    */
-  async join(presence: Presence, isNew: boolean): Promise<Seat> {
+  async join(presence: Presence, isNew: boolean, tally: Tally): Promise<Seat> {
     const known = this.#seats.get(presence.identity.session);
     if (known) {
       await this.check();
@@ -108,10 +111,10 @@ export class Seats {
     }
     this.#joining += 1;
     try {
-      return await this.#join(presence, isNew);
+      return await this.#join(presence, isNew, tally);
     } catch (thrown) {
       const error = busError(thrown);
-      this.#cause = error.message;
+      this.#explain(error.message);
       throw error;
     } finally {
       this.#joining -= 1;
@@ -152,9 +155,9 @@ export class Seats {
     await this.#connected();
   }
 
-  async #join(presence: Presence, isNew: boolean): Promise<Seat> {
+  async #join(presence: Presence, isNew: boolean, tally: Tally): Promise<Seat> {
     const connection = await this.#connected();
-    const seat = new Seat(presence, this.#seatContext);
+    const seat = new Seat(presence, tally, this.#seatContext);
     const mayAsk = isNew && (await this.#requireUnknown(connection, seat));
     const complaints = connection.complaints;
     this.#seats.set(seat.session, seat);
@@ -218,11 +221,11 @@ export class Seats {
       this.#connection = connection;
       this.#outbox.attach(connection, !this.#wasLost);
       this.#wasLost = false;
-      this.#cause = undefined;
+      this.#explain(undefined);
       return connection;
     } catch (thrown) {
       const error = busError(thrown);
-      this.#cause = error.message;
+      this.#explain(error.message);
       throw error;
     }
   }
@@ -251,7 +254,7 @@ export class Seats {
 
   #lost(connection: Connection, cause: Fault): void {
     if (connection !== this.#connection) return;
-    this.#cause = cause.message;
+    this.#explain(cause.message);
     this.#drop();
     void this.#reopen();
   }
@@ -278,6 +281,12 @@ export class Seats {
     } finally {
       this.#reopening = false;
     }
+  }
+
+  #explain(cause: string | undefined): void {
+    if (cause === this.#cause) return;
+    this.#cause = cause;
+    this.options.linked?.();
   }
 
   /** Drops the connection; frames are held back for the next one. */

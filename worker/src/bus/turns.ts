@@ -36,6 +36,7 @@ export interface TurnEnd {
 
 /** A stream that is acknowledged and not ended, and the turn that is answering it, if any. */
 export interface OpenStream {
+  /** Empty if nobody listens. */
   readonly subject: string;
   readonly turn?: string;
 }
