@@ -208,9 +208,10 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   }
 
   #endOrphans(session: string, fault: Fault | undefined): void {
-    for (const subject of this.#orphans.get(session) ?? [])
-      this.#seats.get(session)?.endOrphan(subject, fault);
+    const orphans = this.#orphans.get(session) ?? [];
+    for (const subject of orphans) this.#seats.get(session)?.endOrphan(subject, fault);
     this.#orphans.delete(session);
+    if (orphans.length > 0) this.#onChange(session);
   }
 
   /** Without agents nothing is stored, so that the hub costs nothing. */

@@ -53,9 +53,14 @@ const TOO_MUCH: Fault = {
 export class Outbox {
   #connection: Connection | undefined;
   #maxPayload = DEFAULT_MAX_PAYLOAD;
-  #held: Held[] = [];
+  readonly #held = new Map<Share, Held[]>();
   #grace: number | null = null;
   readonly #questions = new Map<string, Question>();
+
+  constructor(
+    /** Called after the held frames of a seat were sent. */
+    private readonly released: (share: Share) => void,
+  ) {}
 
   /** The limit of the bus, or the last one known. */
   get maxPayload(): number {
@@ -94,23 +99,16 @@ export class Outbox {
     this.#publish({ frame, share, stream: undefined });
   }
 
-  /** Publishes the held frames in order, all of them or those of one seat. */
+  /** Publishes the held frames of each seat in order, or those of one seat. */
   release(share?: Share): void {
-    const connection = this.#connection;
     if (share === undefined) this.#endGrace();
-    const held = this.#held;
-    this.#held = [];
-    const broken = new Set<Stream>();
-    for (const one of held) {
-      const { frame, stream } = one;
-      if (!connection?.up || (share && one.share !== share)) {
-        this.#held.push(one);
-        continue;
-      }
-      stream?.share.give(sizeOf(frame));
-      if (stream && broken.has(stream)) continue;
-      if (!this.#send(one) && stream) broken.add(stream);
-    }
+    if (!this.#connection?.up) return;
+    for (const one of share ? [share] : [...this.#held.keys()]) this.#releaseSeat(one);
+  }
+
+  /** The subjects of a seat's held frames. */
+  heldSubjects(share: Share): ReadonlySet<string> {
+    return new Set(this.#held.get(share)?.map(({ frame }) => frame.subject));
   }
 
   /** Resolves once the network has caught up. */
@@ -132,6 +130,20 @@ export class Outbox {
     const forget = this.#connection?.up ? this.#connection.expect(subject, deliver) : () => undefined;
     this.#questions.set(subject, { deliver, forget });
     return { subject, answer: promise, forget: () => this.#forget(subject) };
+  }
+
+  #releaseSeat(share: Share): void {
+    const held = this.#held.get(share);
+    if (held === undefined) return;
+    this.#held.delete(share);
+    const broken = new Set<Stream>();
+    for (const one of held) {
+      const { frame, stream } = one;
+      stream?.share.give(sizeOf(frame));
+      if (stream && broken.has(stream)) continue;
+      if (!this.#send(one) && stream) broken.add(stream);
+    }
+    this.released(share);
   }
 
   #publish(one: Held): void {
@@ -160,7 +172,9 @@ export class Outbox {
       one.stream.breakOff(TOO_MUCH);
       return false;
     }
-    this.#held.push(one);
+    const held = this.#held.get(one.share);
+    if (held) held.push(one);
+    else this.#held.set(one.share, [one]);
     return true;
   }
 

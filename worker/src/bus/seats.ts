@@ -5,6 +5,7 @@ import { SIGNALS } from "../subjects.ts";
 import type { Tally } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
+import type { Share } from "./budget.ts";
 import { type Asked, Connection, type Incoming, lost, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
 import { Discovery, infoOf } from "./discovery.ts";
 import { connectionOptions } from "./options.ts";
@@ -56,7 +57,7 @@ export interface SeatsOptions {
  */
 export class Seats {
   readonly #seats = new Map<string, Seat>();
-  readonly #outbox = new Outbox();
+  readonly #outbox = new Outbox((share) => this.#onReleased(share));
   readonly #beats = new Beats(() => this.#connection);
   readonly #discovery: Discovery;
   readonly #ends = new Map<Seat, () => void>();
@@ -257,6 +258,11 @@ export class Seats {
     this.#explain(cause.message);
     this.#drop();
     void this.#reopen();
+  }
+
+  /** Streams whose end was held back are no longer open. */
+  #onReleased(share: Share): void {
+    for (const seat of this.#seats.values()) if (seat.share === share) this.options.changed(seat.session);
   }
 
   /** Retries until the agents are on the bus again. */
