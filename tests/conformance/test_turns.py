@@ -348,6 +348,25 @@ async def test_a_crash_ends_what_was_held_back(fragile: tuple[NatsServer, Agent]
     assert await stream.silent(1)
 
 
+@pytest.mark.parametrize("crashes", [False, True])
+async def test_an_abort_while_the_bus_is_away_ends_the_streams_when_it_is_back(
+    fragile: tuple[NatsServer, Agent], crashes: bool
+) -> None:
+    """The abort itself waits for no bus; a crash before it may have left the streams open."""
+    bus, agent = fragile
+    streams = [await agent.hang(), await agent.prompt("waiting")]
+    await noted()
+    if crashes:
+        agent.worker.kill()
+    bus.stop()
+    if crashes:
+        agent.worker.start()
+    assert agent.abort() == ["a"]
+    bus.start()
+    for stream in streams:
+        assert await chunks_of(stream) == [ABORTED]
+
+
 async def test_a_crash_ends_only_what_was_open(fragile: tuple[NatsServer, Agent]) -> None:
     """A stream that had its terminator gets no second one."""
     _, agent = fragile

@@ -106,6 +106,11 @@ export class Outbox {
     for (const one of share ? [share] : [...this.#held.keys()]) this.#releaseSeat(one);
   }
 
+  /** Whether frames are held back. */
+  get isHolding(): boolean {
+    return this.#held.size > 0;
+  }
+
   /** The subjects of a seat's held frames. */
   heldSubjects(share: Share): ReadonlySet<string> {
     return new Set(this.#held.get(share)?.map(({ frame }) => frame.subject));

@@ -16,6 +16,8 @@ import type { TurnRunner } from "./turns.ts";
 /** The delay before another attempt to reach the bus, in milliseconds: doubled each time, up to the maximum. */
 const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 4_000;
+/** How long the ends of streams are held back for an absent bus after their agents have left, in milliseconds. */
+const FAREWELL_MS = 60_000;
 /** How long another agent of the same name has to answer, in milliseconds. */
 const NAMESAKE_TIMEOUT_MS = 1_500;
 /** How long the test message to the agent itself may take, in milliseconds, and how often it is sent. */
@@ -67,6 +69,8 @@ export class Seats {
   /** How many agents are joining. */
   #joining = 0;
   #wasLost = false;
+  /** Until when ends are held back for agents that have left, in milliseconds since 1970. */
+  #farewellUntil = 0;
   #cause: string | undefined;
 
   readonly #seatContext: SeatContext;
@@ -133,6 +137,7 @@ export class Seats {
       seat.stop();
       this.#remove(seat);
     }
+    this.#takeLeave();
     if (this.#isDeserted) await this.#close();
     else await this.#connection?.alive();
   }
@@ -145,6 +150,7 @@ export class Seats {
       seat.stop();
       this.#remove(seat);
     }
+    this.#takeLeave();
     if (this.#isDeserted) void this.#close();
   }
 
@@ -225,6 +231,8 @@ export class Seats {
       this.#explain(undefined);
       return connection;
     } catch (thrown) {
+      // Callers have lost their connections too.
+      this.#wasLost ||= this.#seats.size > 0;
       const error = busError(thrown);
       this.#explain(error.message);
       throw error;
@@ -263,6 +271,21 @@ export class Seats {
   /** Streams whose end was held back are no longer open. */
   #onReleased(share: Share): void {
     for (const seat of this.#seats.values()) if (seat.share === share) this.options.changed(seat.session);
+    if (this.#farewellUntil === 0 || !this.#isDeserted) return;
+    this.#farewellUntil = 0;
+    void this.#close();
+  }
+
+  /** Ends the streams of agents that have left while the bus was away, when it is back. */
+  #takeLeave(): void {
+    if (this.#seats.size > 0 || this.up || !this.#outbox.isHolding) return;
+    this.#farewellUntil = Date.now() + FAREWELL_MS;
+    this.#wasLost = true;
+    void this.#reopen();
+  }
+
+  get #isTakingLeave(): boolean {
+    return this.#outbox.isHolding && Date.now() < this.#farewellUntil;
   }
 
   /** Retries until the agents are on the bus again. */
@@ -272,7 +295,7 @@ export class Seats {
     try {
       let logged: string | undefined;
       let retryMs = RETRY_MS;
-      while (this.#seats.size > 0 && !this.up) {
+      while ((this.#seats.size > 0 || this.#isTakingLeave) && !this.up) {
         const cause = await this.#connected().then(
           () => undefined,
           (thrown) => faultOf(thrown).message,
@@ -303,9 +326,9 @@ export class Seats {
     this.#outbox.detach();
   }
 
-  /** Whether no agent needs the connection. */
+  /** Whether no agent and no caller needs the connection. */
   get #isDeserted(): boolean {
-    return this.#seats.size === 0 && this.#joining === 0;
+    return this.#seats.size === 0 && this.#joining === 0 && !this.#isTakingLeave;
   }
 
   /** An agent that joins meanwhile opens another connection. */
