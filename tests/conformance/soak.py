@@ -25,7 +25,6 @@ from typing import Any
 import httpx
 import nats
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tests.conformance.test_hub import FRAGILE
@@ -88,18 +87,18 @@ class Soak:
         self.journal: Path | None = options.home and options.home / "journal.txt"
         self.tasks: set[asyncio.Task[None]] = set()
         self.begin = time.monotonic()
+        self.inbox = f"_INBOX.soak-{options.seed}"
+        self.is_current = True
+        """Whether all that runs is the current bundle."""
         provider.always(self.play)
 
     # What callers do.
 
-    async def connect(self) -> Client:
+    async def connect(self) -> None:
         """Connect to the bus, and listen to all streams with one subscription."""
-        self.nats = await nats.connect(
-            self.bus.url, allow_reconnect=True, max_reconnect_attempts=-1, reconnect_time_wait=0.1
-        )
-        self.inbox = self.nats.new_inbox()
+        # Nothing is kept for a later connection, whose limit may be lower: the server would refuse it again and again.
+        self.nats = await nats.connect(self.bus.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, pending_size=0)
         await self.nats.subscribe(f"{self.inbox}.*", cb=self.on_frame)
-        return self.nats
 
     async def on_frame(self, message: Msg) -> None:
         """Note a frame of a stream."""
@@ -230,6 +229,9 @@ class Soak:
         back = time.monotonic()
         while not self.nats.is_connected:
             await asyncio.sleep(0.02)
+            if time.monotonic() > back + 2 * GRACE_S:
+                await self.nats.close()
+                await self.connect()
         if time.monotonic() > back + GRACE_S:
             self.ledger.losses.append(Span(back, time.monotonic()))
 
@@ -288,6 +290,7 @@ class Soak:
         with self.ledger.losing():
             await asyncio.to_thread(self.worker.stop)
             self.worker.patch = patch(chosen)
+            self.is_current = set(chosen.values()) == {NEW}
             await asyncio.to_thread(self.worker.start)
         self.note(f"deployed {chosen}")
 
@@ -326,7 +329,7 @@ class Soak:
             if not wrong:
                 break
         for session, times in wrong.items():
-            self.breaks(f"{session} was {times} times on the bus after {fault}")
+            self.breaks(f"{session} was {times} after {fault}")
         self.counts["settled"] += 1
 
     async def revive(self, session: str, since: float, fault: str) -> None:
@@ -349,9 +352,10 @@ class Soak:
                 agent.becomes(State.UNKNOWN)
             await asyncio.sleep(0.2)
 
-    async def misplaced(self) -> dict[str, int]:
-        """Return how often each agent is on the bus, if it is not as often as it should be."""
+    async def misplaced(self) -> dict[str, str]:
+        """Return what is wrong with where each agent is: once on the bus and in the Worker's list, or in neither."""
         before = {session: (agent.life, agent.state) for session, agent in self.ledger.agents.items()}
+        listed = await asyncio.to_thread(self.listed) if self.is_current else None
         found: Counter[str] = Counter()
 
         async def on_info(message: Msg) -> None:
@@ -363,13 +367,22 @@ class Soak:
         await self.nats.publish("$SRV.INFO.agents", b"", reply=inbox)
         await asyncio.sleep(2)
         await subscription.unsubscribe()
-        return {
-            session: found[session]
-            for session, (life, state) in before.items()
-            if self.ledger.agents[session].life == life
-            and state is not State.UNKNOWN
-            and found[session] != (state is State.RUNS)
-        }
+        wrong: dict[str, str] = {}
+        for session, (life, state) in before.items():
+            if self.ledger.agents[session].life != life or state is State.UNKNOWN:
+                continue
+            if found[session] != (state is State.RUNS):
+                wrong[session] = f"{found[session]} times on the bus"
+            elif listed is not None and (session in listed) != (state is State.RUNS):
+                wrong[session] = "listed" if session in listed else "not listed"
+        return wrong
+
+    def listed(self) -> set[str] | None:
+        """Return the running agents as the Worker lists them; None when it cannot be reached."""
+        with suppress(httpx.HTTPError), self.worker.client() as client:
+            agents = client.get("/agents").json()["agents"]
+            return {agent["session"] for agent in agents if agent["state"] != "stopped"}
+        return None
 
     async def judge(self) -> None:
         """Judge streams when they are over, and do what the platform does once a minute."""
@@ -418,7 +431,7 @@ class Soak:
 
     async def run(self) -> None:
         """Hurt and act until the time is over, then wait for the streams that are open."""
-        connection = await self.connect()
+        await self.connect()
         await asyncio.gather(*(self.start(session) for session in SESSIONS))
         judge = asyncio.create_task(self.judge())
         acting = asyncio.create_task(self.act())
@@ -432,7 +445,7 @@ class Soak:
         await asyncio.gather(*self.tasks)
         judge.cancel()
         self.verdicts(math.inf)
-        await connection.close()
+        await self.nats.close()
 
 
 def patch(chosen: dict[str, str]) -> str:
