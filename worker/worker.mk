@@ -69,9 +69,8 @@ test-worker-units: $(WORKER_READY) ## the unit tests of the Worker's pure parts,
 bench-worker: $(READY) $(WORKER_BUNDLE) ## both modes beside the protocol's own host library, and what a thousand agents cost
 	$(BIN)/python -m tests.conformance.bench
 
-# An earlier release, for deployments in between: the last tag before this commit, or else the commit that brought hubs,
-# before which there is no way back. Empty in a copy without history.
-OLDER ?= $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null || git log --diff-filter=A --format=%H -- worker/src/hub.ts)
+# What is deployed in between: the last release, or, before there is one, the Worker before its last change.
+OLDER ?= $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null || git rev-list -1 --skip=1 HEAD -- worker/src)
 OLDER_BUNDLE := worker/dist/older.js
 MINUTES ?= 10
 
