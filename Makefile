@@ -44,7 +44,7 @@ check: $(READY) check-worker check-workflows ## lint, type-check, check generate
 	$(BIN)/python build/generate/check_pages.py
 
 .PHONY: test
-test: $(READY) worker ## set everything up and run the tests
+test: $(READY) worker chromium ## set everything up and run the tests
 	$(MAKE) --no-print-directory test-worker-units
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 	AGENTS_PER_HUB=250 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile tests/conformance --ignore tests/conformance/test_hub.py

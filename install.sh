@@ -44,6 +44,8 @@ platform() {
     linux-amd64) machine=x86_64 ;;
     linux-arm64) machine=aarch64 ;;
     macos-aarch64) machine=arm64 ;;
+    # What Rosetta translates, such as the shell of an old Homebrew, is told that the machine is another.
+    macos-x86_64) [ "$(sysctl -n sysctl.proc_translated 2>/dev/null)" != 1 ] || machine=arm64 ;;
   esac
   echo "$system-$machine"
 }

@@ -15,16 +15,30 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def reserve_stderr() -> None:
-    """Give the number of a closed stderr to a pipe without a reader, lest a connection get it, and the diagnostics."""
+    """Give the number of a closed stderr to something that cannot be written to.
+
+    Otherwise a connection may get it, and with it the diagnostics.
+    """
     try:
         os.fstat(STDERR)
     except OSError:
-        reader, writer = os.pipe()
-        if writer != STDERR:
-            os.dup2(writer, STDERR)
-            os.close(writer)
-        if reader != STDERR:
-            os.close(reader)
+        _occupy(STDERR)
+
+
+def _occupy(number: int) -> None:
+    try:
+        root = os.open("/", _NEVER_WRITABLE)
+        if root != number:
+            try:
+                os.dup2(root, number)
+            finally:
+                os.close(root)
+    except OSError:
+        return  # no number is left, for a connection neither
+
+
+# Where it exists, this needs no permission to read the folder.
+_NEVER_WRITABLE = getattr(os, "O_PATH", os.O_RDONLY)
 
 
 def at_terminal() -> bool:

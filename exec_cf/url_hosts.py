@@ -1,4 +1,4 @@
-"""The hosts of URLs: IPv6 literals, internationalized names, and loopback addresses.
+"""The hosts of URLs: IPv6 literals and internationalized names.
 
 A host that two programs could interpret differently is refused, never normalized.
 """
@@ -17,16 +17,6 @@ _IDEOGRAPHIC_STOP = "\u3002"
 
 _DOTS = re.compile(f"[.{_IDEOGRAPHIC_STOP}\uff0e\uff61]")
 """What IDNA treats as a dot."""
-
-
-def is_loopback_address(host: str) -> bool:
-    """Return whether *host* is a loopback address, written without brackets."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def check(host: str) -> None:

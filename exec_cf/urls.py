@@ -29,6 +29,11 @@ _DRIVE = re.compile(r"[A-Za-z]:(?!//)")
 _NUMERIC = re.compile(r"(.*\.)?([0-9]+|0[Xx][0-9A-Fa-f]*)\.?")
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}")
+_LOOPBACK = re.compile(
+    rf"(?=127\.){_IPV4.pattern}"
+    # IPv6 addresses, which are known to be valid: ::1, and the mapped ones of IPv4
+    rf"|[0:]*:0{{0,3}}1|[0:]*:ffff:((?=127\.){_IPV4.pattern}|7f[0-9a-f]{{2}}:[0-9a-f]{{1,4}})"
+)
 _BARE_ADDRESS = re.compile(rf"({_IPV4.pattern}|\[[0-9A-Fa-f:.]+\])([/?#].*)?", re.DOTALL)
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -157,13 +162,7 @@ def _check_segments(path: str) -> None:
 def is_loopback(url: str) -> bool:
     """Return whether the host of *url*, an http(s) URL, is a loopback host."""
     host = host_of(url).removesuffix(".")
-    if is_localhost(host) or host in {"127.0.0.1", "::1"}:
-        return True
-    if ":" not in host and not host.replace(".", "").isdigit():
-        return False
-    from exec_cf import url_hosts  # noqa: PLC0415  as in _check_host
-
-    return url_hosts.is_loopback_address(host)
+    return is_localhost(host) or bool(_LOOPBACK.fullmatch(host))
 
 
 def is_localhost(name: str) -> bool:

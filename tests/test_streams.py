@@ -183,19 +183,20 @@ def test_a_large_handle_fits_into_a_pipe_that_nobody_reads(
 
 
 _SHOWS_STANDARD_STREAMS = """
-import os, stat
+import os, resource, stat, sys
 from exec_cf import streams
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]),) * 2)
 streams.reserve_stderr()
 def kind(descriptor):
     try:
         mode = os.fstat(descriptor).st_mode
     except OSError:
         return "closed"
-    return "pipe" if stat.S_ISFIFO(mode) else "device"
+    return "folder" if stat.S_ISDIR(mode) else "device"
 try:
     os.write(2, b"x")
     taken = "taken"
-except BrokenPipeError:
+except OSError:
     taken = "lost"
 print(kind(0), kind(2), taken, kind(3), kind(4))
 """
@@ -204,13 +205,23 @@ print(kind(0), kind(2), taken, kind(3), kind(4))
 @pytest.mark.parametrize(
     ("closed", "wanted"),
     [
-        ("2>&-", "device pipe lost"),
-        ("<&- 2>&-", "closed pipe lost"),
+        ("2>&-", "device folder lost"),
+        ("<&- 2>&-", "closed folder lost"),
         ("<&-", "closed device taken"),
     ],
 )
-def test_a_closed_stderr_gets_a_pipe_without_a_reader_and_nothing_else_does(closed: str, wanted: str) -> None:
-    python = [sys.executable, "-c", _SHOWS_STANDARD_STREAMS]
+@pytest.mark.parametrize("descriptors", ["3", "100"])
+def test_a_closed_stderr_gets_what_cannot_be_written_and_nothing_else_does(
+    closed: str, wanted: str, descriptors: str
+) -> None:
+    python = [sys.executable, "-c", _SHOWS_STANDARD_STREAMS, descriptors]
     shell = ["sh", "-c", f'exec "$@" < /dev/zero 2> /dev/zero {closed}', "sh", *python]
     said = subprocess.run(shell, stdout=subprocess.PIPE, check=True).stdout.decode()
     assert said.strip() == f"{wanted} closed closed"
+
+
+def test_a_closed_stderr_stays_closed_where_no_descriptor_is_left() -> None:
+    python = [sys.executable, "-c", _SHOWS_STANDARD_STREAMS, "0"]
+    shell = ["sh", "-c", 'exec "$@" < /dev/zero 2>&-', "sh", *python]
+    said = subprocess.run(shell, stdout=subprocess.PIPE, check=True).stdout.decode()
+    assert said.strip() == "device closed lost closed closed"

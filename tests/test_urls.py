@@ -1,5 +1,6 @@
 """The Worker's base URL, and where to POST to stop an agent."""
 
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import unquote
 
 import httpx
@@ -213,6 +214,7 @@ def test_what_is_neither(text: str) -> None:
         *("http://127.0.0.1", "http://127.8.9.1:80/x", "http://localhost", "http://LOCALHOST:1", "http://localhost./"),
         *("http://[::1]", "https://[::1]:8/x", "http://127.0.0.1.", "http://[::ffff:127.0.0.1]"),
         *("http://app.localhost", "http://a.b.LOCALHOST.:8787/x"),
+        *("http://[0:0:0:0:0:0:0:1]", "http://[::0001]", "http://[::FFFF:7F08:901]", "http://[0:0::ffff:127.8.9.1]"),
     ],
 )
 def test_loopback(url: str) -> None:
@@ -228,6 +230,16 @@ def test_loopback(url: str) -> None:
 )
 def test_not_loopback(url: str) -> None:
     assert not urls.is_loopback(url)
+
+
+@given(
+    st.ip_addresses(network="::/64") | st.ip_addresses(network="::ffff:0:0/96") | st.ip_addresses(network="126.0.0.0/7")
+)
+def test_loopback_addresses_are_those_of_the_standard_library(address: IPv4Address | IPv6Address) -> None:
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    for host in (str(address), address.exploded):
+        url = f"http://[{host}]" if address.version == 6 else f"http://{host}"
+        assert urls.is_loopback(url) == mapped.is_loopback
 
 
 @pytest.mark.parametrize(

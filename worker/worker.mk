@@ -3,11 +3,19 @@
 WORKER_READY := worker/node_modules/.ready
 WORKER_BUNDLE := worker/dist/index.js
 WORKER_SOURCES := $(shell find worker/src -name '*.ts')
+PAGE_SOURCES := $(shell find worker/page -type f)
+# The script of the page; its style is built with it, and the bundle contains both as text.
+PAGE_SCRIPT := worker/dist/page/script.txt
+# Bytes of the compressed page.
+PAGE_LIMIT := 12288
 # Node 22 before the system's.
 WORKER_PATH = PATH="$(CURDIR)/worker/node_modules/.bin:$$PATH"
-# Below worker, for a shell.
-WORKER_ESBUILD = --bundle --format=esm --target=es2024 --minify --legal-comments=none --log-level=warning \
-  --conditions=workerd,worker,browser --external:cloudflare:workers --define:__VERSION__="\"$$(cat dist/version)\""
+# In the directory of a Worker, this one or an older one.
+BUILD_PAGE = esbuild page/main.ts --bundle --format=iife --target=es2024 --minify --log-level=warning \
+  --outfile=dist/page/script.txt && esbuild page/style.css --minify --log-level=warning --outfile=dist/page/style.txt
+BUILD_WORKER = esbuild src/index.ts --bundle --format=esm --target=es2024 --minify --legal-comments=none \
+  --conditions=workerd,worker,browser --external:cloudflare:workers --loader:.html=text \
+  --define:__VERSION__="\"$$(cat dist/version)\"" --log-level=warning --outfile=dist/index.js
 # Bytes of the compressed bundle; Cloudflare's own limit is far above it.
 WORKER_LIMIT := 337920
 
@@ -24,8 +32,14 @@ worker/dist/version: $(READY) FORCE
 .PHONY: FORCE
 FORCE:
 
-$(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) worker/dist/version worker/worker.mk
-	cd worker && $(WORKER_PATH) esbuild src/index.ts $(WORKER_ESBUILD) --outfile=dist/index.js
+$(PAGE_SCRIPT): $(WORKER_READY) $(PAGE_SOURCES) worker/worker.mk
+	cd worker && export $(WORKER_PATH) && $(BUILD_PAGE)
+	@size=$$(cat worker/page/page.html worker/dist/page/*.txt | gzip -9 | wc -c); \
+	  echo "worker/dist/page: $$size bytes gzip, $(PAGE_LIMIT) allowed"; \
+	  test "$$size" -le $(PAGE_LIMIT)
+
+$(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) $(PAGE_SCRIPT) worker/dist/version worker/worker.mk
+	cd worker && export $(WORKER_PATH) && $(BUILD_WORKER)
 	@size=$$(gzip -9 < $@ | wc -c); echo "worker/dist/index.js: $$size bytes gzip, $(WORKER_LIMIT) allowed"; \
 	  test "$$size" -lt $(WORKER_LIMIT)
 
@@ -43,7 +57,7 @@ worker: $(WORKER_BUNDLE) $(WORKER_MODULE) ## build the Worker's bundle
 
 .PHONY: check-worker
 check-worker: $(WORKER_BUNDLE) ## types, lint and format of the Worker
-	cd worker && $(WORKER_PATH) tsc
+	cd worker && $(WORKER_PATH) tsc && $(WORKER_PATH) tsc -p page
 	cd worker && $(WORKER_PATH) biome ci --error-on-warnings
 
 .PHONY: format-worker
@@ -54,6 +68,19 @@ format-worker: $(WORKER_READY) ## format the Worker's sources
 test-worker: $(READY) $(WORKER_BUNDLE) ## the Worker's conformance and fault tests on workerd and nats-server
 	$(BIN)/pytest tests/conformance -n 3 --dist worksteal -q
 	AGENTS_PER_HUB=250 $(BIN)/pytest tests/conformance -n 3 --dist worksteal -q
+
+.PHONY: chromium
+chromium: $(READY) ## install Chromium for the tests of the page, on Debian as root
+	@$(BIN)/python -m tests.support.chromium
+
+.PHONY: test-page
+test-page: $(READY) $(WORKER_BUNDLE) chromium ## the tests of the Worker's page, in Chromium
+	$(BIN)/pytest tests/page -n 2 --dist loadfile -q
+
+.PHONY: page-shots
+page-shots: $(READY) $(WORKER_BUNDLE) chromium ## write the README's pictures of the Worker's page, which need the font Inter
+	@fc-list | grep -q Inter || { apt-get -qq update && apt-get -qq install --yes --no-install-recommends fonts-inter; }
+	$(BIN)/python -m tests.page.shots docs
 
 .PHONY: test-worker-slow
 test-worker-slow: $(READY) $(WORKER_BUNDLE) ## the tests of the Worker that wait for timers of half a minute
@@ -71,13 +98,14 @@ bench-worker: $(READY) $(WORKER_BUNDLE) ## both modes beside the protocol's own 
 
 # What is deployed in between: the last release, or, before there is one, the Worker before its last change.
 OLDER ?= $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null || git rev-list -1 --skip=1 HEAD -- worker/src)
-OLDER_BUNDLE := worker/dist/older.js
+OLDER_WORKER := worker/dist/older
 MINUTES ?= 10
 
 .PHONY: soak-worker
 soak-worker: $(READY) $(WORKER_BUNDLE) ## random faults in each mode, for MINUTES=10: no stream without its end, no agent lost
-	rm -rf worker/dist/older && mkdir worker/dist/older
-	git archive $(OLDER) worker/src | tar x -C worker/dist/older --strip-components=1
-	cd worker && $(WORKER_PATH) esbuild dist/older/src/index.ts $(WORKER_ESBUILD) --outfile=dist/older.js
-	$(BIN)/python -m tests.conformance.soak --minutes $(MINUTES) --older $(OLDER_BUNDLE)
-	$(BIN)/python -m tests.conformance.soak --minutes $(MINUTES) --older $(OLDER_BUNDLE) --agents-per-hub 5
+	rm -rf $(OLDER_WORKER) && mkdir $(OLDER_WORKER)
+	git archive $(OLDER) worker | tar x -C $(OLDER_WORKER) --strip-components=1
+	mkdir $(OLDER_WORKER)/dist && echo 0.0.1 > $(OLDER_WORKER)/dist/version
+	cd $(OLDER_WORKER) && export $(WORKER_PATH) && { test ! -d page || { $(BUILD_PAGE); }; } && $(BUILD_WORKER)
+	$(BIN)/python -m tests.conformance.soak --minutes $(MINUTES) --older $(OLDER_WORKER)/dist/index.js
+	$(BIN)/python -m tests.conformance.soak --minutes $(MINUTES) --older $(OLDER_WORKER)/dist/index.js --agents-per-hub 5

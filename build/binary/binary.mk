@@ -32,7 +32,7 @@ test-binary: $(BINARY) worker ## run the process tests and those of the file alo
 
 .PHONY: test-debian
 test-debian: $(BINARY) ## run the one-file program in an old and a new Debian (slow, needs root)
-	[ -x /usr/sbin/debootstrap ] || apt-get -qq install --yes --no-install-recommends debootstrap
+	[ -x /usr/sbin/debootstrap ] || { apt-get -qq update && apt-get -qq install --yes --no-install-recommends debootstrap; }
 	$(BIN)/python -m pytest --program $(BINARY) tests/binary/test_debian.py
 
 # The file that a spawn is measured against: an older one, or the same program without its snapshot.

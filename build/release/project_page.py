@@ -4,12 +4,15 @@ import os
 import re
 from pathlib import Path
 
-_RELATIVE_LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)(?:\./)?([^)\s]+)(?=\))")
+_RELATIVE = r"(?![a-z]+:|#|/)(?:\./)?([^)\s]+)(?=\))"
+_PICTURE = re.compile(rf"(!\[[^\]]*\]\(){_RELATIVE}")
+_LINK = re.compile(rf"(?<=\]\(){_RELATIVE}")
 
 
-def absolute_links(text: str, folder: str) -> str:
-    """Return Markdown *text* with relative links made absolute below *folder*, a URL."""
-    return _RELATIVE_LINK.sub(lambda link: f"{folder}/{link[1]}", text)
+def absolute_links(text: str, repository: str, tag: str) -> str:
+    """Return Markdown *text* with its relative links made absolute, to files of *tag* in *repository*, a URL."""
+    text = _PICTURE.sub(rf"\g<1>{repository}/raw/{tag}/\g<2>", text)
+    return _LINK.sub(rf"{repository}/blob/{tag}/\g<1>", text)
 
 
 def repository() -> str:
@@ -21,4 +24,4 @@ def repository() -> str:
 def project_page(root: Path, version: str) -> str:
     """Return the README of the tree at *root*, with links to the files of the release's tag."""
     text = (root / "README.md").read_text()
-    return absolute_links(text, f"{repository()}/blob/v{version}") if repository() else text
+    return absolute_links(text, repository(), f"v{version}") if repository() else text

@@ -93,6 +93,8 @@ rehearse-release: ## do everything that a release does, up to the upload: make r
 	if command -v buildah >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; }; then $(MAKE) image; fi
 	$(MAKE) check-dist
 	$(MAKE) test-release
+	# Whatever is run next is of this tree's own version again.
+	env -u SETUPTOOLS_SCM_PRETEND_VERSION $(MAKE) VERSION= worker
 
 AUDIT := .cache/audit
 AUDIT_BIN := $(AUDIT)/venv/bin
@@ -115,7 +117,8 @@ audit: $(READY) $(AUDIT_READY) ## check whether a pin has a newer release or a k
 .PHONY: test-installer
 test-installer: $(READY) ## test install.sh with every shell and downloader (on Debian, as root, installs those that are missing)
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  for tool in bash busybox curl dash wget; do command -v $$tool >/dev/null || apt-get -qq install --yes $$tool >/dev/null; done; fi
+	  missing=$$(for tool in bash busybox curl dash wget; do command -v $$tool >/dev/null || echo $$tool; done); \
+	  if [ -n "$$missing" ]; then apt-get -qq update && apt-get -qq install --yes $$missing >/dev/null; fi; fi
 	$(BIN)/python -m pytest --numprocesses 2 tests/release/test_install.py tests/release/test_install_download.py
 
 .PHONY: check-workflows

@@ -11,6 +11,9 @@ AUTHENTICATION = frozenset({10000, 10001, 9109, 9106, 10023})
 NO_WORKER = frozenset({10007, 10090})
 """There is no Worker of that name."""
 
+NO_LIST_OF_ACCOUNTS = frozenset({1001})
+"""A token that an account owns may not list accounts."""
+
 NO_VERSION = frozenset({10222, 10071})
 """There is a Worker of that name, without any version."""
 
@@ -33,6 +36,10 @@ _DELETED = Meaning("the Worker was deleted in the meantime", _AGAIN)
 
 MEANINGS: dict[int, Meaning] = {
     **dict.fromkeys(NO_WORKER | NO_VERSION, _DELETED),
+    6003: Meaning(
+        "Cloudflare does not take CLOUDFLARE_API_TOKEN for a token",
+        "set it to an API token, without quotes; the Global API Key is none",
+    ),
     7003: Meaning("Cloudflare does not know the account", "set CLOUDFLARE_ACCOUNT_ID to its 32 hexadecimal digits"),
     10016: Meaning("Cloudflare refuses the Worker's name", "choose another"),
     10021: Meaning("Cloudflare cannot load the Worker", _REPORT),

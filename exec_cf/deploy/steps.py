@@ -116,7 +116,12 @@ class Steps:
         return Remote(self._api, self._account, self._plan.name)
 
     def _only_account(self) -> str:
-        found = accounts(self._api)
+        try:
+            found = accounts(self._api)
+        except ApiError as error:
+            if error.code not in refusals.NO_LIST_OF_ACCOUNTS:
+                raise
+            found = ()
         if len(found) == 1:
             return found[0].id
         message = "the token may not list its account"
@@ -331,12 +336,16 @@ class Steps:
             return Refused([refusals.no_answer(error, self._plan.credentials.base)])
         if not refusals.is_about_the_token(error):
             return Refused([refusals.diagnostic(error)])
-        message = f"Cloudflare refuses the token for this account (code {error.code})"
+        reason = f": {error.message}" if error.message else ""
+        message = f"Cloudflare refuses the token for this account (code {error.code}{reason})"
         status = token_status(self._api, self._account)
         if status == "active":
             hint = f"give it the permission {refusals.PERMISSION} for this account"
             return _refused(Code.API, f"{message}; it is active", hint)
-        return _refused(Code.API, f"{message}; it is {status or 'not valid'}", "create another API token")
+        if not status:
+            hint = "check that it is the whole token, and may be used from this address, or create another"
+            return _refused(Code.API, message, hint)
+        return _refused(Code.API, f"{message}; it is {status}", "create another API token")
 
 
 def _listed(found: Sequence[Account]) -> str:

@@ -35,6 +35,11 @@ def is_loopback(address: str) -> bool:
     return address == "::1" or address.removeprefix("::ffff:").startswith("127.")
 
 
+def is_port(port: int | None) -> bool:
+    """Return whether *port* can be connected to; None stands for that of the scheme."""
+    return port is None or 1 <= port <= 65535
+
+
 def endpoint(address: str, port: int) -> str:
     """Return *address* and *port* in the notation of URLs."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 
@@ -39,24 +40,24 @@ def _described(error: BaseException, attempt: Attempt, proxy: httpx.URL | None) 
 
 def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a table of types
     """Return the description of *error*, or an empty text; specific types before general ones."""
-    ssl = sys.modules.get("ssl")  # not loaded for plain http
-    if ssl and isinstance(error, ssl.SSLError):
-        from exec_cf.http import trust  # noqa: PLC0415  loads ssl
-
-        return trust.cause(error)
+    trust = sys.modules.get("exec_cf.http.trust")  # not loaded for plain http
+    if trust and isinstance(error, trust.ssl.SSLError):
+        return str(trust.cause(error))
     match error:
         case MemoryError():
             return "out of memory"
         case ConnectionRefusedError():
             return "connection refused"
-        case ConnectionResetError():
+        case ConnectionResetError() | OSError(errno=errno.ENOTCONN):  # the latter where it is noticed before it is used
             return "the connection was reset"
         case TimeoutError():
             return f"timed out after {attempt.timeout_ms} ms"
         case OSError():
             return error.strerror.lower() if error.strerror else type(error).__name__
+        case httpcore.RemoteProtocolError() if not attempt.received:
+            return "the connection was closed without an answer"
         case httpcore.RemoteProtocolError():
-            return "the answer is not HTTP" if attempt.received else "the connection was closed without an answer"
+            return "the connection was closed within the answer" if attempt.ended else "the answer is not HTTP"
         case httpx.InvalidURL() | httpcore.UnsupportedProtocol():
             return "the URL is not one of http or https"
         case ImportError():

@@ -20,13 +20,17 @@ from exec_cf.http.model import RequestError
 from exec_cf.http.resolve import Lookup
 
 if TYPE_CHECKING:
-    import ssl
+    from exec_cf.http.trust import Context
 
 CONNECTION_ATTEMPT_DELAY_S = 0.25
 """Seconds until the next address is tried in parallel (RFC 8305, section 5)."""
 
 _ABORT_ON_CLOSE = struct.pack("ii", 1, 0)
 """`struct linger` with a timeout of zero, which discards unsent data."""
+
+
+_HTTP = b"HTTP/"
+"""How every response begins."""
 
 
 class UnreachableError(RequestError):
@@ -150,11 +154,16 @@ class Race:
 class Stream(httpcore.NetworkStream):
     """A connected socket, with or without TLS. Every operation ends at the deadline of the attempt."""
 
-    def __init__(self, connected: socket.socket, attempt: Attempt, *, is_encrypted: bool = False) -> None:
+    def __init__(self, connected: socket.socket, attempt: Attempt) -> None:
         self._socket = connected
         self._attempt = attempt
-        self._is_encrypted = is_encrypted
-        address, port, *_ = connected.getpeername()
+        self._is_encrypted = False
+        self._carries_tls = False
+        """Whether there is another TLS inside this one."""
+        try:
+            address, port, *_ = connected.getpeername()
+        except OSError:  # the peer closed it at once
+            raise ConnectionResetError from None
         self._is_loopback = is_loopback(address)
         self._endpoint = endpoint(address, port)
 
@@ -162,8 +171,12 @@ class Stream(httpcore.NetworkStream):
         """Return received bytes, empty at the end. Raises `OSError`."""
         self._socket.settimeout(self._attempt.remaining())
         data = self._socket.recv(max_bytes)
+        begins = bool(data) and not self._attempt.received
         self._attempt.received = self._attempt.received or bool(data)
         self._attempt.ended = not data
+        if begins and not self._carries_tls and not _HTTP.startswith(data[: len(_HTTP)]):
+            # Other protocols may then wait, until the time is up, for a line that would never come.
+            raise httpcore.RemoteProtocolError
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
@@ -194,7 +207,7 @@ class Stream(httpcore.NetworkStream):
 
     def start_tls(
         self,
-        ssl_context: ssl.SSLContext,
+        ssl_context: Context,  # type: ignore[override]  # every context is ours
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002  the attempt's limit counts
     ) -> httpcore.NetworkStream:
@@ -202,15 +215,18 @@ class Stream(httpcore.NetworkStream):
         name = (server_hostname or "").strip("[]").removesuffix(".")
         try:
             if self._is_encrypted:
-                from exec_cf.http.tunnel import Tunnel  # noqa: PLC0415  loads ssl, as in transport
-
-                return Tunnel(self, ssl_context, name)
+                self._carries_tls = True
+                return ssl_context.tunnel(self, name)
             self._socket.settimeout(self._attempt.remaining())
-            self._socket = ssl_context.wrap_socket(self._socket, server_hostname=name)
+            encrypted = ssl_context.wrap_socket(self._socket, server_hostname=name)
+            self._socket = encrypted
+            if not encrypted.version():  # there is no handshake if the peer has closed the connection
+                raise ConnectionResetError
         except BaseException:
             self.close()
             raise
-        return Stream(self._socket, self._attempt, is_encrypted=True)
+        self._is_encrypted = True
+        return self
 
     def get_extra_info(self, info: str) -> Any:
         """Return whether an idle connection is readable, that is, closed; httpcore asks for nothing else."""

@@ -34,6 +34,9 @@ _MAX_LABEL_BYTES = 63
 _RESEND_S = 1.0
 """Seconds to wait for a name server before the next one is asked as well."""
 
+_TCP_PATIENCE_S = 2.0
+"""Seconds for the rest of a response that was cut, before what has arrived of it is used."""
+
 _TYPES = {socket.AF_INET: 1, socket.AF_INET6: 28}
 _SIZES = {socket.AF_INET: 4, socket.AF_INET6: 16}
 _INTERNET = 1
@@ -233,9 +236,10 @@ class _Question:
         datagrams, host, query = self._sockets[number]
         try:
             message = datagrams.recv(65535)
-            if _is_truncated(message, query):
-                message = self._over_tcp(datagrams, query)
-            return self._read(message, query, host)
+            if not _is_truncated(message, query):
+                return self._read(message, query, host)
+            whole = self._over_tcp(datagrams, query)
+            return self._read(whole, query, host) if whole else self._read_cut(message, query, host)
         except (_Malformed, BlockingIOError):
             return []  # possibly forged; the real response may still arrive
         except _ServerFailed as failed:
@@ -249,15 +253,27 @@ class _Question:
         return []
 
     def _over_tcp(self, datagrams: socket.socket, query: bytes) -> bytes:
-        with socket.create_connection(datagrams.getpeername()[:2], self._remaining()) as stream:
-            stream.sendall(struct.pack("!H", len(query)) + query)
-            (length,) = struct.unpack("!H", self._receive_exactly(stream, 2))
-            return self._receive_exactly(stream, length)
+        """Return the whole response; empty if TCP does not bring it in time, as behind many firewalls."""
+        end = time.monotonic() + _TCP_PATIENCE_S
+        try:
+            with socket.create_connection(datagrams.getpeername()[:2], self._left(end)) as stream:
+                stream.sendall(struct.pack("!H", len(query)) + query)
+                (length,) = struct.unpack("!H", self._receive_exactly(stream, 2, end))
+                return self._receive_exactly(stream, length, end)
+        except OSError:
+            return b""
 
-    def _receive_exactly(self, stream: socket.socket, size: int) -> bytes:
+    def _left(self, end: float) -> float:
+        """Return the seconds that are left until *end* at the latest. Raises `TimeoutError` if there are none."""
+        left = min(end - time.monotonic(), self._remaining())
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def _receive_exactly(self, stream: socket.socket, size: int, end: float) -> bytes:
         data = b""
         while len(data) < size:
-            stream.settimeout(self._remaining())
+            stream.settimeout(self._left(end))
             chunk = stream.recv(size - len(data))
             if not chunk:
                 raise ConnectionResetError
@@ -276,6 +292,16 @@ class _Question:
         found = _addresses(message, len(query), answers, self._family)
         if not found:
             raise LookupFailed(f"the name has no address (by the server {host})")
+        return found
+
+    def _read_cut(self, message: bytes, query: bytes, host: str) -> list[str]:
+        """Return the addresses in a response that was cut, at least one. Raises `_ServerFailed`."""
+        try:
+            found = _addresses(message, len(query), _header(message, query)[1], self._family)
+        except _Malformed:
+            found = []
+        if not found:
+            raise _ServerFailed(f"the name server {host} cuts its answer, and does not send it over TCP")
         return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import httpx
 
 from exec_cf.http import causes
+from exec_cf.http.addresses import is_port
 from exec_cf.http.attempt import Attempt
 from exec_cf.http.model import SECRET_HEADERS, Request, RequestError, Response
 from exec_cf.http.transport import Transport
@@ -117,7 +118,7 @@ def _redirect_target(sent: httpx.Request, response: Response) -> httpx.Request |
         url = sent.url.join(response.headers["location"]).copy_with(fragment=None, username=None, password=None)
     except (httpx.InvalidURL, ValueError):
         raise RequestError(_NOWHERE) from None
-    if url.scheme not in {"http", "https"} or not url.raw_host:
+    if url.scheme not in {"http", "https"} or not url.raw_host or not is_port(url.port):
         raise RequestError(_NOWHERE)
     if _bare_host(url) != _bare_host(sent.url) or url.raw_path.startswith(_NOT_THE_WORKERS):
         return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import httpx
 
 from exec_cf.errors import InvalidValue
-from exec_cf.http.addresses import literal
+from exec_cf.http.addresses import is_port, literal
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -35,8 +35,10 @@ def proxy_for(url: httpx.URL, environ: Mapping[str, str]) -> httpx.Proxy | None:
 
 
 def _is_misread(text: str, proxy: httpx.Proxy) -> bool:
-    """Return whether *text* was misparsed, as when an unescaped password was taken for a port or path."""
-    return not proxy.url.raw_host or (proxy.url.port or 0) > 65535 or ("@" in text and not proxy.auth)
+    """Return whether *text* was misparsed, as when a password was taken for a port or path, or a scheme for a host."""
+    if "://" not in text and ":/" in text:
+        return True
+    return not proxy.url.raw_host or not is_port(proxy.url.port) or ("@" in text and not proxy.auth)
 
 
 def variable(key: str, environ: Mapping[str, str]) -> str:

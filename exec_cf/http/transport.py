@@ -16,9 +16,7 @@ from exec_cf.http.connect import Backend
 from exec_cf.http.model import RequestError
 
 if TYPE_CHECKING:
-    import ssl
-
-    from exec_cf.http.trust import Trust
+    from exec_cf.http.trust import Context, Trust
 
 
 class Transport(httpx.BaseTransport):
@@ -124,7 +122,7 @@ class Transport(httpx.BaseTransport):
             network_backend=self._backend,
         )
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self) -> Context:
         if self._trust is None:
             from exec_cf.http.trust import Trust  # noqa: PLC0415  loads ssl: 25 % of a spawn over plain http
 

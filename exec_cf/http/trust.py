@@ -11,7 +11,10 @@ import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import httpcore
+
 from exec_cf.http.model import RequestError
+from exec_cf.http.tunnel import Tunnel
 
 
 class Store(NamedTuple):
@@ -39,6 +42,14 @@ _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
 _NOT_YET_VALID, _EXPIRED = 9, 10
 
 
+class Context(ssl.SSLContext):
+    """A TLS context that also makes TLS inside TLS."""
+
+    def tunnel(self, outer: httpcore.NetworkStream, name: str) -> Tunnel:
+        """Return a stream with TLS over *outer* to the server *name*."""
+        return Tunnel(outer, self, name)
+
+
 class Trust:
     """The TLS context of all connections, created when first needed.
 
@@ -50,10 +61,10 @@ class Trust:
     def __init__(self, environ: Mapping[str, str], stores: tuple[Store, ...] | None = None) -> None:
         self._named = Store(*(environ.get(name, "") for name in VARIABLES))
         self._stores = SYSTEM_STORES if stores is None else stores
-        self._context: ssl.SSLContext | None = None
+        self._context: Context | None = None
         self._unread = ""
 
-    def context(self) -> ssl.SSLContext:
+    def context(self) -> Context:
         """Return the context. Raises `RequestError` if the trust store cannot be read."""
         if self._context is None:
             self._context = self._new_context()
@@ -67,8 +78,8 @@ class Trust:
         self._unread = ""
         return True
 
-    def _new_context(self) -> ssl.SSLContext:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    def _new_context(self) -> Context:
+        made = Context(ssl.PROTOCOL_TLS_CLIENT)
         if any(self._named):
             self._load(made, self._named)
             return made

@@ -242,7 +242,7 @@ def nested() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
 
 
-@pytest.mark.parametrize("kib", [512, 1024, 2048, 8192])
+@pytest.mark.parametrize("kib", [128, 512, 2048, 8192])
 def test_no_depth_overflows_a_small_stack(program: Path, nested: str, kib: int) -> None:
     done = subprocess.run(
         [program],
@@ -268,7 +268,9 @@ def test_the_stack_and_what_is_mapped_later_are_at_random_addresses(program: Pat
     seen = set()
     for _ in range(4):
         with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
-            maps = Path(f"/proc/{process.pid}/maps").read_text()
+            # The kernel maps the vdso last, and that may still be to come.
+            while "[vdso]" not in (maps := Path(f"/proc/{process.pid}/maps").read_text()):
+                continue
             seen |= {line.split("-")[0] for line in maps.splitlines() if line.endswith(("[stack]", "[vdso]"))}
             process.kill()
     assert len(seen) > 6

@@ -379,8 +379,10 @@ def test_of_many_accounts_the_first_are_listed(tmp_path: Path) -> None:
         assert "Team 4" not in desk.said
 
 
-def test_a_token_without_an_account_is_refused_with_a_hint(api: Cloudflare) -> None:
+@pytest.mark.parametrize("is_account_token", [False, True])
+def test_a_token_without_an_account_is_refused_with_a_hint(api: Cloudflare, is_account_token: bool) -> None:
     api.hides_accounts = True
+    api.is_account_token = is_account_token
     desk = Desk(api, environ={"CLOUDFLARE_ACCOUNT_ID": ""})
     assert desk.deploy() == 64
     assert "set CLOUDFLARE_ACCOUNT_ID" in desk.said
@@ -430,7 +432,7 @@ def test_a_refused_token_is_looked_at(api: Cloudflare, status: str, words: str, 
     api.is_account_token = is_account_token
     desk = Desk(api)
     assert desk.deploy() == 70
-    assert f"refuses the token for this account (code 10000); {words}" in desk.said
+    assert f"refuses the token for this account (code 10000: Authentication error); {words}" in desk.said
 
 
 def test_a_refused_token_is_reported_even_if_its_status_makes_no_sense(api: Cloudflare) -> None:
@@ -438,13 +440,30 @@ def test_a_refused_token_is_reported_even_if_its_status_makes_no_sense(api: Clou
     api.treat("verify-user-token", answered(200, b'{"success": true, "result": []}'))
     desk = Desk(api)
     assert desk.deploy() == 70
-    assert "refuses the token for this account (code 10000)" in desk.said
+    assert "refuses the token for this account (code 10000: Authentication error)" in desk.said
 
 
 def test_a_wrong_token_is_not_valid(api: Cloudflare) -> None:
     desk = Desk(api, environ={"CLOUDFLARE_API_TOKEN": "wrong"})
     assert desk.deploy() == 70
-    assert "it is not valid" in desk.said
+    assert "(code 10000: Authentication error); check that it is the whole token" in desk.said
+
+
+def test_a_token_that_is_bound_to_other_addresses_is_said_to_be(api: Cloudflare) -> None:
+    elsewhere = refused(9109, "Cannot use the access token from location: 192.0.2.1", status=403)
+    api.treat("list-deployments", elsewhere)
+    api.treat("verify-user-token", elsewhere)
+    api.treat("verify-account-token", elsewhere)
+    desk = Desk(api)
+    assert desk.deploy() == 70
+    assert "(code 9109: Cannot use the access token from location: 192.0.2.1); check" in desk.errors[-1]
+
+
+def test_a_key_in_the_place_of_the_token_is_recognised(api: Cloudflare) -> None:
+    api.treat("list-deployments", refused(6003, "Invalid request headers", status=400))
+    desk = Desk(api)
+    assert desk.deploy() == 70
+    assert "set it to an API token, without quotes; the Global API Key is none" in desk.errors[-1]
 
 
 # The manners of the API

@@ -38,8 +38,7 @@ def test_its_own_verbs_do() -> None:
 
 def test_a_build_without_the_worker_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a bare clone is, before `make worker`."""
-    monkeypatch.delattr("exec_cf._bundle")
-    monkeypatch.setitem(sys.modules, "exec_cf._bundle", None)
+    monkeypatch.setattr(bundle, "_bundle", None)
     with pytest.raises(Refused) as refused:
         bundle.load()
     assert "this build contains no Worker; run `make worker`" in str(refused.value)

@@ -1,5 +1,6 @@
 """Why there was no response, in words of our own."""
 
+import errno
 import ssl
 from collections.abc import Iterator
 
@@ -15,16 +16,17 @@ from exec_cf.http.model import RequestError
 PROXY = httpx.URL("http://user:hush@proxy.example:3128")
 
 
-def attempt(*, received: bool = False) -> Attempt:
+def attempt(*, received: bool = False, ended: bool = False) -> Attempt:
     made = Attempt()
     made.begin(500, has_secrets=False)
     made.peer = "192.0.2.1:80"
     made.received = received
+    made.ended = ended
     return made
 
 
-def cause(error: BaseException, proxy: httpx.URL | None = None, *, received: bool = False) -> str:
-    return describe(error, attempt(received=received), proxy)
+def cause(error: BaseException, proxy: httpx.URL | None = None, *, received: bool = False, ended: bool = False) -> str:
+    return describe(error, attempt(received=received, ended=ended), proxy)
 
 
 class UnspeakableError(Exception):
@@ -45,6 +47,7 @@ def because(error: Exception, *causes: BaseException) -> Exception:
     [
         (ConnectionRefusedError(111, "x"), "connection refused (192.0.2.1:80)"),
         (ConnectionResetError(104, "x"), "the connection was reset (192.0.2.1:80)"),
+        (OSError(errno.ENOTCONN, "x"), "the connection was reset (192.0.2.1:80)"),
         (TimeoutError(), "timed out after 500 ms (192.0.2.1:80)"),
         (OSError(113, "No route to host"), "no route to host (192.0.2.1:80)"),
         (OSError("hush"), "OSError (192.0.2.1:80)"),
@@ -68,6 +71,7 @@ def test_the_innermost_cause_with_a_description_is_reported(error: Exception, wo
 def test_what_a_peer_sent_is_not_repeated(text: str | bytes) -> None:
     error = httpcore.RemoteProtocolError(f"illegal header line: {bytearray(str(text), 'ascii')}")
     assert cause(error, received=True) == "the answer is not HTTP (192.0.2.1:80)"
+    assert cause(error, received=True, ended=True) == "the connection was closed within the answer (192.0.2.1:80)"
     assert cause(error) == "the connection was closed without an answer (192.0.2.1:80)"
 
 

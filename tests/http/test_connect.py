@@ -192,7 +192,7 @@ class TestStream:
     def test_what_drips_ends_with_the_attempt(self, pair: tuple[socket.socket, socket.socket]) -> None:
         brief = attempt(100)
         stream = Stream(pair[0], brief)
-        pair[1].sendall(b"x" * 65536)
+        pair[1].sendall(b"HTTP/" + b"x" * 65536)
         with pytest.raises(TimeoutError):
             while stream.read(1):
                 time.sleep(0.01)

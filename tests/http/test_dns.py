@@ -75,6 +75,31 @@ def test_a_response_that_was_cut_is_asked_for_again_over_tcp() -> None:
     assert [transport for _, _, transport in server.asked] == ["udp", "tcp"]
 
 
+TRUNCATED = 0x0280
+"""The flags of a response that was cut, and of a server that recurses."""
+
+
+def test_without_tcp_what_has_arrived_of_a_response_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Firewalls often let name servers be asked over UDP only."""
+    monkeypatch.setattr(dns, "_TCP_PATIENCE_S", 0.05)
+    zone = {(NAME, A): Reply(("192.0.2.1", "192.0.2.2"), flags=TRUNCATED)}
+    with NameServer(zone, serves_tcp=False) as server:
+        assert ask(to(server)) == ["192.0.2.1", "192.0.2.2"]
+
+
+def cut_within_a_record(query: bytes) -> bytes:
+    return query[:2] + struct.pack("!HHHHH", 0x8000 | TRUNCATED, 1, 1, 0, 0) + query[12:] + b"\xc0"
+
+
+@pytest.mark.parametrize("reply", [Reply(is_truncated=True), Reply(raw=cut_within_a_record)])
+def test_a_response_of_which_nothing_has_arrived_is_a_failure(reply: Reply, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns, "_TCP_PATIENCE_S", 0.05)
+    with NameServer({(NAME, A): reply}, serves_tcp=False) as server:
+        failed = failure(to(server))
+    assert isinstance(failed, ServersFailed)
+    assert str(failed) == "the name server 127.0.0.1 cuts its answer, and does not send it over TCP"
+
+
 def test_a_name_that_is_not_there() -> None:
     with NameServer({}) as server:
         failed = failure(to(server))

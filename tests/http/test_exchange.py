@@ -262,6 +262,17 @@ class TestProxy:
             exchange(with_secrets("http://worker.example"), {"http_proxy": proxy.url})
         assert proxy.heads == []
 
+    # Python's own ssl leaves the socket of a connection that was reset to the garbage collector.
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_a_tunnel_that_breaks_at_once_is_said_to_be_broken(self) -> None:
+        for manner in (manners.reset, manners.raw):
+            broken = manner(b"HTTP/1.1 200 OK\r\n\r\n")
+            with (
+                Server(broken) as proxy,
+                pytest.raises(RequestError, match=r"^(TLS failed: the peer c|the c)[a-z ]+ (re|c)"),
+            ):
+                get("https://worker.example/", https_proxy=proxy.url)
+
     def test_a_refused_tunnel_is_reported_without_the_proxys_text(self) -> None:
         for code, words in (
             (403, "refuses a connection to the Worker (HTTP 403)"),
@@ -326,7 +337,7 @@ class TestConnections:
         with Keeping(cuts_at=2) as server:
             network = Network({})
             network.exchange(server.request())
-            with pytest.raises(RequestError, match="the answer is not HTTP"):
+            with pytest.raises(RequestError, match="the connection was closed within the answer"):
                 network.exchange(server.request())
             network.close()
         assert server.connections == 1

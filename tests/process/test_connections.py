@@ -50,8 +50,10 @@ def test_a_spawn_over_http_takes_one_connection(program: Program, token: str) ->
     assert relay.connections == 1
 
 
-def test_a_spawn_through_a_proxy_takes_one_tunnel(program: Program, authority: Authority) -> None:
-    with WorkerStub(started(), tls=authority.server("worker.example")) as worker, Proxy(worker.port) as proxy:
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_a_spawn_through_a_proxy_takes_one_tunnel(program: Program, authority: Authority, is_encrypted: bool) -> None:
+    tls = authority.server("127.0.0.1") if is_encrypted else None
+    with WorkerStub(started(), tls=authority.server("worker.example")) as worker, Proxy(worker.port, tls=tls) as proxy:
         env = {"SSL_CERT_FILE": str(authority.file), "HTTPS_PROXY": proxy.url}
         ended = program.run(spec("https://worker.example"), env=env)
     assert outcome(ended) == ("ready", "")

@@ -78,6 +78,20 @@ def test_plain_http_needs_no_trust_store(program: Program, tmp_path: Path) -> No
     assert outcome(ended) == ("ready", "")
 
 
+def test_a_server_that_asks_for_a_certificate_is_not_said_to_be_unreachable(
+    program: Program, here: ssl.SSLContext, authority: Authority
+) -> None:
+    """In TLS 1.3 it refuses after the handshake: its alert is read, or what is left of a connection that it reset."""
+    here.verify_mode = ssl.CERT_REQUIRED
+    here.load_verify_locations(str(authority.file))
+    with Server(manners.ok, here) as server:
+        ended = program.run(spec(server.url), env={**ONCE, "SSL_CERT_FILE": str(authority.file)})
+    status, message = outcome(ended)
+    assert status == "failed"
+    refusals = ("TLS failed: tlsv13 alert certificate required", "the connection was ")
+    assert message.removeprefix("healthcheck: ").startswith(refusals)
+
+
 def test_http_on_an_https_port(program: Program, here: ssl.SSLContext) -> None:
     with Server(manners.ok, here) as server:
         status, message = outcome(program.run(spec(server.url.replace("https", "http")), env=ONCE))

@@ -331,6 +331,18 @@ def test_a_platform_without_a_binary_gets_a_hint_to_the_python_package(shell: li
     refused(done, f"no binary for linux-i686 in {url}/SHA256SUMS: use `pipx install {PROGRAM}`", to)
 
 
+@pytest.mark.parametrize(("translated", "machine"), [("1", "arm64"), ("0", "x86_64"), ("", "x86_64")])
+def test_a_mac_is_what_it_is_even_to_a_shell_that_is_translated(
+    translated: str, machine: str, url: str, to: Path, tmp_path: Path
+) -> None:
+    tools = toolbox(tmp_path / "tools", *(tool for tool in TOOLS if tool != "uname"), "curl", "sh")
+    shim = '#!/bin/sh\n[ "$*" != -s ] && echo {} || echo Darwin\n'
+    for name, reply in (("uname", "x86_64"), ("sysctl", translated)):
+        (tools / name).write_text(shim.format(reply))
+        (tools / name).chmod(0o755)
+    refused(install("--to", to, "--from", url, path=tools), f"no binary for macos-{machine} in {url}/SHA256SUMS", to)
+
+
 def test_a_place_without_a_release_is_named(shell: list[str], url: str, to: Path) -> None:
     refused(install("--to", to, "--from", f"{url}/none", under=shell), f"cannot fetch {url}/none/SHA256SUMS", to)
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from project_page import absolute_links, project_page
 
-BASE = "https://forge.example/owner/name/blob/v1.2.3"
+REPOSITORY = "https://forge.example/owner/name"
+BASE = f"{REPOSITORY}/blob/v1.2.3"
 
 
 @pytest.mark.parametrize(
@@ -11,7 +12,8 @@ BASE = "https://forge.example/owner/name/blob/v1.2.3"
     [
         ("[a](docs/a.md)", f"[a]({BASE}/docs/a.md)"),
         ("[a](./docs/a.md#part)", f"[a]({BASE}/docs/a.md#part)"),
-        ("![a](a.png)", f"![a]({BASE}/a.png)"),
+        ("![a](a.png)", f"![a]({REPOSITORY}/raw/v1.2.3/a.png)"),
+        ("[![a](a.png)](b.md)", f"[![a]({REPOSITORY}/raw/v1.2.3/a.png)]({BASE}/b.md)"),
         ("[a](#part)", "[a](#part)"),
         ("[a](https://example.com/b)", "[a](https://example.com/b)"),
         ("[a](mailto:someone@example.com)", "[a](mailto:someone@example.com)"),
@@ -19,7 +21,7 @@ BASE = "https://forge.example/owner/name/blob/v1.2.3"
     ],
 )
 def test_relative_links_lead_to_the_release(text: str, wanted: str) -> None:
-    assert absolute_links(text, BASE) == wanted
+    assert absolute_links(text, REPOSITORY, "v1.2.3") == wanted
 
 
 def test_where_no_repository_is_known_the_readme_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

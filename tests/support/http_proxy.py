@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 
@@ -18,10 +19,11 @@ class Proxy(Server):
         self,
         upstream: int | Callable[[str], int] = 0,
         manner: Manner = ok,
+        tls: ssl.SSLContext | None = None,
         create: Callable[[Callable[[], socket.socket]], socket.socket] = lambda make: make(),
     ) -> None:
         super().__init__(
-            lambda call: _tunnel(call, upstream) if call.head.method == "CONNECT" else manner(call), create=create
+            lambda call: _tunnel(call, upstream) if call.head.method == "CONNECT" else manner(call), tls, create=create
         )
 
 

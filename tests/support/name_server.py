@@ -41,7 +41,8 @@ def host(name: str, *addresses: str) -> dict[tuple[str, int], Reply]:
 class NameServer:
     """Answers on an address, from a free port or the one that is given, and keeps what it was asked.
 
-    *create* makes the sockets: in a name space, those of `tests.support.namespace`.
+    *create* makes the sockets: in a name space, those of `tests.support.namespace`. Without *serves_tcp*, nothing is
+    answered over TCP.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class NameServer:
         address: str = "127.0.0.1",
         port: int = 0,
         create: Callable[[Callable[[], socket.socket]], socket.socket] = lambda make: make(),
+        *,
+        serves_tcp: bool = True,
     ) -> None:
         self._zone = zone
         self.asked: list[tuple[str, int, str]] = []
@@ -57,7 +60,8 @@ class NameServer:
         self.address, self.port = self._streams.getsockname()[:2]
         self._datagrams = create(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self._datagrams.bind((address, self.port))
-        self._threads = [threading.Thread(target=serve) for serve in (self._serve_datagrams, self._serve_streams)]
+        serving = (self._serve_datagrams, self._serve_streams) if serves_tcp else (self._serve_datagrams,)
+        self._threads = [threading.Thread(target=serve) for serve in serving]
         self._stopped = threading.Event()
 
     @property

@@ -50,6 +50,7 @@ export function warnOfAuthMode(vars: Vars): void {
 /** Throws WorkerError unless the request may use the route: 401 without usable credentials, 403 with wrong ones. */
 export async function authorize(request: Request, url: URL, route: Route, vars: Vars): Promise<void> {
   const token = controlToken(vars);
+  if (route.to === "page") return;
   if (token === undefined) return refuseBrowsers(request, url);
   if (route.to === "health") return;
   if (!isUsable(token)) throw new WorkerError({ code: "internal", message: UNUSABLE });
@@ -104,7 +105,8 @@ function isFromBrowser(headers: Headers): boolean {
   return isNamed || language !== "*" || /mozilla\//i.test(headers.get("User-Agent") ?? "");
 }
 
-function isLoopback(hostname: string): boolean {
+/** Whether a host is this machine under a name or address that nobody else can make resolve to it. */
+export function isLoopback(hostname: string): boolean {
   const host = hostname.replace(/\.$/, "");
   return /^127\.\d+\.\d+\.\d+$/.test(host) || host === "[::1]" || /(^|\.)localhost$/.test(host);
 }

@@ -75,10 +75,10 @@ export class Conversation {
       const agent = agentOf(stored, this.vars);
       const answer = await agent.answer(this.#turnOf(request, signal, pipe, maxMessages));
       if (answer !== "" && !signal.aborted) this.#remember(request.prompt, answer, maxMessages);
-      return { rest: await pipe.rest() };
+      return await pipe.rest();
     } catch (thrown) {
       if (!signal.aborted) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
-      return { rest: await pipe.rest(), fault: faultOf(thrown) };
+      return { ...(await pipe.rest()), fault: faultOf(thrown) };
     }
   }
 
@@ -88,7 +88,7 @@ export class Conversation {
     }, REJOIN_MS);
   }
 
-  /** The agent's view of a turn. Once the signal is aborted, all of its methods throw. */
+  /** The agent's view of a turn. Once the signal is aborted, all of its methods but `used` throw. */
   #turnOf({ prompt, maxPayload }: TurnRequest, signal: AbortSignal, pipe: Pipe, maxMessages: number): Turn {
     const fits = (data: string) => chunkFrame("", "status", data).data.length <= maxPayload;
     return {
@@ -97,6 +97,7 @@ export class Conversation {
       history: () => this.memory.history(maxMessages, MAX_HISTORY_CHARS),
       text: (chunk) => pipe.write(["text", chunk]),
       status: (write) => pipe.write(["status", longest(write, fits)]),
+      used: (usage) => pipe.count(usage),
       ask: (question) => beforeAbort(signal, async () => unwrap(await pipe.ask(question))),
     };
   }

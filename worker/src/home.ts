@@ -4,6 +4,7 @@ import type { HubCalls, SeatView } from "./calls.ts";
 import { type Env, registryOf } from "./env.ts";
 import { CUT_OFF, type Fault, WorkerError } from "./errors.ts";
 import { agentsPerHub } from "./limits.ts";
+import type { AgentRow } from "./listing.ts";
 import { errorDetail, warn } from "./log.ts";
 import type { Memory, Place, StoredAgent } from "./memory.ts";
 import { unwrap } from "./outcome.ts";
@@ -13,13 +14,15 @@ import { latest, newTally, type Tally } from "./tally.ts";
 /** How long an agent that a hub could not serve keeps its own connection, in milliseconds. */
 const APART_MS = 24 * 60 * 60 * 1000;
 
+export const CONNECTING = "it was restarted and is connecting to the bus";
+
 type HubPlace = Extract<Place, { readonly generation: number }>;
 
 /** What happens on the agent's own connection. */
 interface HomeEvents {
-  /** A stream was opened or ended. */
+  /** A stream was opened or ended, or tokens were counted. */
   changed(): void;
-  /** The connection was lost, or is there. */
+  /** The connection was opened or lost, or could not be opened. */
   linked(): void;
 }
 
@@ -56,6 +59,15 @@ export class Home {
   openStreams({ session }: StoredAgent): readonly string[] {
     const own = this.#own?.get(session)?.openStreams ?? [];
     return [...this.#orphans, ...own.map(({ subject }) => subject)];
+  }
+
+  /** How the agent is reported to the Registry, and why it is not on the bus; undefined in a hub, which reports it. */
+  report(stored: StoredAgent): { readonly row: AgentRow; readonly cause: string | undefined } | undefined {
+    if (this.hub) return undefined;
+    const seat = this.#own?.get(stored.session);
+    const row = rowOf(presenceOf(stored), this.tally, seat?.busy ? "busy" : "ready");
+    const isPresent = this.#own?.up === true && seat !== undefined;
+    return { row, cause: isPresent ? undefined : (this.#own?.cause ?? CONNECTING) };
   }
 
   /** How the place differs from AGENTS_PER_HUB. */

@@ -52,3 +52,18 @@ async function readBody(request: Request): Promise<Uint8Array> {
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
+
+/** Whether `Accept` names HTML and does not prefer JSON, as when a browser opens an address; a bare wildcard does not. */
+export function prefersHtml(accept: string | null): boolean {
+  const html = qualityOf("text/html", accept ?? "");
+  return html > 0 && html >= qualityOf("application/json", accept ?? "");
+}
+
+/** The weight of a media type that `Accept` names; 0 for one that it does not name. */
+function qualityOf(type: string, accept: string): number {
+  const ranges = accept.split(",").map((range) => range.split(";").map((part) => part.trim().toLowerCase()));
+  const parameters = ranges.find(([name]) => name === type);
+  if (parameters === undefined) return 0;
+  const weight = parameters.find((parameter) => parameter.startsWith("q="));
+  return weight === undefined ? 1 : Number(weight.slice(2));
+}

@@ -11,7 +11,7 @@ import type { AgentRow } from "./listing.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { lastRowOf, rowOf } from "./presence.ts";
-import { newTally, type Tally } from "./tally.ts";
+import { newTally, type Tally, type Usage } from "./tally.ts";
 
 /*
  * Where each fact is kept:
@@ -441,9 +441,9 @@ class SinkTarget extends RpcTarget implements Sink {
     super();
   }
 
-  parts(parts: readonly Part[]): Promise<void> {
+  parts(parts: readonly Part[], usage?: Usage): Promise<void> {
     this.began();
-    return this.sink.parts(parts);
+    return this.sink.parts(parts, usage);
   }
 
   ask(question: string): Promise<Outcome<string>> {

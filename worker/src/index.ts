@@ -4,6 +4,7 @@ import { faultOf, unreachable, WorkerError } from "./errors.ts";
 import { errorResponse, json, readJson } from "./http.ts";
 import { warn } from "./log.ts";
 import { unwrap } from "./outcome.ts";
+import { page } from "./page.ts";
 import { type Route, routeOf } from "./routes.ts";
 import { settingsOf } from "./settings.ts";
 import { stopAll } from "./stop_all.ts";
@@ -22,15 +23,17 @@ export default {
     warnOfAuthMode(env);
     const url = new URL(request.url);
     try {
-      const route = routeOf(request.method, url);
+      const route = routeOf(request.method, url, request.headers.get("Accept"));
       await authorize(request, url, route, env);
-      return await answer(request, route, env);
+      return await answer(request, url, route, env);
     } catch (thrown) {
       const fault = faultOf(thrown);
       if (!(thrown instanceof WorkerError)) {
         warn("request failed", { method: request.method, code: fault.code });
       }
-      return errorResponse(fault);
+      const response = errorResponse(fault);
+      if (url.pathname === "/") response.headers.set("Vary", "Accept");
+      return response;
     }
   },
 
@@ -41,8 +44,10 @@ export default {
   },
 } satisfies ExportedHandler<Env>;
 
-async function answer(request: Request, route: Route, env: Env): Promise<Response> {
+async function answer(request: Request, url: URL, route: Route, env: Env): Promise<Response> {
   switch (route.to) {
+    case "page":
+      return page(request, url, env);
     case "health":
       return json(200, { ok: true, agent: AGENT, version: VERSION, auth: await shownAuthMode(request, env) });
     case "list":

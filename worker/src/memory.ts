@@ -105,7 +105,7 @@ export class Memory {
   ): Promise<StoppedAgent> {
     this.#agent = undefined;
     await this.erase();
-    const ended: StoppedAgent = { session, settings: { owner, agent }, cause, at: Date.now(), tally };
+    const ended = { session, settings: { owner, agent }, cause, at: Date.now(), tally: { ...tally } };
     this.storage.kv.put("ended", ended);
     await this.storage.setAlarm(Date.now() + STOPPED_MS);
     return ended;

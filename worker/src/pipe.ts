@@ -1,5 +1,6 @@
-import type { Part, Sink } from "./bus/turns.ts";
+import type { Part, Sink, TurnEnd } from "./bus/turns.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Usage } from "./tally.ts";
 
 /** Characters that are buffered before `write` waits. */
 const MAX_CHARS = 256 * 1024;
@@ -12,6 +13,8 @@ const MAX_CHARS = 256 * 1024;
 export class Pipe {
   #parts: Part[] = [];
   #chars = 0;
+  /** What the model used, and the sink does not know of. */
+  #usage: Usage | undefined;
   /** The loop that sends, until the buffer is empty. */
   #sending: Promise<void> | undefined;
   /** The call in flight. */
@@ -53,6 +56,12 @@ export class Pipe {
     if (this.#chars > MAX_CHARS) await this.#sending;
   }
 
+  /** Counts what the model used, also after the turn was interrupted: it is paid for. */
+  count(usage: Usage): void {
+    this.#usage = sum(this.#usage, usage);
+    this.#sending ??= this.#send();
+  }
+
   /** Asks after all earlier parts were sent, and again if the question was lost. */
   async ask(question: string): Promise<Outcome<string>> {
     for (;;) {
@@ -67,17 +76,18 @@ export class Pipe {
     }
   }
 
-  /** The unsent parts. */
-  async rest(): Promise<readonly Part[]> {
+  /** What is unsent. */
+  async rest(): Promise<Pick<TurnEnd, "rest" | "usage">> {
     await this.#call?.catch(() => undefined);
-    return this.#take();
+    const usage = this.#takeUsage();
+    return { rest: this.#take(), ...(usage && { usage }) };
   }
 
   async #send(): Promise<void> {
     // Parts that are written at once go in one call, or with the result if the turn ends.
     await scheduler.wait(0);
     try {
-      while (this.#parts.length > 0) await this.#sendTo(await this.#present());
+      while (this.#parts.length > 0 || this.#usage) await this.#sendTo(await this.#present());
     } catch {
       // The turn was interrupted.
     } finally {
@@ -87,9 +97,11 @@ export class Pipe {
 
   async #sendTo(sink: Sink): Promise<void> {
     const parts = this.#take();
-    if (parts.length === 0) return;
-    this.#call = sink.parts(parts).catch(() => {
+    const usage = this.#takeUsage();
+    if (parts.length === 0 && usage === undefined) return;
+    this.#call = sink.parts(parts, usage).catch(() => {
       this.#put([...parts, ...this.#parts]);
+      if (usage) this.#usage = sum(this.#usage, usage);
       this.#lose(sink);
     });
     await this.#call;
@@ -117,4 +129,18 @@ export class Pipe {
     this.#parts = parts;
     this.#chars = parts.reduce((sum, [, data]) => sum + data.length, 0);
   }
+
+  #takeUsage(): Usage | undefined {
+    const usage = this.#usage;
+    this.#usage = undefined;
+    return usage;
+  }
+}
+
+function sum(a: Usage | undefined, b: Usage): Usage {
+  if (a === undefined) return b;
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+  };
 }

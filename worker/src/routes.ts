@@ -1,9 +1,11 @@
 import { WorkerError } from "./errors.ts";
+import { prefersHtml } from "./http.ts";
 import { type AgentQuery, queryOf } from "./listing.ts";
 import { newTokenProblem, tokenProblem } from "./subjects.ts";
 
 /** A request for one of the Worker's routes. */
 export type Route =
+  | { readonly to: "page" }
   | { readonly to: "health" }
   | { readonly to: "list"; readonly query: AgentQuery }
   | { readonly to: "start"; readonly session: string }
@@ -13,9 +15,14 @@ export type Route =
 
 type Handlers = Readonly<Record<string, () => Route>>;
 
-/** The route of a method and URL. Throws WorkerError: 404, 405 with the allowed methods, 400 if the session or the query is invalid. */
-export function routeOf(method: string, url: URL): Route {
-  const handlers = handlersOf(url);
+const PAGE: Handlers = { GET: () => ({ to: "page" }), HEAD: () => ({ to: "page" }) };
+
+/**
+ * The route of a method and URL; `/` has one for those who accept HTML. Throws WorkerError: 404, 405 with the allowed
+ * methods, 400 if the session or the query is invalid.
+ */
+export function routeOf(method: string, url: URL, accept: string | null = null): Route {
+  const handlers = url.pathname === "/" && prefersHtml(accept) ? PAGE : handlersOf(url);
   if (handlers === undefined) {
     throw new WorkerError({
       code: "not_found",

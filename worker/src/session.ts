@@ -4,13 +4,13 @@ import type { SeatView, SessionCalls, Started, StopRecord, View } from "./calls.
 import { agentOf, Conversation } from "./conversation.ts";
 import { type Env, registryOf } from "./env.ts";
 import { CUT_OFF, faultOf, WorkerError } from "./errors.ts";
-import { Home } from "./home.ts";
+import { CONNECTING, Home } from "./home.ts";
 import { checkLimits, limitOrDefault } from "./limits.ts";
 import type { State } from "./listing.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { Memory, type StoppedAgent, type StoredAgent } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
-import { presenceOf, rowOf, stoppedRowOf } from "./presence.ts";
+import { stoppedRowOf } from "./presence.ts";
 import { type Settings, sameSettings } from "./settings.ts";
 import { subjectsOf } from "./subjects.ts";
 import { newTally, numbersOf, type Tally, timeOf } from "./tally.ts";
@@ -48,8 +48,6 @@ const NOTE_MS = 100;
 /** How long a turn may be silent before its hub is notified that it has begun, in milliseconds. */
 const BEGIN_MS = 5_000;
 
-const CONNECTING = "it was restarted and is connecting to the bus";
-
 /** What a view shows besides who the agent is. */
 interface Shown {
   readonly seat?: SeatView;
@@ -75,7 +73,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       rejoin: async () => ({ rest: [], fault: CUT_OFF }),
       cancel: (_session, id) => this.#conversation.cancel(id),
     },
-    { changed: () => this.#onChange(), linked: () => this.#reportLater() },
+    { changed: () => this.#onChange(), linked: () => this.#onLink() },
   );
   #starting: { readonly stored: StoredAgent; readonly work: Promise<void> } | undefined;
   #entering: Promise<void> | undefined;
@@ -83,6 +81,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   #noting: number | null = null;
   #reporting: number | null = null;
   #reportedAt = 0;
+  #reportedCause: string | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -163,7 +162,10 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, left > 0 ? left : PERIOD_MS));
     try {
       if (left <= 0) await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
-      else await Promise.all([this.#revive(stored), this.#sign()]);
+      else {
+        await this.#revive(stored);
+        await this.#sign();
+      }
     } catch (thrown) {
       warn("alarm failed", { session: stored.session, ...errorDetail(thrown) });
     }
@@ -316,17 +318,22 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   async #report(): Promise<void> {
     if (this.#reporting !== null) clearTimeout(this.#reporting);
     this.#reporting = null;
-    const stored = this.#memory.agent;
-    if (stored === undefined || this.#home.hub) return;
-    const { isBusy, isPresent, cause } = await this.#home.view(stored);
-    const row = rowOf(presenceOf(stored), this.#home.tally, isBusy ? "busy" : "ready");
+    const report = this.#memory.agent && this.#home.report(this.#memory.agent);
+    if (report === undefined) return;
+    const { row, cause } = report;
     try {
-      await registryOf(this.env).report(stored.session, [row], isPresent ? undefined : (cause ?? CONNECTING));
+      await registryOf(this.env).report(row.session, [row], cause);
       this.#reportedAt = Date.now();
+      this.#reportedCause = cause;
     } catch (thrown) {
-      warn("not reported", { session: stored.session, ...errorDetail(thrown) });
+      warn("not reported", { session: row.session, ...errorDetail(thrown) });
       this.#reportLater();
     }
+  }
+
+  #onLink(): void {
+    const report = this.#memory.agent && this.#home.report(this.#memory.agent);
+    if (report && report.cause !== this.#reportedCause) this.#reportLater();
   }
 
   /** A stream was opened or ended. */

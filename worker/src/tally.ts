@@ -16,6 +16,12 @@ export interface Tally {
   outputTokens: number;
 }
 
+/** Tokens as a provider counts them. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
 /** The counters as the routes show them. */
 export interface Numbers {
   readonly started_at: string;
@@ -28,6 +34,12 @@ export interface Numbers {
 
 export function newTally(startedAt: number): Tally {
   return { startedAt, activeAt: startedAt, answered: 0, failed: 0, inputTokens: 0, outputTokens: 0 };
+}
+
+/** Counts the tokens in. */
+export function addUsage(tally: Tally, { inputTokens, outputTokens }: Usage): void {
+  tally.inputTokens += inputTokens;
+  tally.outputTokens += outputTokens;
 }
 
 /** Of several copies, the one that was last counted in: counters only grow. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Part, Sink } from "../src/bus/turns.ts";
 import { Pipe } from "../src/pipe.ts";
+import type { Usage } from "../src/tally.ts";
 
 // Of the Workers' scheduler, the part that is used.
 Object.assign(globalThis, {
@@ -10,10 +11,12 @@ Object.assign(globalThis, {
 
 class Recorder implements Sink {
   readonly calls: (readonly Part[])[] = [];
+  readonly used: Usage[] = [];
   gate: Promise<void> = Promise.resolve();
 
-  async parts(parts: readonly Part[]): Promise<void> {
+  async parts(parts: readonly Part[], usage?: Usage): Promise<void> {
     this.calls.push(parts);
+    if (usage) this.used.push(usage);
     await this.gate;
   }
 
@@ -31,7 +34,7 @@ test("what is said in one go travels with the result", async () => {
   const pipe = new Pipe(sink, never, () => undefined);
   await pipe.write(text("a"));
   await pipe.write(text("b"));
-  assert.deepEqual(await pipe.rest(), [text("a"), text("b")]);
+  assert.deepEqual(await pipe.rest(), { rest: [text("a"), text("b")] });
   await scheduler.wait(5);
   assert.deepEqual(sink.calls, []);
 });
@@ -49,7 +52,7 @@ test("one call is in flight at a time, and takes all that was said meanwhile, in
   await scheduler.wait(5);
   assert.equal(sink.calls.length, 2);
   await pipe.write(text("e"));
-  assert.deepEqual(all([...sink.calls, await pipe.rest()]), ["a", "b", "c", "d", "e"]);
+  assert.deepEqual(all([...sink.calls, (await pipe.rest()).rest]), ["a", "b", "c", "d", "e"]);
 });
 
 test("a question comes after what was said before", async () => {
@@ -106,7 +109,7 @@ test("without a sink, what was said travels with the result", async () => {
   await pipe.write(text("a"));
   await scheduler.wait(5);
   await pipe.write(text("b"));
-  assert.deepEqual(await pipe.rest(), [text("a"), text("b")]);
+  assert.deepEqual(await pipe.rest(), { rest: [text("a"), text("b")] });
 });
 
 test("once the turn is interrupted, nothing is said", async () => {
@@ -115,4 +118,35 @@ test("once the turn is interrupted, nothing is said", async () => {
   abort.abort(new Error("interrupted"));
   await assert.rejects(pipe.write(text("a")), Error);
   await assert.rejects(pipe.ask("well?"), Error);
+});
+
+test("what a model used is known before the turn ends", async () => {
+  const sink = new Recorder();
+  const pipe = new Pipe(sink, never, () => undefined);
+  pipe.count({ inputTokens: 7, outputTokens: 5 });
+  await scheduler.wait(5);
+  assert.deepEqual(sink.used, [{ inputTokens: 7, outputTokens: 5 }]);
+  assert.deepEqual(await pipe.rest(), { rest: [] });
+});
+
+test("what a model used is counted once, though the sink was lost or the turn interrupted", async () => {
+  const abort = new AbortController();
+  const gone: Sink = { parts: () => Promise.reject(new Error("gone")), ask: new Recorder().ask };
+  const pipe = new Pipe(gone, abort.signal, () => undefined);
+  pipe.count({ inputTokens: 7, outputTokens: 5 });
+  await scheduler.wait(5);
+  pipe.count({ inputTokens: 1, outputTokens: 1 });
+  const sink = new Recorder();
+  pipe.join(sink);
+  await scheduler.wait(5);
+  abort.abort(new Error("interrupted"));
+  pipe.count({ inputTokens: 2, outputTokens: 0 });
+  const { usage } = await pipe.rest();
+  assert.deepEqual(
+    [...sink.used, usage],
+    [
+      { inputTokens: 8, outputTokens: 6 },
+      { inputTokens: 2, outputTokens: 0 },
+    ],
+  );
 });

@@ -42,18 +42,28 @@ static void close_kept_streams(void) {
     }
 }
 
-/* Since 3.14 the interpreter limits recursion in C by the stack pointer, and with an unknown C library assumes a stack of
-   4 MiB. A smaller one (ulimit -s) would overflow first, and in a snapshot the bounds would be another process's. The reserve
-   is enough for what the kernel puts on the stack and for calls after the last check. */
+/* With an unknown C library the interpreter assumes a stack of the usual size; a smaller one (ulimit -s) would overflow before
+   a deep recursion in C is refused. In a snapshot the bounds would also be another process's. Until 3.13 it counts the calls,
+   none of which takes a KiB on average; since then it goes by the stack pointer, and the reserve is enough for what the kernel
+   puts on the stack and for calls after the last check. */
 void bound_the_stack(PyThreadState *state) {
-#if defined(__linux__) && PY_VERSION_HEX >= 0x030e0000
+#ifdef __linux__
     struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0) {
+        return;
+    }
+#if PY_VERSION_HEX < 0x030e0000
+    if (limit.rlim_cur < Py_C_RECURSION_LIMIT * 1024ul) {
+        state->c_recursion_remaining = (int)(limit.rlim_cur / 1024);
+    }
+#else
     size_t size = 4 << 20, spare = 256 << 10;
-    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < size + spare) {
+    if (limit.rlim_cur < size + spare) {
         size = limit.rlim_cur > 2 * spare ? limit.rlim_cur - spare : limit.rlim_cur / 2;
     }
     uintptr_t top = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)4095;
     PyUnstable_ThreadState_SetStackProtection(state, (void *)(top - size), size);
+#endif
 #else
     (void)state;
 #endif

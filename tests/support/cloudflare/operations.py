@@ -53,6 +53,8 @@ def _verify_account_token(api: Cloudflare, _: Understood) -> Any:
 
 
 def _list_accounts(api: Cloudflare, _: Understood) -> Any:
+    if api.is_account_token:
+        raise ApiError(1001, "List accounts endpoint does not support account owned tokens.", 400)
     shown = () if api.hides_accounts else api.accounts.values()
     return [{"id": account.id, "name": account.name, "type": "standard"} for account in shown]
 

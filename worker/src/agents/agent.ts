@@ -1,3 +1,4 @@
+import type { Usage } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 
 /** One prompt being answered. An agent reaches its caller only through this. */
@@ -11,6 +12,8 @@ export interface Turn {
   text(chunk: string): Promise<void>;
   /** Sends a `status` chunk such as `tool_use:{json}`. `write` returns it with at most `limit` characters of what it shows. */
   status(write: (limit: number) => string): Promise<void>;
+  /** Counts what one call of a model used. */
+  used(usage: Usage): void;
   /** Sends a `query` chunk and returns the caller's answer. Throws WorkerError `unanswered`. */
   ask(question: string): Promise<string>;
 }

@@ -1,5 +1,6 @@
 import { type LanguageModelMiddleware, wrapLanguageModel } from "ai";
 import { WorkerError } from "../errors.ts";
+import type { Usage } from "../tally.ts";
 import { isBlank } from "../text.ts";
 import type { Message } from "./agent.ts";
 import { endingOf } from "./endings.ts";
@@ -31,13 +32,15 @@ export interface Guard {
   readonly history: readonly Message[];
   /** This provider's own word for how a call ended. */
   readonly lastWord: (reason: FinishReason) => string | undefined;
+  /** Called at the end of each call of the model. */
+  readonly used: (usage: Usage) => void;
 }
 
 /**
  * The same model for one turn, with each error and ending of its provider translated where it arises. A request that
  * the provider refuses as too long is sent once more, with half of the history.
  */
-export function guarded(model: Model, { source, history, lastWord }: Guard): Model {
+export function guarded(model: Model, { source, history, lastWord, used }: Guard): Model {
   let sent = history;
   const fitting = (prompt: Prompt): Prompt => [
     ...prompt.slice(0, 1),
@@ -51,7 +54,7 @@ export function guarded(model: Model, { source, history, lastWord }: Guard): Mod
         const open = async (): Promise<StreamResult> => {
           const prompt = acceptable(fitting(params.prompt));
           const { stream, ...rest } = await inner.doStream({ ...params, prompt });
-          return { ...rest, stream: await begun(stream, abortSignal, lastWord) };
+          return { ...rest, stream: await begun(stream, abortSignal, (part) => ended(part, lastWord, used)) };
         };
         try {
           return await open().catch((error) => {
@@ -94,7 +97,7 @@ function acceptable(prompt: Prompt): Prompt {
 async function begun(
   stream: Stream,
   signal: AbortSignal | undefined,
-  lastWord: Guard["lastWord"],
+  pass: (part: Part) => Part,
 ): Promise<Stream> {
   const reader = stream.getReader();
   const preamble: Part[] = [];
@@ -115,7 +118,7 @@ async function begun(
       const { done, value } = first ?? (await reader.read());
       first = undefined;
       if (done) controller.close();
-      else controller.enqueue(translated(value, lastWord));
+      else controller.enqueue(pass(value));
     },
     async cancel(reason) {
       if (!signal?.aborted) await reader.cancel(reason);
@@ -123,8 +126,19 @@ async function begun(
   });
 }
 
-function translated(part: Part, lastWord: Guard["lastWord"]): Part {
+/** Counts the end of a call, and translates it; other parts stay as they are. */
+function ended(part: Part, lastWord: Guard["lastWord"], used: Guard["used"]): Part {
   if (part.type !== "finish") return part;
+  const { usage } = part;
+  used({
+    inputTokens: countOf(usage?.inputTokens?.total),
+    outputTokens: countOf(usage?.outputTokens?.total),
+  });
   const { raw } = part.finishReason;
   return { ...part, finishReason: { unified: endingOf(lastWord(part.finishReason)), raw } };
+}
+
+/** Some servers report no usage, or nonsense. */
+function countOf(tokens: number | undefined): number {
+  return Number.isSafeInteger(tokens) ? Math.max(0, tokens ?? 0) : 0;
 }

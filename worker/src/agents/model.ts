@@ -33,7 +33,7 @@ async function answer(turn: Turn, harness: string, context: AgentContext): Promi
     throw new WorkerError({ code: "bad_request", message: "the prompt is blank; send some text" });
   const limits = limitsOf(context);
   const history = recent(turn.history(), limits.history);
-  const { model, source } = connect(harness, context, history);
+  const { model, source } = connect(harness, context, history, (usage) => turn.used(usage));
   const relay = new Relay(turn, source);
   const { stream } = streamText({
     model,

@@ -1,6 +1,7 @@
 import { createOpenRouter } from "@openrouter/ai-sdk-provider";
 import { createGateway } from "ai";
 import { WorkerError } from "../errors.ts";
+import type { Usage } from "../tally.ts";
 import type { AgentContext, Message } from "./agent.ts";
 import { firstBytes } from "./body.ts";
 import { choiceOf } from "./config.ts";
@@ -68,10 +69,15 @@ export function check(context: AgentContext): void {
 }
 
 /**
- * The model that a session asked for, for one turn with this history. Throws `bad_request`, `missing_key` or `internal`
+ * The model that a session asked for, for one turn with this history; `used` counts its calls. Throws `bad_request`, `missing_key` or `internal`
  * with the name of the variable at fault.
  */
-export function connect(harness: string, context: AgentContext, history: readonly Message[]): Connected {
+export function connect(
+  harness: string,
+  context: AgentContext,
+  history: readonly Message[],
+  used: (usage: Usage) => void,
+): Connected {
   const { title, keyVar, urlVar, models, lastWord, ...provider } = chosen(
     choiceOf("OPEN_AGENT_PROVIDER", context),
   );
@@ -83,7 +89,7 @@ export function connect(harness: string, context: AgentContext, history: readonl
     baseURL: baseUrl(urlVar, context.env[urlVar]?.trim()),
     fetch: fetchOf(context),
   };
-  return { model: guarded(provider.connect(model, connection), { source, history, lastWord }), source };
+  return { model: guarded(provider.connect(model, connection), { source, history, lastWord, used }), source };
 }
 
 function chosen(name = "openrouter"): Provider {

@@ -1,4 +1,5 @@
 import { isReplySubject } from "../subjects.ts";
+import { numbersOf } from "../tally.ts";
 import type { Connection, Incoming } from "./connection.ts";
 import type { Endpoint, Seat } from "./seat.ts";
 
@@ -71,8 +72,10 @@ function answerOf(verb: Verb, seat: Seat): Uint8Array {
   });
 }
 
-function statsOf({ name, subject, queue_group }: Endpoint, { stats }: Seat): object {
-  return { name, subject, queue_group, ...stats[name].report };
+/** The counters of the agent are those of its prompts; they go on over restarts, unlike those of the endpoint. */
+function statsOf({ name, subject, queue_group }: Endpoint, { stats, tally }: Seat): object {
+  const data = name === "prompt" ? numbersOf(tally) : {};
+  return { name, subject, queue_group, ...stats[name].report, data };
 }
 
 function encode(answer: object): Uint8Array {

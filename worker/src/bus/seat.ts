@@ -4,7 +4,7 @@ import { timerMs } from "../limits.ts";
 import { warn } from "../log.ts";
 import { outcomeOf } from "../outcome.ts";
 import { type Identity, isReplySubject, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
-import type { Tally } from "../tally.ts";
+import { addUsage, type Tally, type Usage } from "../tally.ts";
 import { VERSION } from "../version.ts";
 import { Share } from "./budget.ts";
 import type { Connection, Incoming } from "./connection.ts";
@@ -62,7 +62,7 @@ export interface SeatContext {
   readonly runner: TurnRunner;
   /** Seconds that a caller has to answer a question. */
   readonly queryLimitS: () => number;
-  /** Called after a stream of the session was opened or ended. */
+  /** Called after a stream of the session was opened or ended, or tokens were counted. */
   readonly changed: (session: string) => void;
 }
 
@@ -235,6 +235,12 @@ export class Seat {
     else this.tally.failed += 1;
   }
 
+  #used(usage: Usage | undefined): void {
+    if (usage === undefined) return;
+    addUsage(this.tally, usage);
+    this.context.changed(this.session);
+  }
+
   #submit(data: Uint8Array, reply: Reply): void {
     try {
       const isFull = data.length <= this.#maxRequest && !reply.reserve(data.length);
@@ -268,15 +274,17 @@ export class Seat {
     await outbox.drained();
     signal.throwIfAborted();
     const sink: Sink = {
-      parts: async (parts) => {
+      parts: async (parts, usage) => {
+        this.#used(usage);
         this.#publishParts(parts, reply);
         await outbox.drained();
       },
       ask: (question) => outcomeOf(() => this.#ask(question, reply, signal)),
     };
-    const { rest, fault } = await (prompt === undefined
+    const { rest, fault, usage } = await (prompt === undefined
       ? runner.rejoin(this.session, id, sink)
       : runner.turn(this.session, { id, prompt, maxPayload: outbox.maxPayload }, sink));
+    this.#used(usage);
     if (signal.aborted) return;
     this.#publishParts(rest, reply);
     if (fault) throw new WorkerError(fault);

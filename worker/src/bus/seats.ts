@@ -45,9 +45,9 @@ export interface SeatsOptions {
   /** Whether one set of subscriptions serves the discovery of all seats. */
   readonly shared: boolean;
   readonly runner: TurnRunner;
-  /** Called after a stream of the session was opened or ended. */
+  /** Called after a stream of the session was opened or ended, or tokens were counted. */
   readonly changed: (session: string) => void;
-  /** Called when it has changed why the agents are not on the bus. */
+  /** Called after the connection was opened or lost, or could not be opened. */
   readonly linked?: () => void;
   /** Called when the bus accepts fewer subscriptions than these agents need. */
   readonly crowded?: () => void;
@@ -313,7 +313,6 @@ export class Seats {
   }
 
   #explain(cause: string | undefined): void {
-    if (cause === this.#cause) return;
     this.#cause = cause;
     this.options.linked?.();
   }

@@ -1,7 +1,10 @@
 import { CODES, type Fault } from "../errors.ts";
+import { beginning } from "../text.ts";
 
 /** Nanoseconds, the unit of NATS, in a millisecond. */
 const NS = 1_000_000;
+/** Longest error that is shown, in characters. */
+const MAX_ERROR_CHARS = 200;
 
 /** What an endpoint has done since the agent was last put on the bus, as NATS micro services report it. */
 export class EndpointStats {
@@ -20,7 +23,7 @@ export class EndpointStats {
       this.#timeMs += Date.now() - startedAt;
       if (fault === undefined) return;
       this.#errors += 1;
-      this.#lastError = `${CODES[fault.code].bus}:${fault.message}`;
+      this.#lastError = beginning(`${CODES[fault.code].bus}:${fault.message}`, MAX_ERROR_CHARS);
     };
   }
 

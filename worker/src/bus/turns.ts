@@ -1,5 +1,6 @@
 import type { Fault } from "../errors.ts";
 import type { Outcome } from "../outcome.ts";
+import type { Usage } from "../tally.ts";
 
 /*
  * The interface between the bus side, which talks to callers, and the conversation, which answers prompts. They may be in
@@ -20,15 +21,16 @@ export type Part = readonly [kind: "text" | "status", data: string];
 
 /** Receives the output of a running turn. */
 export interface Sink {
-  /** Sends parts of the answer; resolves once there is room for more. */
-  parts(parts: readonly Part[]): Promise<void>;
+  /** Sends parts of the answer, and what the model used meanwhile; resolves once there is room for more. */
+  parts(parts: readonly Part[], usage?: Usage): Promise<void>;
   /** Asks the caller a question and waits for the answer. */
   ask(question: string): Promise<Outcome<string>>;
 }
 
-/** How a turn ended: its unsent parts, and its fault, if any. */
+/** How a turn ended: its unsent parts and usage, and its fault, if any. */
 export interface TurnEnd {
   readonly rest: readonly Part[];
+  readonly usage?: Usage;
   readonly fault?: Fault;
   /** Whether the agent no longer exists. */
   readonly isGone?: boolean;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AgentContext, Turn } from "../../src/agents/agent.ts";
 import { modelAgent } from "../../src/agents/model.ts";
+import type { Usage } from "../../src/tally.ts";
 
 /** What these tests cannot show through a running Worker: orders that only a slow caller makes visible, and lost promises. */
 
@@ -51,6 +52,7 @@ function slowTurn(signal: AbortSignal, log: string[]): Turn {
     history: () => [],
     text: note,
     status: (write) => note(write(100).split(":", 1).join()),
+    used: () => undefined,
     ask: async (question) => {
       log.push(`ask ${question}`);
       return "yes";
@@ -71,6 +73,63 @@ test("a tool runs when the caller knows of it, however slowly the caller reads",
   const answer = await agent.answer(slowTurn(new AbortController().signal, log));
   assert.deepEqual(log, ["one", "two", "tool_use", "ask Q", "tool_result", "\n\nend"]);
   assert.equal(answer, "onetwo\n\nend");
+});
+
+test("the tokens of every call are counted, also of one whose tool is still running", async () => {
+  const counted = (prompt: number, completion: number) => {
+    const usage = { prompt_tokens: prompt, completion_tokens: completion, total_tokens: 0 };
+    const chunk = {
+      id: "gen-1",
+      model: "m",
+      object: "chat.completion.chunk",
+      created: 1,
+      choices: [],
+      usage,
+    };
+    return (stream: string) =>
+      stream.replace("data: [DONE]", `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]`);
+  };
+  const script = [counted(7, 5)(call("ask_user_question", { question: "Q" })), counted(20, 1)(say("end"))];
+  const log: string[] = [];
+  const turn: Turn = {
+    ...slowTurn(new AbortController().signal, log),
+    used: ({ inputTokens, outputTokens }) => log.push(`${inputTokens}+${outputTokens}`),
+  };
+  const agent = modelAgent(
+    "pi",
+    contextOf(() => streamed(script.shift() ?? "")),
+  );
+  await agent.answer(turn);
+  assert.ok(log.indexOf("7+5") < log.indexOf("tool_result"), log.join());
+  assert.deepEqual(
+    log.filter((entry) => entry.includes("+")),
+    ["7+5", "20+1"],
+  );
+});
+
+test("a provider that counts nonsense, or nothing, counts for nothing", async () => {
+  for (const usage of [
+    '"usage": {"inputTokens": {"total": -1}, "outputTokens": {"total": 0.5}}',
+    '"usage": {"inputTokens": {}, "outputTokens": {}}',
+  ]) {
+    const finish = `{"type": "finish", "finishReason": {"unified": "stop"}, ${usage}}`;
+    const parts = [
+      '{"type": "text-start", "id": "0"}',
+      '{"type": "text-delta", "id": "0", "delta": "hi"}',
+      finish,
+    ];
+    const script = parts.map((part) => `data: ${part}\n\n`).join("");
+    const agent = modelAgent(
+      "pi",
+      contextOf(() => streamed(script), { OPEN_AGENT_PROVIDER: "gateway" }),
+    );
+    const used: Usage[] = [];
+    await agent.answer({
+      ...slowTurn(new AbortController().signal, []),
+      used: (one) => used.push(one),
+    });
+    assert.deepEqual(used, [{ inputTokens: 0, outputTokens: 0 }]);
+  }
 });
 
 /** What the runtime would print while `body` runs and just after. */

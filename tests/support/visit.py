@@ -1,0 +1,80 @@
+"""A tab with the Worker's page, watched for whatever a page of its own origin alone would not do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
+
+#: How the browser logs a request that failed, which is no fault of the page.
+_FAILED = "Failed to load resource: "
+# The page may not run code made of text; what a test evaluates, the debugger runs.
+_WATCH = """
+addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sourceFile }) =>
+  console.error("CSP", violatedDirective, blockedURI, sourceFile));
+"""
+
+
+class Visit:
+    """One tab in a browser without cookies and storage."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        """Open a tab for the Worker at `url`; its clock is the test's."""
+        self.url = url
+        self.page: Page = context.new_page()
+        self.faults: list[str] = []
+        """Messages on the console, exceptions, and requests to elsewhere."""
+        self.requests: list[Request] = []
+        self.page.add_init_script(_WATCH)
+        self.page.on("console", self._note_message)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", self._note_request)
+        self.page.clock.install()
+
+    def open(self) -> None:
+        """Open the page."""
+        self.page.goto(self.url)
+
+    def log_in(self, token: str) -> None:
+        """Enter a token."""
+        self.page.get_by_label("Token of this Worker").fill(token)
+        self.page.get_by_role("button", name="Show agents").click()
+
+    def wait_for_a_look(self) -> None:
+        """Let the time pass until the page looks at the agents again."""
+        with self.page.expect_response(lambda response: "/agents" in response.url):
+            self.page.clock.fast_forward(10_000)
+
+    def row(self, session: str) -> Locator:
+        """Return the row of a session."""
+        header = self.page.get_by_role("rowheader", name=session, exact=True)
+        return self.page.get_by_role("row").filter(has=header)
+
+    def sessions(self) -> list[str]:
+        """Return the sessions in the table, in order."""
+        return self.page.get_by_role("rowheader").all_inner_texts()
+
+    def expect_sessions(self, *sessions: str) -> None:
+        """Wait until the table has these rows."""
+        expect(self.page.get_by_role("rowheader")).to_have_text(list(sessions))
+
+    def _note_message(self, message: ConsoleMessage) -> None:
+        if not message.text.startswith(_FAILED):
+            self.faults.append(f"{message.type}: {message.text}")
+
+    def _note_request(self, request: Request) -> None:
+        self.requests.append(request)
+        if urlsplit(request.url).netloc != urlsplit(self.url).netloc and not request.url.startswith("data:"):
+            self.faults.append(f"a request to {request.url}")
+
+
+@contextmanager
+def visit(browser: Browser, url: str, **options: object) -> Iterator[Visit]:
+    """Open a tab for a block, which must end without a fault; `options` are those of the browser's context."""
+    context = browser.new_context(**options)  # type: ignore[arg-type]
+    try:
+        made = Visit(context, url)
+        yield made
+        assert made.faults == []
+    finally:
+        context.close()
