@@ -79,8 +79,10 @@ export interface RegistryCalls extends Rpc.DurableObjectBranded {
   agents(query: AgentQuery): Promise<AgentList>;
   /** Finds a hub with room for a session's agent; `draft` as in `add`. */
   place(session: string, agentsPerHub: number, draft?: AgentRow): Promise<string>;
-  /** The sessions whose agents are in a hub. */
+  /** The sessions whose agents are in a hub. Versions without `search` call it. */
   placed(hub: string): Promise<string[]>;
+  /** Looks for the agents that only one of the two knows: this object, and a hub that has these seats and leavers. */
+  search(hub: string, seats: readonly string[], leavers: readonly string[]): Promise<void>;
   /** Wakes sessions and hubs that were silent for a minute. Returns how many remain to be woken. */
   wake(): Promise<number>;
 }

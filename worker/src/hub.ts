@@ -10,7 +10,7 @@ import { agentsPerHub, limitOrDefault } from "./limits.ts";
 import type { AgentRow } from "./listing.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
-import { lastRowOf, rowOf } from "./presence.ts";
+import { rowOf } from "./presence.ts";
 import { newTally, type Tally, type Usage } from "./tally.ts";
 
 /*
@@ -338,19 +338,12 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     }
   }
 
-  /** Looks for agents whose row was lost. */
+  /** Looks for agents whose row was lost, here or in the Registry. */
   async #search(): Promise<void> {
     if (Date.now() - this.#searchedAt < SIGN_MS) return;
     this.#searchedAt = Date.now();
     const { name, seats, leavers } = this.#memory;
-    const missing = (await registryOf(this.env).placed(name)).filter(
-      (session) => !seats.has(session) && !leavers.has(session),
-    );
-    for (const session of missing.slice(0, CALL_LIMIT)) {
-      const view = await this.#stub(session).look();
-      const isGone = view === null || view.state === "stopped";
-      if (isGone) await registryOf(this.env).remove(session, lastRowOf(view));
-    }
+    await registryOf(this.env).search(name, [...seats.keys()], [...leavers.keys()]);
   }
 
   /** Reports at once what has changed, or right after a report that is under way. */

@@ -17,6 +17,8 @@ interface Sign {
   readonly at: number;
   /** Why its agents are not on the bus. */
   readonly cause?: string;
+  /** Whether it was woken then, and has said nothing. */
+  readonly isOurs?: boolean;
 }
 
 const SILENT = "it has given no sign of life for a minute, and will be woken";
@@ -82,11 +84,19 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     let hub = this.#places.get(session);
     if (hub === undefined || hub === true || !hasRoom(hub)) hub = firstHub(hasRoom);
     this.#put(session, hub, draft);
+    this.#sign(session);
     return hub;
   }
 
   async placed(hub: string): Promise<string[]> {
-    return [...this.#places].filter(([, place]) => place === hub).map(([session]) => session);
+    return this.#placedIn(hub);
+  }
+
+  async search(hub: string, seats: readonly string[], leavers: readonly string[]): Promise<void> {
+    const known = new Set([...seats, ...leavers]);
+    const lost = this.#placedIn(hub).filter((session) => !known.has(session));
+    const unknown = seats.filter((session) => !this.#places.has(session));
+    await Promise.all([...unknown, ...lost].slice(0, WAKE_LIMIT).map((session) => this.#wake(session, hub)));
   }
 
   async seen(name: string): Promise<void> {
@@ -97,26 +107,36 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     this.#rows.purge();
     const names = new Set([...this.#places].map(([session, place]) => (place === true ? session : place)));
     const silent = [...names].filter((name) => this.#silentFor(name) > SILENT_MS);
-    await Promise.all(silent.slice(0, WAKE_LIMIT).map((name) => this.#wake(name)));
-    return Math.max(0, silent.length - WAKE_LIMIT);
+    // A hub that has said nothing since it was woken does not know its agents.
+    const lost = silent.filter((name) => this.#signs.get(name)?.isOurs).flatMap((hub) => this.#placedIn(hub));
+    const due = [...silent, ...lost];
+    await Promise.all(due.slice(0, WAKE_LIMIT).map((name) => this.#wake(name)));
+    return Math.max(0, due.length - WAKE_LIMIT);
   }
 
-  /** Any call wakes an object. */
-  async #wake(name: string): Promise<void> {
-    const sign = this.#sign(name);
+  #placedIn(hub: string): string[] {
+    return [...this.#places].filter(([, place]) => place === hub).map(([session]) => session);
+  }
+
+  /** Any call wakes an object. `hub` has a seat for the session, or should have. */
+  async #wake(name: string, hub?: string): Promise<void> {
+    const sign: Sign = { at: Date.now(), isOurs: true };
+    this.#signs.set(name, sign);
     try {
       if (name.startsWith(HUB)) await this.env.HUBS.getByName(name).wake();
-      else await this.#wakeSession(name, sign);
+      else await this.#wakeSession(name, sign, hub);
     } catch (thrown) {
       this.#signs.delete(name);
       warn("not woken", { name, ...errorDetail(thrown) });
     }
   }
 
-  async #wakeSession(session: string, sign: Sign): Promise<void> {
+  async #wakeSession(session: string, sign: Sign, hub: string | undefined): Promise<void> {
     const view = await this.env.SESSIONS.getByName(session).look();
-    const isGone = view === null || view.state === "stopped";
-    if (isGone && this.#signs.get(session) === sign) await this.remove(session, lastRowOf(view));
+    // It may have been started or stopped since it was looked at.
+    if (this.#signs.get(session) !== sign) return;
+    if (view === null || view.state === "stopped") await this.remove(session, lastRowOf(view));
+    else if (hub && !this.#places.has(session)) this.#put(session, hub, undefined);
   }
 
   /** An agent that has a place. One that is not on the bus is starting, whatever it has reported. */
