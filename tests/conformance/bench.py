@@ -165,6 +165,7 @@ class Crowd:
     kib_each: float
     after_bus_s: float
     idle_bytes: float
+    list_ms: float
 
 
 async def crowd(bus: NatsServer, worker: Workerd, count: int) -> Crowd:
@@ -185,7 +186,20 @@ async def crowd(bus: NatsServer, worker: Workerd, count: int) -> Crowd:
     bus.stop()
     bus.start()
     after_bus_s = await all_answer(bus.url, count)
-    return Crowd(starts, connections, subscriptions, after_kill_s, kib_each, after_bus_s, idle_bytes)
+    list_ms = median_of_lists(worker)
+    return Crowd(starts, connections, subscriptions, after_kill_s, kib_each, after_bus_s, idle_bytes, list_ms)
+
+
+def median_of_lists(worker: Workerd) -> float:
+    """Return how long the list of all agents takes, in milliseconds; 0 for a bundle that has none."""
+    samples: list[float] = []
+    with worker.client() as client:
+        for _ in range(50):
+            begin = time.perf_counter()
+            if not client.get("/agents").is_success:
+                return 0
+            samples.append(time.perf_counter() - begin)
+    return statistics.median(samples) * 1000
 
 
 async def latencies(home: Path, modes: dict[str, tuple[Path, dict[str, str]]]) -> dict[str, tuple[Times, float]]:
@@ -232,11 +246,11 @@ def report(figures: dict[str, tuple[Times, float]], crowds: dict[str, Crowd]) ->
     lines.append("")
     lines.append(
         f"{'':10} {'starts/s':>8} {'connections':>11} {'subscriptions':>13} {'back after kill s':>17} "
-        f"{'KiB each':>8} {'after bus s':>11} {'idle B/s':>9}"
+        f"{'KiB each':>8} {'after bus s':>11} {'idle B/s':>9} {'list ms':>8}"
     )
     lines += [
         f"{name:10} {one.starts:8.0f} {one.connections:11} {one.subscriptions:13} {one.after_kill_s:17.1f} "
-        f"{one.kib_each:8.0f} {one.after_bus_s:11.1f} {one.idle_bytes:9.0f}"
+        f"{one.kib_each:8.0f} {one.after_bus_s:11.1f} {one.idle_bytes:9.0f} {one.list_ms:8.1f}"
         for name, one in crowds.items()
     ]
     return "\n".join(lines) + "\n"
@@ -249,6 +263,7 @@ def missed(figures: dict[str, tuple[Times, float]], hub: Crowd, count: int) -> l
         (hub.connections <= most, f"{hub.connections} connections, at most {most}"),
         (hub.after_kill_s <= 6, f"back after {hub.after_kill_s:.1f} s, at most 6"),
         (hub.kib_each <= 60, f"{hub.kib_each:.0f} KiB each, at most 60"),
+        (hub.list_ms <= 100, f"the list takes {hub.list_ms:.0f} ms, at most 100"),
     ]
     if "before" in figures:
         ratio = figures["hub"][0].terminator / figures["before"][0].terminator

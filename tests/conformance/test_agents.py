@@ -219,6 +219,11 @@ class TestList:
         response = http.get(f"/agents?{query}")
         assert (response.status_code, response.json()["error"]) == (400, "bad_request")
 
+    async def test_a_head_has_no_body(self, http: httpx.Client) -> None:
+        """It answers what a GET would, without the list."""
+        response = http.head("/agents")
+        assert (response.status_code, response.content) == (200, b"")
+
     async def test_a_failed_start_leaves_nothing(self, bus: NatsServer, http: httpx.Client, session: str) -> None:
         """Neither an agent that never was, nor a gap where an earlier one was stopped."""
         async with Caller.connected(bus.url) as caller:
@@ -267,6 +272,22 @@ def later(ms: int) -> str:
     Date.now = () => now() + {ms};
     try {{ return super.agents(query); }} finally {{ Date.now = now; }}
   }}""")
+
+
+#: A bundle whose Registry is called by requests.
+CALLING = """\
+import bundle from "bundle.js";
+export * from "bundle.js";
+export default {
+  ...bundle,
+  async fetch(request, env, ctx) {
+    const [, call, method] = new URL(request.url).pathname.split("/");
+    if (call !== "call") return bundle.fetch(request, env, ctx);
+    await env.REGISTRY.getByName("registry")[method](...(await request.json()));
+    return new Response("called");
+  },
+};
+"""
 
 
 def redeploy(worker: Workerd, patch: str) -> None:
@@ -338,6 +359,43 @@ class TestFaults:
         await said(fragile)
         await until(lambda: shown(fragile) == counted(fragile) == (1, 0, INPUT, OUTPUT))
         assert "not reported" in fragile.worker.log
+
+    async def test_a_late_report_changes_nothing(self, breakable: tuple[NatsServer, Workerd]) -> None:
+        """From where an agent no longer is, or of one that was stopped or started again."""
+        _, worker = breakable
+        redeploy(worker, CALLING)
+        with worker.client() as http:
+
+            def call(method: str, *arguments: object) -> None:
+                http.post(f"/call/{method}", json=arguments).raise_for_status()
+
+            def report(answered: int, started: int = 2000, **more: object) -> dict[str, object]:
+                tally = {"startedAt": started, "activeAt": started, "answered": answered, "failed": 0}
+                tokens = {"inputTokens": 0, "outputTokens": 0}
+                return {
+                    "session": "x",
+                    "owner": "o",
+                    "agent": "echo",
+                    "state": "ready",
+                    "tally": tally | tokens,
+                    **more,
+                }
+
+            call("add", "x", report(0, state="starting"))
+            assert row(http, "x")["state"] == "starting"
+            call("report", "hub.0", [report(7)])
+            assert row(http, "x")["state"] == "starting"
+            call("report", "x", [report(1)])
+            call("report", "x", [report(7, 1000)])
+            assert (row(http, "x")["state"], row(http, "x")["answered"]) == ("ready", 1)
+            call("remove", "x", report(2, state="stopped", stoppedAt=int(time.time() * 1000)))
+            call("report", "x", [report(7)])
+            assert (row(http, "x")["state"], row(http, "x")["answered"]) == ("stopped", 2)
+            call("add", "x", report(0, 3000, state="starting"))
+            call("report", "x", [report(7)])
+            assert (row(http, "x")["state"], row(http, "x")["answered"]) == ("starting", 0)
+            call("report", "x", [report(3, 3000)])
+            assert (row(http, "x")["state"], row(http, "x")["answered"]) == ("ready", 3)
 
     async def test_the_list_survives_the_registry(self, fragile: Agent) -> None:
         """What was reported is on its disk."""

@@ -11,7 +11,7 @@ import type { AgentRow } from "./listing.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { rowOf } from "./presence.ts";
-import { newTally, type Tally, type Usage } from "./tally.ts";
+import { latest, newTally, type Tally, type Usage } from "./tally.ts";
 
 /*
  * Where each fact is kept:
@@ -160,7 +160,8 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   /** Takes over what an agent has done elsewhere, and its streams that were left open there. */
   #adopt(session: string, { orphans, tally }: Newcomer): void {
     if (this.#seats.get(session)) this.#seats.expel([session]);
-    this.#tallies.set(session, tally ?? newTally(Date.now()));
+    const saved = this.#memory.activity.get(session)?.tally;
+    this.#tallies.set(session, { ...latest(tally ?? newTally(Date.now()), saved) });
     this.#orphans.set(
       session,
       orphans.map(({ subject }) => subject),
@@ -400,7 +401,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
 
   #noteAll(): void {
     this.#noting = null;
-    for (const session of this.#changed) this.#note(session);
+    for (const session of this.#changed) if (this.#memory.seats.has(session)) this.#note(session);
     this.#changed.clear();
   }
 
