@@ -5,8 +5,11 @@ import { connect, discard } from "./connect.ts";
 import type { Frame } from "./frames.ts";
 import type { Wire } from "./wire.ts";
 
-/** How long no bytes may move while a ping is unanswered, in milliseconds. */
+/** How long nothing may arrive while a ping is unanswered, in milliseconds. */
 const ALIVE_TIMEOUT_MS = 3_000;
+/** The slowest link on which the bytes before a ping may delay it, in bytes per millisecond; and for how long at most. */
+const SLOW_RATE = 250;
+const MAX_DELAY_MS = 15_000;
 /** How long to wait for received data that has not been read yet, in milliseconds. */
 const BUSY_MS = 100;
 /** Largest request in bytes; the limit of the bus may be lower. */
@@ -132,17 +135,23 @@ export class Connection {
     }
   }
 
-  /** Whether the bus answers a ping, as long as bytes keep moving. Nothing else reveals a half-open socket. */
+  /**
+   * Whether the bus answers a ping, as long as data keeps arriving. Nothing else reveals a half-open socket, which accepts
+   * everything that is sent.
+   */
   async alive(): Promise<boolean> {
     if (!this.up) return false;
     const pong = this.nats.flush();
+    const delayMs = Math.min(this.wire.unanswered / SLOW_RATE, MAX_DELAY_MS);
+    let timeoutMs = ALIVE_TIMEOUT_MS + delayMs;
     for (;;) {
-      const { progress } = this.wire;
-      const outcome = await within(ALIVE_TIMEOUT_MS, pong);
+      const { received } = this.wire;
+      const outcome = await within(timeoutMs, pong);
       if (outcome !== "late") return outcome === "done" && this.up;
       // In a busy isolate, received data may be waiting behind this timer.
       await scheduler.wait(BUSY_MS);
-      if (this.wire.progress === progress) return false;
+      if (this.wire.received === received) return false;
+      timeoutMs = ALIVE_TIMEOUT_MS;
     }
   }
 

@@ -8,18 +8,19 @@ const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 const MAX_PENDING_BYTES = 64 * 1024;
 
 /**
- * The WebSocket of a connection, which tracks whether bytes move. Everything written in one tick of the event loop is sent
+ * The WebSocket of a connection, which tracks whether anything arrives. Everything written in one tick of the event loop is sent
  * as one message: nats-core would send one for each step of a turn, and each delays the answer.
  */
 export class Wire {
   #received = 0;
-  #sent = 0;
+  #unanswered = 0;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
 
   private constructor(readonly socket: WebSocket) {
     socket.addEventListener("message", () => {
       this.#received += 1;
+      this.#unanswered = 0;
     });
     const send = socket.send.bind(socket);
     const close = socket.close.bind(socket);
@@ -51,14 +52,19 @@ export class Wire {
     return this.#pendingBytes + (this.socket.bufferedAmount ?? 0);
   }
 
-  /** A number that grows with each received message and each sent byte. */
-  get progress(): number {
-    return this.#received + this.#sent - this.backlog;
+  /** How many messages have arrived. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Bytes that were sent since a message last arrived. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   #collect(data: Uint8Array, send: WebSocket["send"]): void {
     if (this.#pending.length === 0) setTimeout(() => this.#flush(send), 0);
-    this.#sent += data.length;
+    this.#unanswered += data.length;
     this.#pending.push(data);
     this.#pendingBytes += data.length;
     if (this.#pendingBytes > MAX_PENDING_BYTES) this.#flush(send);
