@@ -30,7 +30,7 @@ from nats.aio.msg import Msg
 from tests.conformance.test_hub import FRAGILE
 from tests.support import openrouter as fake
 from tests.support.caller import Frame
-from tests.support.ledger import END_S, Ledger, Span, State, Stream
+from tests.support.ledger import END_S, MARGIN_S, Ledger, Span, State, Stream
 from tests.support.nats import NatsServer
 from tests.support.openrouter import Handler, OpenRouter, Request, variables
 from tests.support.proxy import Proxy
@@ -42,7 +42,7 @@ SESSIONS = {f"{agent}-{number}": agent for agent in ["echo", "pi"] for number in
 REVIVAL_S = 45.0
 # How long it may take until a dead path is noticed.
 NOTICE_S = 26.0
-# When held-back answers are sent to callers that lost their connection too.
+# How long answers are held back at least for callers that lost their connection too.
 GRACE_S = 2.5
 # How often callers do something, in seconds.
 ACT_S = 0.1
@@ -96,8 +96,9 @@ class Soak:
 
     async def connect(self) -> None:
         """Connect to the bus, and listen to all streams with one subscription."""
-        # Nothing is kept for a later connection, whose limit may be lower: the server would refuse it again and again.
-        self.nats = await nats.connect(self.bus.url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, pending_size=0)
+        # As most clients, it retries every two seconds. Nothing is kept for a later connection, whose limit may be
+        # lower: the server would refuse it again and again.
+        self.nats = await nats.connect(self.bus.url, max_reconnect_attempts=-1, reconnect_time_wait=2, pending_size=0)
         await self.nats.subscribe(f"{self.inbox}.*", cb=self.on_frame)
 
     async def on_frame(self, message: Msg) -> None:
@@ -145,10 +146,10 @@ class Soak:
             if handler.is_left():
                 return
             handler.event(request, {"content": f"{name}.{number};"})
+        handler.stop(request, "stop")
         stream = self.ledger.open.get(name)
         if stream is not None:
             stream.said = time.monotonic()
-        handler.stop(request, "stop")
 
     async def flood(self, session: str) -> None:
         """Send much at once."""
@@ -185,7 +186,8 @@ class Soak:
             begin = time.monotonic()
             status, body = await self.post(f"/control/abort/{session}")
             if status == 200 or not self.ledger.is_losing(begin):
-                self.ledger.cut(session, begin, time.monotonic())
+                # While the bus is away, what it ends is held back.
+                self.ledger.cut(session, begin, time.monotonic() if self.ledger.is_settled else math.inf)
             self.count(f"abort {status}", session)
             agent.becomes(State.STOPPED if status == 200 else State.UNKNOWN)
             if status == 200 and before is State.RUNS and body["stopped"] != [session]:
@@ -227,6 +229,7 @@ class Soak:
         await asyncio.sleep(self.fate.random() * 5)
         await asyncio.to_thread(self.bus.start)
         back = time.monotonic()
+        self.ledger.delay(back + GRACE_S)
         while not self.nats.is_connected:
             await asyncio.sleep(0.02)
             if time.monotonic() > back + 2 * GRACE_S:
@@ -244,6 +247,7 @@ class Soak:
         self.bus.freeze()
         await asyncio.sleep(self.fate.random() * 8)
         self.bus.thaw()
+        self.ledger.delay(time.monotonic() + GRACE_S)
 
     async def slow_path(self) -> None:
         """Let few bytes pass for a while."""
@@ -256,6 +260,7 @@ class Soak:
         with self.ledger.losing():
             self.path.black_hole()
             await asyncio.sleep(NOTICE_S)
+        self.ledger.delay(time.monotonic() + 2 * MARGIN_S)
 
     async def mute_path(self) -> None:
         """Close all connections, and let new ones say nothing for a while."""
@@ -263,6 +268,7 @@ class Soak:
             self.path.mute()
         await asyncio.sleep(self.fate.random() * 8)
         self.path.heal()
+        self.ledger.delay(time.monotonic() + GRACE_S)
 
     async def crash(self) -> None:
         """Kill one object; one that has a connection loses what it had not sent."""
@@ -273,6 +279,7 @@ class Soak:
         with suppress(httpx.HTTPError), self.ledger.losing() if loses else nullcontext():
             async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
                 await client.get(f"{self.worker.url}/crash/{space}/{name}")
+        self.ledger.delay(time.monotonic() + 2 * MARGIN_S)
         self.count(f"fault crash {space}", name)
 
     async def kill_worker(self) -> None:
@@ -281,6 +288,7 @@ class Soak:
             self.worker.kill()
             await asyncio.sleep(self.fate.random() * 3)
             await asyncio.to_thread(self.worker.start)
+        self.ledger.delay(time.monotonic() + 2 * MARGIN_S)
 
     async def deploy(self) -> None:
         """Let the older bundle, the current one, or a mixture take the place of what runs."""
@@ -292,6 +300,7 @@ class Soak:
             self.worker.patch = patch(chosen)
             self.is_current = set(chosen.values()) == {NEW}
             await asyncio.to_thread(self.worker.start)
+        self.ledger.delay(time.monotonic() + 2 * MARGIN_S)
         self.note(f"deployed {chosen}")
 
     async def hurt(self) -> None:
@@ -308,10 +317,12 @@ class Soak:
             (2, self.deploy),
         ]
         while time.monotonic() < self.deadline:
-            await asyncio.sleep(self.fate.random() * 6)
+            # Either everybody is back before the next one, or it comes before anything that was held back is sent.
+            await asyncio.sleep(self.fate.random() * (6 if self.ledger.is_settled else 2))
             [fault] = self.fate.choices([fault for _, fault in faults], [weight for weight, _ in faults])
             name = fault.__name__
             self.count(f"fault {name}")
+            self.ledger.is_settled = False
             await fault()
             self.note(f"over: {name}")
             if self.fate.random() < 0.5:
@@ -331,6 +342,7 @@ class Soak:
         for session, times in wrong.items():
             self.breaks(f"{session} was {times} after {fault}")
         self.counts["settled"] += 1
+        self.ledger.settle(time.monotonic())
 
     async def revive(self, session: str, since: float, fault: str) -> None:
         """Prompt an agent until it answers."""

@@ -64,7 +64,7 @@ export class Hub extends Good {
 }
 """
 
-# A start that is cut off after `/place/<session>`, and sessions without an agent that answer late when they are looked at.
+# A start that is cut off after `/place/<session>`, and sessions without an agent that answer late when looked at.
 SLOW = """\
 import bundle, { AgentSession as Session } from "bundle.js";
 export { Hub, Registry } from "bundle.js";

@@ -87,6 +87,18 @@ def test_an_interrupt_may_fall_into_a_fault(ledger: Ledger) -> None:
     assert ledger.verdict(stream) == ("excused by a fault", None)
 
 
+@pytest.mark.parametrize(("settled", "is_excused"), [(111, False), (113, True)])
+def test_a_second_fault_may_meet_what_the_first_held_up(ledger: Ledger, settled: float, is_excused: bool) -> None:
+    """Until everybody has answered; the first one alone is no excuse."""
+    stream = stream_of(ledger, ACK, said=130)
+    ledger.losses.append(Span(108, 108.1))
+    ledger.delay(109)
+    assert not ledger.excuses(stream)
+    ledger.settle(settled)
+    ledger.losses.append(Span(112, 112.1))
+    assert ledger.excuses(stream) == is_excused
+
+
 def test_who_was_stopped_does_not_answer(ledger: Ledger) -> None:
     """Not until the next start begins."""
     agent = ledger.agents["one"]

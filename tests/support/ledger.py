@@ -1,7 +1,9 @@
 """What callers were promised, held against what they saw: the rule of the soak.
 
 Every acknowledged stream ends exactly once, an answer without an error is whole, and an agent that was stopped does not
-answer. A fault excuses only what was on the wire at that moment: a stream whose ack or whose end fell into it.
+answer. A fault excuses only what was on the wire at that moment: a stream whose ack or whose end fell into it. After a
+fault, ends that were held back or that its victims are told are on the wire until everybody has answered again; only
+another fault before that can meet them.
 """
 
 import math
@@ -112,6 +114,10 @@ class Stream:
             return now > self.ends[0] + LINGER_S
         return now > (self.acknowledged or self.sent) + END_S
 
+    def was_open(self, then: float) -> bool:
+        """Tell whether it was acknowledged and not ended."""
+        return self.acknowledged is not None and self.acknowledged <= then and not any(end < then for end in self.ends)
+
     def moments(self) -> Iterator[Span]:
         """When its ack and its end may have been on the wire."""
         for at in [self.acknowledged, self.said, *self.ends]:
@@ -134,6 +140,10 @@ class Ledger:
         self._number = 0
         self.losses: list[Span] = []
         """When messages may have been lost."""
+        self.delays: list[Span] = []
+        """When ends that an earlier fault held up may have been on the wire."""
+        self.is_settled = True
+        """Whether everybody has answered since the last fault."""
 
     def stream(self, session: str, takes_turns: bool, now: float) -> Stream:
         """Note a prompt that is sent now, and give it a name."""
@@ -153,9 +163,19 @@ class Ledger:
         finally:
             loss.end = time.monotonic()
 
-    def cut(self, session: str, begin: float, end: float) -> None:
-        """Note that a turn of the agent may have been ended on purpose."""
+    def cut(self, session: str, begin: float, end: float = math.inf) -> None:
+        """Note that a turn of the agent may have been ended on purpose; without an end, until all is settled."""
         self.agents[session].cuts.append(Span(begin, end))
+
+    def delay(self, begin: float) -> None:
+        """Note that ends may be on the wire from then on, until all is settled."""
+        self.delays.append(Span(begin))
+
+    def settle(self, now: float) -> None:
+        """Note that everybody has answered."""
+        self.is_settled = True
+        for span in [*self.delays, *(cut for agent in self.agents.values() for cut in agent.cuts)]:
+            span.end = min(span.end, now)
 
     def is_losing(self, now: float) -> bool:
         """Tell whether the agents may be out of reach."""
@@ -163,7 +183,8 @@ class Ledger:
 
     def excuses(self, stream: Stream) -> bool:
         """Tell whether a fault may have cost its ack or its end."""
-        return any(loss.meets(at, MARGIN_S) for loss in self.losses for at in stream.moments())
+        moments = [*stream.moments(), *(delay for delay in self.delays if stream.was_open(delay.begin))]
+        return any(loss.meets(at, MARGIN_S) for loss in self.losses for at in moments)
 
     def verdict(self, stream: Stream) -> tuple[str, str | None]:
         """Return what became of a stream, for counting, and which promise was broken."""
@@ -196,5 +217,6 @@ class Ledger:
         # Nothing that is still open began so long ago.
         old = now - 4 * END_S
         self.losses = [loss for loss in self.losses if loss.end > old]
+        self.delays = [delay for delay in self.delays if delay.end > old]
         for agent in self.agents.values():
             agent.cuts = [cut for cut in agent.cuts if cut.end > old]

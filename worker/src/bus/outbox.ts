@@ -99,11 +99,11 @@ export class Outbox {
     this.#publish({ frame, share, stream: undefined });
   }
 
-  /** Publishes the held frames of each seat in order, or those of one seat. */
-  release(share?: Share): void {
-    if (share === undefined) this.#endGrace();
+  /** Publishes the held frames of each seat in order. */
+  release(): void {
+    this.#endGrace();
     if (!this.#connection?.up) return;
-    for (const one of share ? [share] : [...this.#held.keys()]) this.#releaseSeat(one);
+    for (const share of [...this.#held.keys()]) this.#releaseSeat(share);
   }
 
   /** Whether frames are held back. */

@@ -134,7 +134,6 @@ export class Seat {
   /** Ends all streams. */
   stop(): void {
     this.#queue.stop();
-    this.context.outbox.release(this.share);
   }
 
   /** Ends a stream that was left open by a restart of the agent. */

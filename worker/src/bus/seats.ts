@@ -133,7 +133,6 @@ export class Seats {
     seat?.stop();
     await this.#opening?.catch(() => undefined);
     if (seat) {
-      // Sends frames that were held back without a connection, or until callers reconnect.
       seat.stop();
       this.#remove(seat);
     }
@@ -276,10 +275,11 @@ export class Seats {
     void this.#close();
   }
 
-  /** Ends the streams of agents that have left while the bus was away, when it is back. */
+  /** Ends the streams of agents that have left while the bus was away, when it and their callers are back. */
   #takeLeave(): void {
-    if (this.#seats.size > 0 || this.up || !this.#outbox.isHolding) return;
+    if (this.#seats.size > 0 || !this.#outbox.isHolding) return;
     this.#farewellUntil = Date.now() + FAREWELL_MS;
+    if (this.up) return;
     this.#wasLost = true;
     void this.#reopen();
   }
@@ -319,7 +319,7 @@ export class Seats {
 
   /** Drops the connection; frames are held back for the next one. */
   #drop(): void {
-    this.#wasLost ||= this.#connection !== undefined && this.#seats.size > 0;
+    this.#wasLost ||= this.#connection !== undefined && (this.#seats.size > 0 || this.#isTakingLeave);
     this.#connection?.drop();
     this.#connection = undefined;
     this.#outbox.detach();
