@@ -95,6 +95,7 @@ test-worker-units: $(WORKER_READY) ## the unit tests of the Worker's pure parts,
 .PHONY: bench-worker
 bench-worker: $(READY) $(WORKER_BUNDLE) ## both modes beside the protocol's own host library, and what a thousand agents cost
 	$(BIN)/python -m tests.conformance.bench
+	$(BIN)/python -m tests.conformance.floods
 
 # What is deployed in between: the last release, or, before there is one, the Worker before its last change.
 OLDER ?= $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null || git rev-list -1 --skip=1 HEAD -- worker/src)

@@ -303,7 +303,7 @@ async def test_a_hub_that_cannot_be_called_costs_no_start(field: Field) -> None:
 
 async def test_a_bus_with_few_subscriptions_makes_no_agent_worse(tmp_path: Path) -> None:
     """Those that have no room in the hub get connections of their own, at the start and after the bus was narrowed."""
-    with fake.openrouter() as provider, NatsServer(tmp_path / "nats", {"max_subscriptions": 15}) as bus:
+    with fake.openrouter() as provider, NatsServer(tmp_path / "nats", {"max_subscriptions": 16}) as bus:
         vars_ = {**variables(bus, provider), "AGENTS_PER_HUB": "10"}
         with Workerd(tmp_path / "worker", vars_) as worker:
             field = Field(bus, worker, provider)
@@ -315,6 +315,26 @@ async def test_a_bus_with_few_subscriptions_makes_no_agent_worse(tmp_path: Path)
             async with Caller.connected(bus.url) as caller:
                 for subject in subjects:
                     await answers(caller, subject)
+
+
+async def test_a_question_without_room_for_its_answer_fails_at_once(tmp_path: Path) -> None:
+    """Its model learns that there is no answer, and the question of its neighbour is answered."""
+    with fake.openrouter() as provider, NatsServer(tmp_path / "nats", {"max_subscriptions": 16}) as bus:
+        vars_ = {**variables(bus, provider), "AGENTS_PER_HUB": "10"}
+        with Workerd(tmp_path / "worker", vars_) as worker:
+            field = Field(bus, worker, provider)
+            asked, mute = [field.start(f"s{number}", "pi") for number in range(2)]
+            assert field.connections() == ["hub.0"]
+            async with Caller.connected(bus.url) as caller:
+                provider.will(fake.call("ask_user_question", {"question": "Well?"}))
+                stream = await caller.send(asked, b"go")
+                while (chunk := (await stream.next()).json)["type"] != "query":
+                    pass
+                provider.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("without"))
+                assert text_of(await caller.prompt(mute, "go")) == "without"
+                provider.will(fake.say("thanks"))
+                await caller.nats.publish(chunk["data"]["reply_subject"], b"yes")
+                assert text_of(await stream.rest()) == "thanks"
 
 
 async def test_what_the_hub_forgot_is_found_again(field: Field) -> None:

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import type { Share } from "../../src/bus/budget.ts";
 import type { Frame } from "../../src/bus/frames.ts";
+import { Keepalives } from "../../src/bus/keepalives.ts";
 import type { Outbox } from "../../src/bus/outbox.ts";
 import { Reply } from "../../src/bus/reply.ts";
 
@@ -11,6 +12,7 @@ function stream(subject = "_INBOX.a") {
   const sentAt: number[] = [];
   const outbox = {
     maxPayload: 1024,
+    keepalives: new Keepalives(),
     publish: (_: Frame) => sentAt.push(Date.now() / 1000),
     publishLast: (_: Frame) => sentAt.push(Date.now() / 1000),
   } as Partial<Outbox> as Outbox;
@@ -45,7 +47,7 @@ test("a stream that speaks needs no sign of life", () => {
   const { reply, sentAt, wait } = stream();
   reply.ack();
   for (let i = 0; i < 10; i += 1) {
-    wait(10);
+    wait(8);
     reply.response("text");
   }
   assert.equal(sentAt.length, 11);
