@@ -38,7 +38,8 @@ export interface HubCalls extends Rpc.DurableObjectBranded {
   leave(session: string, generation: number): Promise<Outcome<Tally | undefined>>;
   /** The seat of an agent; null if it has none. */
   view(session: string): Promise<SeatView | null>;
-  wake(): Promise<void>;
+  /** Makes sure that the hub is alive; by its name it finds its agents again, if it has lost all of them. */
+  wake(hub?: string): Promise<void>;
 }
 
 /** What a hub must know about an agent that joins it. */
@@ -81,8 +82,11 @@ export interface RegistryCalls extends Rpc.DurableObjectBranded {
   place(session: string, agentsPerHub: number, draft?: AgentRow): Promise<string>;
   /** The sessions whose agents are in a hub. Versions without `search` call it. */
   placed(hub: string): Promise<string[]>;
-  /** Looks for the agents that only one of the two knows: this object, and a hub that has these seats and leavers. */
-  search(hub: string, seats: readonly string[], leavers: readonly string[]): Promise<void>;
+  /**
+   * Wakes the agents that only one of the two knows: this object, and a hub that has these seats and leavers. Returns
+   * whether these were all.
+   */
+  search(hub: string, seats: readonly string[], leavers: readonly string[]): Promise<boolean>;
   /** Wakes sessions and hubs that were silent for a minute. Returns how many remain to be woken. */
   wake(): Promise<number>;
 }

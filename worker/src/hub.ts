@@ -104,10 +104,11 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     return this.#memory.seats.has(session) ? this.#view(session) : null;
   }
 
-  async wake(): Promise<void> {
+  async wake(hub?: string): Promise<void> {
     // A silent hub may have lost its alarm.
     this.#isArmed = false;
     if (!this.#memory.isEmpty) await this.#arm();
+    else if (hub !== undefined) await this.#findMissing(hub);
     await this.#check();
   }
 
@@ -209,10 +210,9 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   }
 
   #endOrphans(session: string, fault: Fault | undefined): void {
-    const orphans = this.#orphans.get(session) ?? [];
-    for (const subject of orphans) this.#seats.get(session)?.endOrphan(subject, fault);
+    for (const subject of this.#orphans.get(session) ?? [])
+      this.#seats.get(session)?.endOrphan(subject, fault);
     this.#orphans.delete(session);
-    if (orphans.length > 0) this.#onChange(session);
   }
 
   /** Without agents nothing is stored, so that the hub costs nothing. */
@@ -342,9 +342,14 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   /** Looks for agents whose row was lost, here or in the Registry. */
   async #search(): Promise<void> {
     if (Date.now() - this.#searchedAt < SIGN_MS) return;
-    this.#searchedAt = Date.now();
-    const { name, seats, leavers } = this.#memory;
-    await registryOf(this.env).search(name, [...seats.keys()], [...leavers.keys()]);
+    const isComplete = await this.#findMissing(this.#memory.name);
+    if (isComplete) this.#searchedAt = Date.now();
+  }
+
+  /** Has the Registry call the sessions that only one of both knows, so that they join again. Returns whether these were all. */
+  async #findMissing(hub: string): Promise<boolean> {
+    const { seats, leavers } = this.#memory;
+    return registryOf(this.env).search(hub, [...seats.keys()], [...leavers.keys()]);
   }
 
   /** Reports at once what has changed, or right after a report that is under way. */

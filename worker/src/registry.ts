@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { RegistryCalls } from "./calls.ts";
 import type { Env } from "./env.ts";
+import { type Fault, WorkerError } from "./errors.ts";
 import { type AgentList, type AgentQuery, type AgentRow, listOf } from "./listing.ts";
 import { errorDetail, warn } from "./log.ts";
 import { lastRowOf } from "./presence.ts";
@@ -9,6 +10,10 @@ import { newTally, type Tally } from "./tally.ts";
 
 /** How long an agent or a hub may be silent before it is woken, in milliseconds. */
 const SILENT_MS = 60_000;
+/** How long after it was woken an object may be silent: less than a minute, so that the next run tries again. */
+const WOKEN_MS = 30_000;
+/** How long waking an object may take, in milliseconds: one that hangs must not keep the others asleep. */
+const WAKE_TIMEOUT_MS = 10_000;
 /** How many of them one call wakes: calls to other objects are limited to 50 on the free plan. */
 const WAKE_LIMIT = 40;
 
@@ -17,10 +22,9 @@ interface Sign {
   readonly at: number;
   /** Why its agents are not on the bus. */
   readonly cause?: string;
-  /** Whether it was woken then, and has said nothing. */
-  readonly isOurs?: boolean;
 }
 
+const HANGS: Fault = { code: "internal", message: "it did not answer in time" };
 const SILENT = "it has given no sign of life for a minute, and will be woken";
 const UNREPORTED = "an earlier version has started it, and it has not reported yet";
 
@@ -92,11 +96,13 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     return this.#placedIn(hub);
   }
 
-  async search(hub: string, seats: readonly string[], leavers: readonly string[]): Promise<void> {
+  async search(hub: string, seats: readonly string[], leavers: readonly string[]): Promise<boolean> {
     const known = new Set([...seats, ...leavers]);
     const lost = this.#placedIn(hub).filter((session) => !known.has(session));
     const unknown = seats.filter((session) => !this.#places.has(session));
-    await Promise.all([...unknown, ...lost].slice(0, WAKE_LIMIT).map((session) => this.#wake(session, hub)));
+    const due = [...unknown, ...lost];
+    await Promise.all(due.slice(0, WAKE_LIMIT).map((session) => this.#wake(session, hub)));
+    return due.length <= WAKE_LIMIT;
   }
 
   async seen(name: string): Promise<void> {
@@ -107,27 +113,32 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     this.#rows.purge();
     const names = new Set([...this.#places].map(([session, place]) => (place === true ? session : place)));
     const silent = [...names].filter((name) => this.#silentFor(name) > SILENT_MS);
-    // A hub that has said nothing since it was woken does not know its agents.
-    const lost = silent.filter((name) => this.#signs.get(name)?.isOurs).flatMap((hub) => this.#placedIn(hub));
-    const due = [...silent, ...lost];
-    await Promise.all(due.slice(0, WAKE_LIMIT).map((name) => this.#wake(name)));
-    return Math.max(0, due.length - WAKE_LIMIT);
+    await Promise.all(silent.slice(0, WAKE_LIMIT).map((name) => this.#wake(name)));
+    return Math.max(0, silent.length - WAKE_LIMIT);
   }
 
   #placedIn(hub: string): string[] {
     return [...this.#places].filter(([, place]) => place === hub).map(([session]) => session);
   }
 
-  /** Any call wakes an object. `hub` has a seat for the session, or should have. */
+  /**
+   * Any call wakes an object. One that fails or hangs is left alone until the next run, for the sake of the others. `hub`
+   * has a seat for the session, or should have.
+   */
   async #wake(name: string, hub?: string): Promise<void> {
-    const sign: Sign = { at: Date.now(), isOurs: true };
+    const sign = { at: Date.now() - SILENT_MS + WOKEN_MS };
     this.#signs.set(name, sign);
+    const work = name.startsWith(HUB)
+      ? this.env.HUBS.getByName(name).wake(name)
+      : this.#wakeSession(name, sign, hub);
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new WorkerError(HANGS)), WAKE_TIMEOUT_MS);
     try {
-      if (name.startsWith(HUB)) await this.env.HUBS.getByName(name).wake();
-      else await this.#wakeSession(name, sign, hub);
+      await Promise.race([work, late]);
     } catch (thrown) {
-      this.#signs.delete(name);
       warn("not woken", { name, ...errorDetail(thrown) });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
