@@ -69,7 +69,9 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     for (const row of rows) {
       // An agent may have moved or stopped since.
       const place = this.#places.get(row.session);
-      if ((place === true ? row.session : place) === name) this.#rows.put(row);
+      if ((place === true ? row.session : place) !== name) continue;
+      this.#rows.put(row);
+      if (this.#rows.running(row.session)) this.#drafts.delete(row.session);
     }
   }
 

@@ -10,7 +10,7 @@ const ALIVE_TIMEOUT_MS = 3_000;
 /** The slowest link on which the bytes before a ping may delay it, in bytes per millisecond; and for how long at most. */
 const SLOW_RATE = 250;
 const MAX_DELAY_MS = 15_000;
-/** How long to wait for received data that has not been read yet, in milliseconds. */
+/** How long data may take on its way through a busy isolate, in milliseconds. */
 const BUSY_MS = 100;
 /** Largest request in bytes; the limit of the bus may be lower. */
 const MAX_REQUEST_BYTES = 1024 * 1024;

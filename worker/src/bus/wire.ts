@@ -2,7 +2,7 @@ import { endOfTick } from "../tick.ts";
 
 /**
  * nats-server sends browsers messages of at most 4 KiB. To other clients it sends a large prompt as one WebSocket message,
- * which shows no progress until all of it has arrived.
+ * which shows no sign of life until all of it has arrived.
  */
 const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 
