@@ -1,10 +1,10 @@
+import type { Share } from "../budget.ts";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { limitOrDefault } from "../limits.ts";
 import { info, warn } from "../log.ts";
 import type { Tally } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
-import type { Share } from "./budget.ts";
 import { type Asked, Connection, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
 import { Discovery, sizeOfInfo } from "./discovery.ts";
 import { busOptions } from "./options.ts";
