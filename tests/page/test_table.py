@@ -55,7 +55,7 @@ class TestRows:
         stopped = agent("echo-1", "stopped", cause="it was aborted", stopped_at=time(NOW - timedelta(minutes=5)))
         FakeList(tab, [stopped])
         tab.open()
-        expect(tab.row("echo-1")).to_contain_text("it was aborted, 5 min ago")
+        expect(tab.row("echo-1")).to_contain_text("5 min ago: it was aborted")
         assert cells(tab.row("echo-1"))[4] == NOTHING
         expect(tab.row("echo-1").get_by_role("button")).to_have_count(0)
 
@@ -180,7 +180,7 @@ class TestChanges:
         tab.expect_sessions("a")
         fake.failure = (500, {"error": "internal", "message": "an unexpected error occurred"})
         tab.wait_for_a_look()
-        problem = tab.page.get_by_text("Cannot update: an unexpected error occurred. Trying again.")
+        problem = tab.page.get_by_text("Cannot update, trying again: an unexpected error occurred")
         expect(problem).to_be_visible()
         tab.expect_sessions("a")
         fake.failure = None
@@ -344,10 +344,10 @@ class TestPages:
         FakeList(tab, crowd(1000))
         tab.open()
         tab.page.get_by_role("button", name="Show all").click()
-        rows = tab.page.get_by_role("rowheader")
+        rows = tab.page.locator("tbody tr")
         expect(rows).to_have_count(1000)
         heading(tab, "Answered").get_by_role("button").click()
-        expect(rows.first).to_have_text("agent-999")
+        expect(rows.first).to_contain_text("agent-999")
         tab.page.get_by_label("Search").fill("agent-50")
         expect(rows).to_have_count(11)
 
@@ -356,13 +356,15 @@ class TestPages:
         fake = FakeList(tab, crowd(1000))
         tab.open()
         tab.page.get_by_role("button", name="Show all").click()
-        expect(tab.page.get_by_role("rowheader")).to_have_count(1000)
+        rows = tab.page.locator("tbody tr")
+        expect(rows).to_have_count(1000)
         asked = len(fake.queries)
         tab.page.clock.fast_forward(40_000)
         tab.page.evaluate("fetch('/health')")
         assert len(fake.queries) == asked
+        fake.agents = crowd(999)
         tab.page.clock.fast_forward(20_000)
-        expect(tab.page.get_by_role("rowheader")).to_have_count(1000)
+        expect(rows).to_have_count(999)
 
 
 MARKUP = "<img src=x onerror=alert(1)>"
