@@ -167,7 +167,7 @@ class TestChanges:
         tab.expect_sessions("a")
         set_hidden(tab, is_hidden=True)
         asked = len(fake.queries)
-        tab.page.clock.fast_forward("01:00:00")
+        tab.let_time_pass(3_600_000)
         assert len(fake.queries) == asked
         fake.agents = [agent("b")]
         set_hidden(tab, is_hidden=False)
@@ -186,6 +186,20 @@ class TestChanges:
         fake.failure = None
         tab.wait_for_a_look()
         expect(problem).to_be_hidden()
+
+    def test_a_worker_with_errors_is_asked_less_often(self, tab: Visit) -> None:
+        """After each error half as often as before."""
+        fake = FakeList(tab, [agent("a")])
+        tab.open()
+        tab.expect_sessions("a")
+        fake.failure = (500, {"error": "internal", "message": "an unexpected error occurred"})
+        tab.let_time_pass(5_000)
+        for wait_ms in [10_000, 20_000]:
+            asked = len(fake.queries)
+            tab.let_time_pass(wait_ms - 1_000)
+            assert len(fake.queries) == asked
+            tab.let_time_pass(1_000)
+            assert len(fake.queries) == asked + 1
 
     def test_a_worker_that_does_not_answer_is_named(self, tab: Visit) -> None:
         """Nothing else is known."""
@@ -359,8 +373,7 @@ class TestPages:
         rows = tab.page.locator("tbody tr")
         expect(rows).to_have_count(1000)
         asked = len(fake.queries)
-        tab.page.clock.fast_forward(40_000)
-        tab.page.evaluate("fetch('/health')")
+        tab.let_time_pass(40_000)
         assert len(fake.queries) == asked
         fake.agents = crowd(999)
         tab.page.clock.fast_forward(20_000)

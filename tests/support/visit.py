@@ -48,6 +48,11 @@ class Visit:
         with self.page.expect_response(lambda response: "/agents" in response.url):
             self.page.clock.fast_forward(10_000)
 
+    def let_time_pass(self, duration_ms: int) -> None:
+        """Let time pass, and every request that the page then sends arrive."""
+        self.page.clock.fast_forward(duration_ms)
+        self.page.evaluate("fetch('/health').then((response) => response.status)")
+
     def row(self, session: str) -> Locator:
         """Return the row of a session."""
         header = self.page.get_by_role("rowheader", name=session, exact=True)
