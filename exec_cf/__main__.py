@@ -26,10 +26,13 @@ class Process:
     monotonic = staticmethod(time.monotonic)
     time = staticmethod(time.time)
     at_terminal = staticmethod(streams.at_terminal)
+    can_ask = staticmethod(streams.can_ask)
+    columns = staticmethod(streams.columns)
     read = staticmethod(streams.read)
     check_writable = staticmethod(streams.check_stdout)
     write = staticmethod(streams.write_stdout)
-    error = streams.Stderr().write_line
+    _stderr = streams.Stderr()
+    error = _stderr.write_line
     read_secret = staticmethod(files.read_secret)
     create_secret = staticmethod(files.create_secret)
     check_creatable = staticmethod(files.check_creatable)
@@ -39,9 +42,13 @@ class Process:
         """Return 64 hexadecimal digits from the system's random source."""
         return os.urandom(32).hex()
 
-    def read_line(self) -> str:
-        """Return the line that the user types at the terminal."""
-        return streams.read_line(_MAX_LINE_BYTES).decode(errors="replace")
+    def ask(self, question: str) -> str:
+        """Write *question* to stderr and return the line that the user types; empty at the end of stdin."""
+        self._stderr.write(f"{question} ")
+        line = streams.read_line(_MAX_LINE_BYTES).decode(errors="replace")
+        if not line.endswith("\n"):
+            self.error("")
+        return line
 
     def exchange(self, request: "Request") -> "Response":
         """Return the response to *request*. Raises `exec_cf.http.RequestError`."""

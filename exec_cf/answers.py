@@ -1,7 +1,7 @@
 """Interprets the Worker's responses, and checks what they claim."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
@@ -11,15 +11,18 @@ from exec_cf._version import version
 from exec_cf.display import truncated
 from exec_cf.errors import InvalidValue
 from exec_cf.http import Response
-from exec_cf.messages import BusBlock
+from exec_cf.messages import AgentList, BusBlock, ListedAgent, ListTotals
 from exec_cf.plan import Plan
 from exec_cf.settings import Settings
 
 MAX_CAUSE_CHARS = 300
 """Characters of a Worker's own text that are shown."""
 
+MAX_CURSOR_CHARS = 8192
+"""Longest cursor of a list that is sent back to the Worker."""
+
 _MIN_SECRET_CHARS = 8
-"""A shorter secret may occur in a path by chance."""
+"""A shorter secret may occur in a path or a name by chance."""
 
 
 class WorkerError(Exception):
@@ -98,6 +101,25 @@ class SessionState(msgspec.Struct, frozen=True):
     """When the Worker sent this, by the same clock as `stopped_at`; in whole seconds."""
 
 
+class AgentPage(msgspec.Struct, frozen=True):
+    """One page of the list of agents. *cursor* leads to the next one, and is empty on the last."""
+
+    agents: list[ListedAgent]
+    totals: ListTotals
+    cursor: str
+    size: int
+    """Bytes of the response's body."""
+    seen_at: datetime | None
+    """When the Worker sent this, by the clock of the agents' times; in whole seconds."""
+
+
+class StoppedAll(msgspec.Struct, frozen=True):
+    """The sessions whose agents the Worker stopped, and those of which it could not stop them."""
+
+    stopped: list[str]
+    failed: list[str] = []
+
+
 class _Subjects(msgspec.Struct, frozen=True):
     """Unlike `BusBlock`, this ignores fields that a later Worker may add."""
 
@@ -123,6 +145,10 @@ class _StateBody(msgspec.Struct, frozen=True):
     stopped_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
+class _PageBody(AgentList, frozen=True, kw_only=True):
+    cursor: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CURSOR_CHARS)] | msgspec.UnsetType = msgspec.UNSET
+
+
 class _ErrorBody(msgspec.Struct, frozen=True):
     error: str = ""
     message: str = ""
@@ -132,7 +158,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 class Answer:
-    """A response to *verb* (`start`, `status` or `abort`); every cause begins with that word.
+    """A response to *verb* (`start`, `status`, `abort` or `list`); every cause begins with that word.
 
     The Worker's own text is shown cut, printable, and without the secrets of *settings*; text from anything in front of
     it is not shown. With *is_foreign*, the URL is outside the Worker's origin, so the response may be a web page.
@@ -218,6 +244,50 @@ class Answer:
         if self.status != 410:
             self._raise_for_status()
 
+    def agent_page(self) -> AgentPage:
+        """Return a page of the list of agents.
+
+        Raises `NoRouteError` if the Worker has no such list, `WorkerError` if it refuses, or sends anything else.
+        """
+        if self.lacks_route:
+            raise NoRouteError(self.status)
+        self._raise_for_status()
+        body = self._decoded(_PageBody)
+        try:
+            agents = list(map(self._checked, body.agents)) if body else None
+        except OverflowError:
+            agents = None
+        if body is None or agents is None:
+            self._fail("the Worker's answer is not a list of agents, or too long; is it this program's Worker?")
+        return AgentPage(agents, body.totals, body.cursor or "", len(self._response.body), self._response.date)
+
+    def stopped_all(self) -> StoppedAll:
+        """Return which agents were stopped, and which were not.
+
+        Raises `NoRouteError` if the Worker does not serve the route, `WorkerError` if it refuses.
+        """
+        if self.lacks_route:
+            raise NoRouteError(self.status)
+        self._raise_for_status()
+        body = self.stopped_some()
+        if body is None:
+            self._fail("the Worker's answer does not name the agents that it stopped; is it this program's Worker?")
+        return body
+
+    def stopped_some(self) -> StoppedAll | None:
+        """Return the same of an answer with any status, or None if it does not say that."""
+        body = None if self._intermediary else self._decoded(StoppedAll)
+        return body and StoppedAll(list(map(self._redacted, body.stopped)), list(map(self._redacted, body.failed)))
+
+    def _checked(self, agent: ListedAgent) -> ListedAgent:
+        """Return *agent* without secrets in its text, and its times in UTC. Raises `OverflowError`."""
+        fields = {field: getattr(agent, field) for field in ListedAgent.__struct_fields__}
+        names = {field: value for field, value in fields.items() if isinstance(value, str)}
+        names = {field: self._without_secrets(name, _MIN_SECRET_CHARS) for field, name in names.items()}
+        times = {field: time.astimezone(UTC) for field, time in fields.items() if isinstance(time, datetime)}
+        cause = {"cause": self._redacted(agent.cause)} if agent.cause else {}
+        return ListedAgent(**{**fields, **names, **times, **cause})
+
     def _raise_for_status(self) -> None:
         if self._intermediary:
             self._fail(self._intermediary)
@@ -279,6 +349,10 @@ class Answer:
         return f"{text}: {message}" if message else text
 
     def _redacted(self, text: str) -> str:
+        return truncated(self._without_secrets(text), MAX_CAUSE_CHARS)
+
+    def _without_secrets(self, text: str, least: int = 0) -> str:
+        """Return *text* without the secrets of at least *least* characters."""
         for secret in self._settings.secrets:
-            text = text.replace(secret, "***")
-        return truncated(text, MAX_CAUSE_CHARS)
+            text = text.replace(secret, "***") if len(secret) >= least else text
+        return text

@@ -8,7 +8,9 @@ from itertools import pairwise
 import msgspec
 
 from exec_cf.display import quoted
-from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.errors import Code, Diagnostic, InvalidValue, Refused
+from exec_cf.states import LISTED
+from exec_cf.subjects import check_printed_token
 from exec_cf.usage import PRINTED, VERBS, Verb
 
 FORMATS = ("yaml", "json")
@@ -18,14 +20,24 @@ DEPLOY_WAIT_S = 60
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A parsed command line. *file* is empty for stdin."""
+    """A parsed command line.
+
+    *file* is empty for stdin; *format*, *owner* and *state* are empty if they were not given.
+    """
 
     verb: Verb
     file: str = ""
-    as_json: bool = False
+    format: str = ""
     wait_s: float = 0.0
     dry_run: bool = False
     is_confirmed: bool = False
+    owner: str = ""
+    state: str = ""
+
+    @property
+    def as_json(self) -> bool:
+        """Whether documents are printed as JSON."""
+        return self.format == "json"
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -51,7 +63,7 @@ def parse(arguments: Sequence[str]) -> Call:
         elif argument in PRINTED:
             raise _wrong(f"{argument} cannot be combined with other arguments", "remove them")
         elif flag in _FLAGS:
-            raise _wrong(f"{flag} takes no value after =", f"write {flag} FILE")
+            raise _wrong(f"{flag} takes no value after =", f"write {flag} FILE" if _FLAGS[flag].reads else "remove it")
         elif flag in _SWITCHES:
             raise _wrong(f"{flag} takes no value", f"write {flag}")
         elif not argument and verbs:
@@ -63,9 +75,10 @@ def parse(arguments: Sequence[str]) -> Call:
     return _call(verbs, files, options)
 
 
-_FLAGS = {verb.flag: verb for verb in VERBS.values() if verb.flag}
-_OPTIONS = ("--format", "--wait")
-_SWITCHES = ("--dry-run", "--yes")
+_ALL = "--all"
+_FLAGS = {verb.flag: verb for verb in VERBS.values() if verb.flag and _ALL not in verb.flag}
+_OPTIONS = ("--format", "--wait", "--owner", "--state")
+_SWITCHES = (_ALL, "--dry-run", "--yes")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
@@ -79,6 +92,8 @@ def _call(verbs: list[Verb], files: list[str], options: dict[str, str]) -> Call:
     verb = verbs[0] if verbs else VERBS["spawn"]
     if len(set(verbs)) > 1:
         raise _wrong(f"{verbs[0].flag} and {verbs[1].flag} cannot be combined", "make two calls")
+    if verb.name == "abort" and options.pop(_ALL, None) is not None:
+        verb = VERBS["abort-all"]
     if files and not verb.flag:
         raise _wrong(f"unknown argument {quoted(files[0])}", "see --help; the SpawnSpec goes to stdin")
     if len(files) > (1 if verb.reads else 0):
@@ -91,18 +106,33 @@ def _call(verbs: list[Verb], files: list[str], options: dict[str, str]) -> Call:
     return Call(
         verb,
         file,
-        as_json=_format(options) == "json",
+        format=_one_of("--format", "format", FORMATS, options),
         wait_s=_seconds(options, DEPLOY_WAIT_S if verb.name == "deploy" else 0),
         dry_run="--dry-run" in options,
         is_confirmed="--yes" in options,
+        owner=_owner(options),
+        state=_one_of("--state", "state", LISTED, options),
     )
 
 
-def _format(options: dict[str, str]) -> str:
-    chosen = options.get("--format", FORMATS[0])
-    if chosen not in FORMATS:
-        raise _wrong(f"--format: {quoted(chosen)} is not a format", f"write {' or '.join(FORMATS)}")
-    return chosen
+def _one_of(option: str, kind: str, known: Sequence[str], options: dict[str, str]) -> str:
+    """Return the value of *option*, which must be one of *known*; empty if it was not given."""
+    chosen = options.get(option)
+    if chosen is not None and chosen not in known:
+        *head, last = known
+        raise _wrong(f"{option}: {quoted(chosen)} is not a {kind}", f"write {', '.join(head)} or {last}")
+    return chosen or ""
+
+
+def _owner(options: dict[str, str]) -> str:
+    owner = options.get("--owner")
+    if owner is None:
+        return ""
+    try:
+        check_printed_token(owner)
+    except InvalidValue as invalid:
+        raise _wrong(f"--owner: {invalid.message}", invalid.hint) from None
+    return owner
 
 
 def _seconds(options: dict[str, str], default: int) -> float:
@@ -113,7 +143,8 @@ def _seconds(options: dict[str, str], default: int) -> float:
 
 
 def _nearest(flag: str) -> str:
-    long = [name for name in (*_FLAGS, *_OPTIONS, *_SWITCHES, *PRINTED) if name.startswith("--")]
+    flags = [verb.flag for verb in VERBS.values()]
+    long = [name for name in (*flags, *_OPTIONS, *_SWITCHES, *PRINTED) if name.startswith("--")]
     near = get_close_matches(flag.lower(), long, 1, 0.75) if len(flag) > len("--") else []
     return f"did you mean {near[0]}?" if near else "see --help; the SpawnSpec goes to stdin"
 

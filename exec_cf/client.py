@@ -1,13 +1,16 @@
-"""The client of a Worker: check its health, start an agent, ask for its state, stop it."""
+"""The client of a Worker: check its health, start an agent, ask for its state, stop it, list and stop all agents."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
+
+import msgspec
 
 from exec_cf import answers, edge, routes, urls
 from exec_cf._version import version
-from exec_cf.answers import MAX_CAUSE_CHARS, Answer, SessionState, Started, WorkerError
+from exec_cf.answers import MAX_CAUSE_CHARS, AgentPage, Answer, SessionState, Started, WorkerError
 from exec_cf.display import truncated
-from exec_cf.errors import Code, Diagnostic
+from exec_cf.errors import Code, Diagnostic, Refused
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.plan import Plan, start_body
 from exec_cf.settings import Settings, service_token
@@ -17,7 +20,22 @@ from exec_cf.world import World
 PAUSE_S = 0.25
 """Seconds between attempts."""
 
+MAX_LIST_BYTES = 1 << 20
+"""Longest response with many agents, in bytes; a page of 100 agents has about 30 kB."""
+
+STOP_ALL_TIMEOUT_MS = 60_000
+"""Shortest timeout of a request to stop all agents, of which each may take seconds."""
+
 T = TypeVar("T")
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """What became of all agents of a Worker."""
+
+    stopped: list[str]
+    failed: list[str]
+    maybe_more: bool
+    """Whether an attempt without a response may have stopped more."""
 
 
 class Client:
@@ -113,6 +131,44 @@ class Client:
         answer, _ = self._ask("abort", request)
         answer.check_stopped()
 
+    def agent_page(self, owner: str, state: str, cursor: str) -> AgentPage:
+        """Return a page of the list of agents. Empty *owner* and *state* stand for any.
+
+        Raises `NoRouteError` if the Worker has no list, `WorkerError` if the request fails.
+        """
+        request = Request(
+            method="GET",
+            url=routes.agents(self.base, owner=owner, state=state, cursor=cursor),
+            timeout_ms=self.settings.timeout_ms,
+            headers=self._credentials(self.base),
+            read_body=True,
+            body_limit=MAX_LIST_BYTES,
+        )
+        answer, _ = self._ask("list", request)
+        return answer.agent_page()
+
+    def stop_all(self) -> Stopped:
+        """Stop every agent of the Worker.
+
+        Raises `NoRouteError` if the Worker does not serve the route, and `WorkerError` if the request fails.
+        """
+        request = Request(
+            method="POST",
+            url=routes.abort_all(self.base),
+            timeout_ms=max(self.settings.timeout_ms, STOP_ALL_TIMEOUT_MS),
+            headers=self._credentials(self.base),
+            read_body=True,
+            body_limit=MAX_LIST_BYTES,
+        )
+        tally = _Tally(self.settings)
+        try:
+            resent, attempts = self._attempt("abort", request, tally.add)
+        except WorkerError:
+            if not tally.failed:
+                raise
+            resent, attempts = False, self.settings.retries
+        return Stopped([*tally.stopped], tally.failed, maybe_more=resent or attempts > tally.answered)
+
     def _credentials(self, url: str) -> dict[str, str]:
         """Return the headers with the secrets that the Worker may see; *url* is its own, or one that it named."""
         token = self.settings.token
@@ -168,6 +224,15 @@ class Client:
         raise WorkerError(f"{verb}: {cause}" if limit == 1 else f"{verb}: {cause} (after {limit} attempts)")
 
 
+@contextmanager
+def or_refuse() -> Iterator[None]:
+    """Turn a `WorkerError` of the block into a `Refused`."""
+    try:
+        yield
+    except WorkerError as error:
+        raise Refused([Diagnostic(Code.WORKER, str(error))]) from None
+
+
 def no_route(route: str, status: object) -> Diagnostic:
     """Return the diagnostic about a Worker that does not serve *route*."""
     return Diagnostic(Code.NO_ROUTE, f"the Worker has no {route} (HTTP {status}); ready only means that it is healthy")
@@ -179,3 +244,25 @@ class _RefusalError(RequestError):
     def __init__(self, cause: str, response: Response) -> None:
         super().__init__(cause)
         self.retry_after_s = (response.retry_after_s or 0.0) if response.status in {429, 503} else 0.0
+
+
+class _Tally:
+    """What several attempts to stop all agents did."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.stopped: dict[str, None] = {}
+        self.failed: list[str] = []
+        self.answered = 0
+
+    def add(self, response: Response) -> bool:
+        """Count the response to an attempt, and return whether that was sent twice. Raises `RequestError`."""
+        answer = Answer("abort", response, self._settings)
+        found = answer.stopped_some() if answer.is_retryable else answer.stopped_all()
+        if found:
+            self.answered += 1
+            self.stopped |= dict.fromkeys(found.stopped)
+            self.failed = found.failed
+        if answer.is_retryable:
+            raise _RefusalError(answer.problem, response)
+        return answer.resent

@@ -1,9 +1,10 @@
 """Runs each verb with its input from the world and its output to it; returns the exit code."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
+from exec_cf import agents, output, settings, spawn, table, verbs
 from exec_cf import arguments as command_line
-from exec_cf import output, spawn, verbs
 from exec_cf.arguments import Call
 from exec_cf.client import Client
 from exec_cf.display import truncated
@@ -53,6 +54,10 @@ def _perform(call: Call, world: World, reporter: Reporter) -> None:
             verbs.abort(*_target(call, world, reporter))
         case "teardown":
             verbs.teardown(*_target(call, world, reporter))
+        case "list":
+            _list(call, world, reporter)
+        case "abort-all":
+            _abort_all(call, world, reporter)
         case "deploy" | "undeploy":
             _deployment(call, world, reporter)
         case _:
@@ -71,6 +76,34 @@ def _spawn(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None
         raise
 
 
+def _list(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+    client = _client(world, note)
+    output.check_writable(world)
+    listing = agents.listing(client, call.owner, call.state)
+    columns = None if call.format else world.columns()
+    if columns is None:
+        output.write(render_json(listing.agents) if call.as_json else render(listing.agents), world)
+        return
+    now = listing.seen_at or datetime.fromtimestamp(world.time(), UTC)
+    fitting = table.width(columns, world.environ)
+    shown = table.table(listing.agents, now, fitting, coloured=table.is_coloured(world.environ))
+    output.write(shown.encode(), world)
+
+
+def _abort_all(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+    client = _client(world, note)
+    if not call.is_confirmed:
+        _check_can_ask("stopping all agents", world)
+    if call.is_confirmed or agents.confirm_stop(client, lambda question: _answer(question, world) in {"y", "yes"}):
+        agents.stop_all(client)
+
+
+def _client(world: World, note: Callable[[Diagnostic], None]) -> Client:
+    """Return a client of the Worker of `CF_WORKER_URL`. Raises `Refused`."""
+    current = settings.of_worker(world.environ, note)
+    return Client(current.url, current, world, note)
+
+
 def _deployment(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
     from exec_cf import deploy  # noqa: PLC0415  loads the Worker's bundle: 350 kB
 
@@ -86,14 +119,22 @@ def _deployment(call: Call, world: World, note: Callable[[Diagnostic], None]) ->
 
 
 def _confirmed(question: str, call: Call, world: World) -> bool:
-    """Return whether the user confirms *question*. Raises `Refused` when there is no terminal to ask at."""
+    """Return whether the user confirms the deletion in *question*. Raises `Refused` if nobody can be asked."""
     if call.is_confirmed:
         return True
-    if not call.file or not world.at_terminal():
-        message = "a deletion must be confirmed, and stdin is not a terminal"
+    _check_can_ask("a deletion", world, is_stdin_read=not call.file)
+    return _answer(f"{question} Type yes to continue:", world) == "yes"
+
+
+def _check_can_ask(what: str, world: World, *, is_stdin_read: bool = False) -> None:
+    """Raise `Refused` if there is no terminal to ask at, or if *is_stdin_read* already."""
+    if is_stdin_read or not world.can_ask():
+        message = f"{what} must be confirmed, and stdin or stderr is not a terminal"
         raise Refused([Diagnostic(Code.UNCONFIRMED, message, hint="pass --yes")])
-    world.error(f"{PROGRAM}: {question} Type yes to continue:")
-    return world.read_line().strip().lower() == "yes"
+
+
+def _answer(question: str, world: World) -> str:
+    return world.ask(f"{PROGRAM}: {question}").strip().lower()
 
 
 def _target(call: Call, world: World, note: Callable[[Diagnostic], None]) -> tuple[verbs.Target, Client]:

@@ -30,9 +30,10 @@ def render(message: msgspec.Struct) -> bytes:
 
 
 def render_json(message: msgspec.Struct) -> bytes:
-    """Return *message* as one line of JSON, which is also YAML."""
+    """Return *message* as one line of JSON, which is also YAML. What terminals could obey is escaped."""
     value = msgspec.to_builtins(message, builtin_types=(datetime,))
-    return msgspec.json.encode(_stamped(value)) + b"\n"
+    text = msgspec.json.encode(_stamped(value)).decode()
+    return (text if text.isprintable() else "".join(map(_escaped, text))).encode() + b"\n"
 
 
 def timestamp(moment: datetime) -> str:
@@ -40,9 +41,16 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _escaped(char: str) -> str:
+    # Beyond U+FFFF nothing steers a terminal, and JSON has no escape for it that parsers of YAML understand.
+    return char if char.isprintable() or char > "\uffff" else f"\\u{ord(char):04x}"
+
+
 def _stamped(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _stamped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return list(map(_stamped, value))
     return timestamp(value) if isinstance(value, datetime) else value
 
 

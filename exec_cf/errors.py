@@ -29,7 +29,7 @@ EXIT_MEANING: dict[Exit, str] = {
     Exit.OK: "success; a spawn and `--status` have printed a handle, possibly with `status: failed`",
     Exit.USAGE: "the call is at fault: an unknown argument, an empty stdin, an invalid environment variable",
     Exit.INPUT: "the document is at fault: it is not YAML, or it violates the schema or a rule",
-    Exit.RUNTIME: "failed: stdout cannot be written, the Worker does not stop the agent, or the program crashed",
+    Exit.RUNTIME: "failed: stdout cannot be written, the Worker does not list or stop agents, or the program crashed",
 }
 
 
@@ -50,7 +50,7 @@ class Code(enum.Enum):
     ENVIRONMENT = ("environment", Exit.USAGE, "an environment variable has an invalid value")
     CREDENTIALS = ("credentials", Exit.USAGE, "no usable Cloudflare API token is set")
     ACCOUNT = ("account", Exit.USAGE, "the API token gives access to no account, or to several")
-    UNCONFIRMED = ("unconfirmed", Exit.USAGE, "a deletion was not confirmed")
+    UNCONFIRMED = ("unconfirmed", Exit.USAGE, "a deletion, or stopping all agents, was not confirmed")
     ENCODING = ("encoding", Exit.INPUT, "the input is not UTF-8 text, or contains a character that YAML forbids")
     LIMIT = ("limit", Exit.INPUT, "the input is larger, deeper or more repetitive than the limits allow")
     SYNTAX = ("syntax", Exit.INPUT, "the input is not YAML")
@@ -77,7 +77,7 @@ class Code(enum.Enum):
     LOCAL = ("local", Exit.OK, "the script is a path, so the Worker is expected on this machine")
     NOT_SENT = ("kept", Exit.OK, "some variables of the spec are not sent to the Worker")
     ATTEMPT = ("attempt", Exit.OK, "one attempt to reach the Worker failed")
-    NO_ROUTE = ("no-route", Exit.OK, "the Worker lacks a route; only its health was checked")
+    NO_ROUTE = ("no-route", Exit.OK, "the Worker lacks a route, and what that means for the call")
     OLDER = ("older", Exit.OK, "the Worker is an older release than this program")
     NOT_READY = ("not-ready", Exit.OK, "the handle has `status: failed` or `pending`, for this reason")
     ROLLED_BACK = (
@@ -85,6 +85,8 @@ class Code(enum.Enum):
         Exit.OK,
         "the handle could not be delivered: its agent was stopped, or may still be running",
     )
+    OWNERS = ("owners", Exit.OK, "whose agents are about to be stopped")
+    STOPPED = ("stopped", Exit.OK, "how many agents were stopped")
     TERMINAL = ("terminal", Exit.OK, "the input is read from the terminal")
     STEP = ("step", Exit.OK, "a step of a deployment, and what it means for the agents")
     USE = ("use", Exit.OK, "the variables that a spawn needs to use the deployed Worker")

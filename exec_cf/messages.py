@@ -1,4 +1,4 @@
-"""The two messages of the wire contract: the one place where their fields are declared.
+"""The two messages of the wire contract, and the list of agents: the one place where their fields are declared.
 
 `schemas/` is generated from these structs. The rules that a struct cannot express (a DNS label, exactly one executor
 block) are in `exec_cf.rules`.
@@ -221,6 +221,55 @@ class WorkerHandleV2(WorkerHandle, forbid_unknown_fields=True, kw_only=True, fro
     """What the dispatcher gets for a v2 spec."""
 
     spec_version: Annotated[Literal["v2"], Meta(description="Version of the contract.")] = "v2"  # type: ignore[assignment]
+
+
+_MAX_COUNT = 2**53 - 1
+"""Largest whole number that JavaScript counts to."""
+
+Count = Annotated[int, Meta(ge=0, le=_MAX_COUNT)]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class ListedAgent(Struct, kw_only=True, frozen=True):
+    """One agent of a Worker: running, or stopped within the last day. A later Worker may add fields."""
+
+    session: Annotated[str, Meta(description="The session, which is unique within the Worker.")]
+    owner: Annotated[str, Meta(description="Owner: the fourth token of the subjects.")]
+    agent: Annotated[str, Meta(description="Harness, as in the spec.")]
+    state: Annotated[str, Meta(description="State: starting, ready, busy or stopped.")]
+    started_at: Annotated[Moment, Meta(description="When the agent was started.")]
+    last_prompt_at: (
+        Annotated[Moment, Meta(description="When the last prompt came. Absent before the first.")] | UnsetType
+    ) = UNSET
+    answered: Annotated[Count, Meta(description="Prompts that were answered without an error.")]
+    failed: Annotated[Count, Meta(description="Prompts whose answer ended with an error.")]
+    input_tokens: Annotated[Count, Meta(description="Tokens of the model's input, as the provider counts them.")]
+    output_tokens: Annotated[Count, Meta(description="Tokens of the model's output, as the provider counts them.")]
+    cause: (
+        Annotated[str, Meta(description="Why the agent was stopped, or is not on the bus. Absent otherwise.")]
+        | UnsetType
+    ) = UNSET
+    stopped_at: Annotated[Moment, Meta(description="When the agent was stopped. Absent while it runs.")] | UnsetType = (
+        UNSET
+    )
+
+
+class ListTotals(Struct, kw_only=True, frozen=True):
+    """The sums over all agents of a list."""
+
+    agents: Annotated[Count, Meta(description="Agents in the list.")]
+    running: Annotated[Count, Meta(description="Those that are not stopped.")]
+    answered: Count
+    failed: Count
+    input_tokens: Count
+    output_tokens: Count
+
+
+class AgentList(Struct, kw_only=True, frozen=True):
+    """The agents of a Worker, the newest first."""
+
+    agents: list[ListedAgent]
+    totals: ListTotals
 
 
 Version = Literal["v1", "v2"]

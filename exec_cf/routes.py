@@ -6,6 +6,12 @@ DEFAULT_ABORT = "/control/abort"
 """The path that stops every agent of a Worker."""
 
 
+def agents(base: str, **query: str) -> str:
+    """Return the URL where a GET returns a page of the list of agents; *query* is `owner`, `state` and `cursor`."""
+    given = "&".join(f"{name}={urls.escaped(value)}" for name, value in query.items() if value)
+    return f"{base}/agents?{given}" if given else f"{base}/agents"
+
+
 def health(base: str) -> str:
     """Return the URL where a GET is answered with 2xx while the Worker is up."""
     return f"{base}/health"

@@ -88,7 +88,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "timeout_ms",
         "CF_WORKER_HEALTHCHECK_TIMEOUT_MS",
-        "timeout of each request except the start, in milliseconds",
+        "timeout of each request except the start, in milliseconds; a minute or more for `--abort --all`",
         5000,
         cap=600_000,
     ),
@@ -180,6 +180,18 @@ def applied(environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> I
         raise Refused(problems)
     for diagnostic in notes:
         note(diagnostic)
+
+
+def of_worker(environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> Settings:
+    """Return the settings for requests to the Worker of `CF_WORKER_URL`. Raises `Refused`, also if it is not set."""
+    with applied(environ, note) as settings:
+        if not environ.get("CF_WORKER_URL"):
+            hint = "set it to the Worker's URL, like https://orch-cf-agent.ACCOUNT.workers.dev"
+            raise Refused([Diagnostic(Code.ENVIRONMENT, "CF_WORKER_URL is not set", hint=hint)])
+        problems = check_token_destination(settings.url, settings)
+        if problems:
+            raise Refused(problems)
+    return settings
 
 
 def _value(setting: Setting, text: str, notes: list[Diagnostic]) -> Any:

@@ -22,6 +22,9 @@ STATES: Mapping[str, State] = {
 }
 """`unknown` is a session in which no agent was ever started; the Worker answers with 404."""
 
+LISTED = tuple(name for name in STATES if name != "unknown")
+"""The states of the agents in a list."""
+
 
 def state(name: str) -> State:
     """Return the row for *name*. A state that this version does not know counts as failed."""

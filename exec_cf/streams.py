@@ -46,6 +46,21 @@ def at_terminal() -> bool:
     return os.isatty(STDIN)
 
 
+def can_ask() -> bool:
+    """Return whether stdin and stderr are terminals."""
+    return os.isatty(STDIN) and os.isatty(STDERR)
+
+
+def columns() -> int | None:
+    """Return the width of the terminal that stdout is, 0 if it does not know it, or None if it is not one."""
+    if not os.isatty(STDOUT):
+        return None
+    try:
+        return os.get_terminal_size(STDOUT).columns
+    except OSError:
+        return 0
+
+
 def read(file: str, limit: int) -> bytes:
     """Return the content of *file*, or of stdin if *file* is empty: at most *limit* + 1 bytes.
 
@@ -141,8 +156,12 @@ class Stderr:
         self._patience_s = patience_s
 
     def write_line(self, line: str) -> None:
-        """Write *line*, or as much of it as stderr accepts."""
-        rest = line.encode() + b"\n"
+        """Write *line* and a line feed, or as much of it as stderr accepts."""
+        self.write(line + "\n")
+
+    def write(self, text: str) -> None:
+        """Write *text*, or as much of it as stderr accepts."""
+        rest = text.encode()
         try:
             while rest and self._is_ready():
                 rest = rest[_write_some(STDERR, rest) :]

@@ -13,9 +13,9 @@ class Verb:
     *summary* is its line of `--help`; *options* are those that it accepts besides `--format`.
     """
 
-    def __init__(self, name: str, reads: str, summary: str, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, name: str, reads: str, summary: str, options: tuple[str, ...] = (), flag: str = "") -> None:
         self.name = name
-        self.flag = "" if name == "spawn" else f"--{name}"
+        self.flag = flag or ("" if name == "spawn" else f"--{name}")
         self.reads = reads
         self.summary = summary
         self.options = options
@@ -34,8 +34,10 @@ VERBS = {
         Verb("spawn", "spec", "start an agent, get its handle"),
         Verb("validate", "spec", "list all problems of a spec"),
         Verb("status", "handle", "print the handle, updated", ("--wait",)),
-        Verb("abort", "handle", "stop the agent"),
+        Verb("abort", "handle", "stop the agent", ("--all",)),
         Verb("teardown", "handle", "stop the agent, see it leave"),
+        Verb("list", "", "show the agents of the Worker", ("--owner", "--state")),
+        Verb("abort-all", "", "stop every agent of the Worker", ("--yes",), flag="--abort --all"),
         Verb("deploy", "worker", "deploy the Worker", ("--wait", "--dry-run")),
         Verb("undeploy", "worker", "delete the Worker", ("--dry-run", "--yes")),
         Verb("probe-version", "", "print the supported versions"),
@@ -47,15 +49,13 @@ _LINES = "".join(f"  {verb.example:<46} {verb.summary}\n" for verb in VERBS.valu
 HELP = f"""\
 {PROGRAM}: the Cloudflare Worker backend of orch
 
-Reads a SpawnSpec on stdin, starts an open-agent on the Worker that it names,
-and prints the agent's WorkerHandle on stdout.
-
-{_LINES}Without a file, a verb reads stdin. Every verb is safe to repeat.
+{_LINES}Without a file, a verb reads stdin. Spawning a spec again returns its handle.
 
       --format json   print JSON, and each diagnostic as one JSON object
+      --owner OWNER, --state STATE   with --list: only these agents
       --wait SECONDS  with --status, --deploy: wait until it is up (0, 60)
       --dry-run       with --deploy, --undeploy: only say what would change
-      --yes           with --undeploy: do not ask
+      --yes           with --undeploy, --abort --all: do not ask
   -h, --help          print this help; -V, --version prints the version
 
 Exit codes: 0 success; the handle may have `status: failed`

@@ -1,4 +1,4 @@
-"""The verbs other than spawn and deployment: validate, status, abort, teardown, probe-version."""
+"""The verbs for one spec or handle, validate, status, abort and teardown; and probe-version."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import msgspec
 from exec_cf import document, handles, routes, settings, states
 from exec_cf._version import version
 from exec_cf.answers import NoRouteError, SessionState, WorkerError
-from exec_cf.client import Client, no_route
+from exec_cf.client import Client, no_route, or_refuse
 from exec_cf.display import quoted_url
 from exec_cf.encode import render, render_json
 from exec_cf.errors import Code, Diagnostic, Refused
@@ -88,13 +88,15 @@ def abort(target: Target, client: Client) -> None:
     if not target.plan.abort:
         hint = "its spec disabled it, or another agent has the session; an agent stops by itself when idle"
         raise Refused([Diagnostic(Code.VALUE, "the handle has no abort", ("abort",), hint)])
-    _or_refuse(lambda: _stop(target.plan, client))
+    with or_refuse():
+        _stop(target.plan, client)
 
 
 def teardown(target: Target, client: Client) -> None:
     """Stop the agent and wait until it is gone. Raises `Refused` if it stays, or if its state is unknown."""
     abort(target, client)
-    _or_refuse(lambda: _wait_until_gone(target, client))
+    with or_refuse():
+        _wait_until_gone(target, client)
 
 
 def _stop(plan: Plan, client: Client) -> None:
@@ -128,13 +130,6 @@ def _wait_until_gone(target: Target, client: Client) -> None:
             return
         client.pause()
     raise WorkerError(f"teardown: the agent is still {name}")
-
-
-def _or_refuse(act: Callable[[], None]) -> None:
-    try:
-        act()
-    except WorkerError as error:
-        raise Refused([Diagnostic(Code.WORKER, str(error))]) from None
 
 
 class _StatusUpdate(msgspec.Struct, frozen=True):

@@ -58,8 +58,16 @@ class World(Protocol):
         """Return 64 hexadecimal digits from the system's random source."""
         ...
 
-    def read_line(self) -> str:
-        """Return the line that the user types at the terminal."""
+    def can_ask(self) -> bool:
+        """Return whether stdin and stderr are terminals."""
+        ...
+
+    def ask(self, question: str) -> str:
+        """Write *question* to stderr and return the line that the user types; empty at the end of stdin."""
+        ...
+
+    def columns(self) -> int | None:
+        """Return the width of the terminal that stdout is, 0 if it does not know it, or None if it is not one."""
         ...
 
     def check_writable(self) -> None:

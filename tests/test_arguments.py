@@ -33,8 +33,48 @@ def test_the_wait_is_in_seconds() -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "format_"), [([], ""), (["--format", "yaml"], "yaml"), (["--format=json"], "json")]
+)
+def test_a_format_that_was_not_given_is_known(arguments: list[str], format_: str) -> None:
+    assert parse(["--list", *arguments]).format == format_
+
+
+def test_a_list_has_filters() -> None:
+    call = parse(["--list", "--owner", "ünï-☃", "--state=busy"])
+    assert (call.owner, call.state) == ("ünï-☃", "busy")
+    assert (parse(["--list"]).owner, parse(["--list"]).state) == ("", "")
+
+
+@pytest.mark.parametrize("arguments", [["--abort", "--all"], ["--all", "--abort"], ["--abort", "--all", "--all"]])
+def test_all_makes_another_verb_of_abort(arguments: list[str]) -> None:
+    assert parse(arguments).verb is VERBS["abort-all"]
+    assert parse(["--yes", *arguments]).is_confirmed
+    assert not parse(arguments).is_confirmed
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--abort", "--all", "h.yaml"], 'unexpected argument "h.yaml"; write `orch-executor-cf-worker --abort --all`'),
+        (["--abort", "--all", "-"], 'unexpected argument "-"'),
+        (["--abort", "--all", "--wait", "1"], "--wait is only valid with"),
+        (["--abort", "--all=x"], "--all takes no value"),
+        (["--abort --all"], "unknown argument"),
+        (["--abort-all"], "did you mean --abort --all?"),
+        (["--all"], "--all is only valid with --abort; remove it"),
+        (["--teardown", "--all"], "--all is only valid with --abort"),
+        (["--abort", "--all", "--list"], "--abort and --list cannot be combined"),
+        (["--abort", "--yes"], "--yes is only valid with --abort --all and --undeploy; remove it"),
+        (["--list", "--yes"], "--yes is only valid with"),
+        (["--list", "file"], 'unexpected argument "file"; write `orch-executor-cf-worker --list`'),
+        (["--list=x"], "--list takes no value after =; remove it"),
+        (["--status", "--owner", "a"], "--owner is only valid with --list"),
+        (["--list", "--owner"], "--owner needs a value"),
+        (["--list", "--owner", ""], "--owner: is empty"),
+        (["--list", "--owner=a.b"], '--owner: "a.b" is not a valid NATS subject token: it contains "."; write "a-b"'),
+        (["--list", "--state", "idle"], '--state: "idle" is not a state; write starting, ready, busy or stopped'),
+        (["--list", "--state="], "write starting, ready, busy or stopped"),
+        (["--list", "--state", "unknown"], "is not a state"),
         (["--sttus"], 'unknown argument "--sttus"; did you mean --status?'),
         (["--Version"], "did you mean --version?"),
         (["--wiat=3"], "did you mean --wait?"),

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from exec_cf import encode
 from exec_cf.decode import decode
 from exec_cf.document import LIMITS, read
-from exec_cf.messages import HANDLES, SPECS, AbortBlock, BusBlock, SpawnSpec, WorkerHandle
+from exec_cf.messages import HANDLES, SPECS, AbortBlock, AgentList, BusBlock, SpawnSpec, WorkerHandle
 from tests.support.specs import EXAMPLE_HANDLE
 from tests.support.strategies import ANY_TEXT, messages
 
@@ -214,3 +214,20 @@ def test_any_handle_survives_encode_and_decode(kind: type[WorkerHandle]) -> None
         assert msgspec.json.decode(encode.render_json(handle), type=kind) == handle
 
     survives()
+
+
+@given(ANY_TEXT)
+def test_json_steers_no_terminal(text: str) -> None:
+    data = encode.render_json(msgspec.structs.replace(EXAMPLE, session=text))
+    assert msgspec.json.decode(data)["session"] == text
+    assert read(data).value == {**msgspec.json.decode(data)}
+    assert all(char.isprintable() or char > "\uffff" for char in data.decode()[:-1])
+
+
+@settings(max_examples=50)
+@given(messages(AgentList))
+def test_any_list_survives_encode(found: AgentList) -> None:
+    assert msgspec.json.decode(encode.render_json(found), type=AgentList) == found
+    data = encode.render(found)
+    assert data.isascii()
+    assert decode(read(data, msgspec.structs.replace(LIMITS, size=len(data))), AgentList) == (found, [])

@@ -83,6 +83,22 @@ class Life(RuleBasedStateMachine):
         self.put_off_since_stop.discard(session)
         self.running.discard(session)
 
+    @rule()
+    def list_all(self) -> None:
+        code, world = self._call(b"", "--list", environ={"CF_WORKER_URL": self.url})
+        assert code == 0, world.errors
+        listed = yaml.safe_load(world.written)["agents"]
+        running = {agent["session"] for agent in listed if agent["state"] != "stopped"}
+        assert running == set(map(self._fresh, self.running))
+
+    @rule()
+    def stop_all(self) -> None:
+        code, world = self._call(b"", "--abort", "--all", "--yes", environ={"CF_WORKER_URL": self.url})
+        assert (code, world.written) == (0, b""), world.errors
+        assert not self.running or f"{len(self.running)} agent" in world.errors[-1]
+        self.put_off_since_stop -= self.running
+        self.running.clear()
+
     def teardown(self) -> None:
         for handle in self.handles.values():
             self._call(handle, "--teardown")

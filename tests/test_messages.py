@@ -12,13 +12,15 @@ from jsonschema import Draft202012Validator
 
 from exec_cf.deploy.messages import WorkerDocument
 from exec_cf.encode import render_json
-from exec_cf.messages import AGENTS, EXECUTOR_BLOCKS, HANDLES, SPECS, SpawnSpec, WorkerHandle, version_of
+from exec_cf.messages import AGENTS, EXECUTOR_BLOCKS, HANDLES, SPECS, AgentList, SpawnSpec, WorkerHandle, version_of
+from tests.support.fleet import listed, totals
 from tests.support.strategies import messages
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 PUBLISHED: dict[str, type[msgspec.Struct]] = {
     **{f"spawn-spec.{version}.json": kind for version, kind in SPECS.items()},
     **{f"worker-handle.{version}.json": kind for version, kind in HANDLES.items()},
+    "agent-list.v1.json": AgentList,
     "worker.v1.json": WorkerDocument,
 }
 
@@ -65,10 +67,17 @@ WRONG = (
 )
 
 
+GOOD_LIST: dict[str, Any] = {"agents": [listed("a")], "totals": totals([listed("a")])}
+WHOLE: dict[str, dict[str, Any]] = {
+    **{name: GOOD if issubclass(kind, SpawnSpec) else GOOD_HANDLE for name, kind in PUBLISHED.items()},
+    "agent-list.v1.json": GOOD_LIST,
+}
+
+
 @pytest.mark.parametrize(("name", "kind"), PUBLISHED.items(), ids=PUBLISHED)
 def test_a_schema_and_the_types_refuse_alike(name: str, kind: type[msgspec.Struct]) -> None:
     schema = validator(name)
-    whole = GOOD if issubclass(kind, SpawnSpec) else GOOD_HANDLE
+    whole = WHOLE[name]
     fields = [field.encode_name for field in msgspec.structs.fields(kind)]
     if name.endswith("v2.json"):
         whole = whole | {"spec_version": "v2"}
@@ -82,6 +91,13 @@ def test_a_schema_and_the_types_refuse_alike(name: str, kind: type[msgspec.Struc
     for field in fields:
         less = {key: value for key, value in whole.items() if key != field}
         assert schema.is_valid(less) == _is(less, kind)
+
+
+@given(st.sampled_from(sorted(field for field in listed("a") if field != "started_at")), WRONG)
+def test_a_schema_and_the_type_refuse_the_same_agents(field: str, value: Any) -> None:
+    schema = validator("agent-list.v1.json")
+    document = {**GOOD_LIST, "agents": [listed("a") | {field: value}]}
+    assert schema.is_valid(document) == _is(document, AgentList)
 
 
 def _is(document: Any, kind: type[msgspec.Struct]) -> bool:

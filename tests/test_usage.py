@@ -23,7 +23,12 @@ def test_help_shows_every_verb_by_a_call_that_works(verb: Verb) -> None:
     assert parse(arguments).verb is verb
 
 
+def test_help_says_how_to_get_a_lost_handle_back() -> None:
+    assert "Spawning a spec again returns its handle." in HELP
+
+
 def test_help_names_every_option_and_exit() -> None:
     assert all(option in HELP for option in (*PRINTED, "--wait SECONDS", "--format json"))
+    assert all(option in HELP for verb in VERBS.values() for option in verb.options)
     assert all(f" {code:d} " in HELP for code in Exit)
     assert "json" in FORMATS

@@ -93,6 +93,7 @@ test-worker-units: $(WORKER_READY) ## the unit tests of the Worker's pure parts,
 .PHONY: bench-worker
 bench-worker: $(READY) $(WORKER_BUNDLE) ## both modes beside the protocol's own host library, and what a thousand agents cost
 	$(BIN)/python -m tests.conformance.bench
+	$(BIN)/python -m tests.conformance.floods
 
 .PHONY: soak-worker
 soak-worker: $(READY) $(WORKER_BUNDLE) ## ten minutes of random faults in each mode: no stream without its end, no agent lost

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from exec_cf.deploy.messages import WorkerDocument
-from exec_cf.messages import SpawnSpec, SpawnSpecV2, WorkerHandle, WorkerHandleV2
+from exec_cf.messages import AgentList, SpawnSpec, SpawnSpecV2, WorkerHandle, WorkerHandleV2
 
 FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,6 +21,7 @@ PUBLISHED: dict[str, tuple[type[msgspec.Struct], str]] = {
     "worker-handle.v1.json": (WorkerHandle, "WorkerHandle v1"),
     "spawn-spec.v2.json": (SpawnSpecV2, "SpawnSpec v2"),
     "worker-handle.v2.json": (WorkerHandleV2, "WorkerHandle v2"),
+    "agent-list.v1.json": (AgentList, "AgentList v1"),
     "worker.v1.json": (WorkerDocument, "Worker v1"),
 }
 

@@ -114,11 +114,14 @@ audit: $(READY) $(AUDIT_READY) ## check whether a pin has a newer release or a k
 	cd worker && npm audit --omit=dev --package-lock-only --json > $(CURDIR)/$(AUDIT)/npm.json || true
 	$(BIN)/python build/release/audit.py build/binary/toolchain/sources.tsv $(AUDIT)/listed $(AUDIT)/pip.json $(AUDIT)/npm.json
 
-.PHONY: test-installer
-test-installer: $(READY) ## test install.sh with every shell and downloader (on Debian, as root, installs those that are missing)
+.PHONY: shells
+shells: ## install the shells and downloaders that install.sh is tested with, on Debian as root
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  missing=$$(for tool in bash busybox curl dash wget; do command -v $$tool >/dev/null || echo $$tool; done); \
 	  if [ -n "$$missing" ]; then apt-get -qq update && apt-get -qq install --yes $$missing >/dev/null; fi; fi
+
+.PHONY: test-installer
+test-installer: $(READY) shells ## test install.sh with every shell and downloader
 	$(BIN)/python -m pytest --numprocesses 2 tests/release/test_install.py tests/release/test_install_download.py
 
 .PHONY: check-workflows

@@ -9,11 +9,6 @@ import msgspec
 
 from exec_cf.errors import Code, Diagnostic, Refused
 
-try:
-    from exec_cf import _bundle
-except ImportError:  # written by `make worker`, and absent from a bare clone
-    _bundle = None  # type: ignore[assignment]
-
 MAIN_MODULE = "index.js"
 
 
@@ -48,9 +43,11 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
 
 def load() -> Bundle:
     """Return the bundle. Raises `Refused` if this build has none, or it is damaged."""
-    if _bundle is None:
+    try:
+        from exec_cf import _bundle  # noqa: PLC0415  300 kB that stay out of the snapshot; absent from a bare clone
+    except ImportError:
         message = "this build contains no Worker"
-        raise Refused([Diagnostic(Code.INTERNAL, message, hint="run `make worker`, or use a release")])
+        raise Refused([Diagnostic(Code.INTERNAL, message, hint="run `make worker`, or use a release")]) from None
     code = decompress(_bundle.COMPRESSED)
     if sha256(code).hexdigest() != _bundle.SHA256:
         raise Refused([Diagnostic(Code.INTERNAL, "the Worker in this program is damaged", hint="download it again")])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-import sys
+import ssl
 from collections.abc import Iterator
 
 import httpcore
 import httpx
 
+from exec_cf.http import trust
 from exec_cf.http.attempt import Attempt
 from exec_cf.http.connect import UnreachableError
 from exec_cf.http.model import RequestError
@@ -40,10 +41,9 @@ def _described(error: BaseException, attempt: Attempt, proxy: httpx.URL | None) 
 
 def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a table of types
     """Return the description of *error*, or an empty text; specific types before general ones."""
-    trust = sys.modules.get("exec_cf.http.trust")  # not loaded for plain http
-    if trust and isinstance(error, trust.ssl.SSLError):
-        return str(trust.cause(error))
     match error:
+        case ssl.SSLError():
+            return trust.cause(error)
         case MemoryError():
             return "out of memory"
         case ConnectionRefusedError():

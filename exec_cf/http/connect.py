@@ -7,10 +7,11 @@ import errno
 import os
 import select
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpcore
 
@@ -18,9 +19,7 @@ from exec_cf.http.addresses import endpoint, family_of, is_loopback
 from exec_cf.http.attempt import Attempt
 from exec_cf.http.model import RequestError
 from exec_cf.http.resolve import Lookup
-
-if TYPE_CHECKING:
-    from exec_cf.http.trust import Context
+from exec_cf.http.tunnel import Tunnel
 
 CONNECTION_ATTEMPT_DELAY_S = 0.25
 """Seconds until the next address is tried in parallel (RFC 8305, section 5)."""
@@ -207,7 +206,7 @@ class Stream(httpcore.NetworkStream):
 
     def start_tls(
         self,
-        ssl_context: Context,  # type: ignore[override]  # every context is ours
+        ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002  the attempt's limit counts
     ) -> httpcore.NetworkStream:
@@ -216,7 +215,7 @@ class Stream(httpcore.NetworkStream):
         try:
             if self._is_encrypted:
                 self._carries_tls = True
-                return ssl_context.tunnel(self, name)
+                return Tunnel(self, ssl_context, name)
             self._socket.settimeout(self._attempt.remaining())
             encrypted = ssl_context.wrap_socket(self._socket, server_hostname=name)
             self._socket = encrypted
@@ -244,5 +243,5 @@ class Stream(httpcore.NetworkStream):
         try:
             self._socket.recv(1)
         except OSError as error:
-            return type(error).__name__ == "SSLWantReadError"
+            return isinstance(error, ssl.SSLWantReadError)
         return False

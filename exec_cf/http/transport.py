@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import httpcore
 import httpx
@@ -14,9 +14,7 @@ from exec_cf.http import proxies
 from exec_cf.http.attempt import Attempt
 from exec_cf.http.connect import Backend
 from exec_cf.http.model import RequestError
-
-if TYPE_CHECKING:
-    from exec_cf.http.trust import Context, Trust
+from exec_cf.http.trust import Trust
 
 
 class Transport(httpx.BaseTransport):
@@ -73,7 +71,7 @@ class Transport(httpx.BaseTransport):
             return isinstance(error, OSError | httpcore.NetworkError | httpcore.RemoteProtocolError)
         if not attempt.connected and not attempt.ended and isinstance(error, httpcore.RemoteProtocolError):
             return True  # it began before the request
-        return type(error).__name__ == "SSLCertVerificationError" and self._trust is not None and self._trust.widen()
+        return isinstance(error, ssl.SSLCertVerificationError) and self._trust is not None and self._trust.widen()
 
     def _send(self, request: httpx.Request) -> httpx.Response:
         url = request.url
@@ -122,10 +120,8 @@ class Transport(httpx.BaseTransport):
             network_backend=self._backend,
         )
 
-    def _context(self) -> Context:
+    def _context(self) -> ssl.SSLContext:
         if self._trust is None:
-            from exec_cf.http.trust import Trust  # noqa: PLC0415  loads ssl: 25 % of a spawn over plain http
-
             self._trust = Trust(self._environ)
         return self._trust.context()
 

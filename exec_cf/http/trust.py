@@ -1,7 +1,4 @@
-"""The trusted certificates: the system's, since that is where operators add their company's own.
-
-This module loads ssl, a quarter of the start-up time, which plain http does not need.
-"""
+"""The trusted certificates: the system's, since that is where operators add their company's own."""
 
 from __future__ import annotations
 
@@ -11,10 +8,9 @@ import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import httpcore
+import certifi
 
 from exec_cf.http.model import RequestError
-from exec_cf.http.tunnel import Tunnel
 
 
 class Store(NamedTuple):
@@ -42,14 +38,6 @@ _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
 _NOT_YET_VALID, _EXPIRED = 9, 10
 
 
-class Context(ssl.SSLContext):
-    """A TLS context that also makes TLS inside TLS."""
-
-    def tunnel(self, outer: httpcore.NetworkStream, name: str) -> Tunnel:
-        """Return a stream with TLS over *outer* to the server *name*."""
-        return Tunnel(outer, self, name)
-
-
 class Trust:
     """The TLS context of all connections, created when first needed.
 
@@ -61,10 +49,10 @@ class Trust:
     def __init__(self, environ: Mapping[str, str], stores: tuple[Store, ...] | None = None) -> None:
         self._named = Store(*(environ.get(name, "") for name in VARIABLES))
         self._stores = SYSTEM_STORES if stores is None else stores
-        self._context: Context | None = None
+        self._context: ssl.SSLContext | None = None
         self._unread = ""
 
-    def context(self) -> Context:
+    def context(self) -> ssl.SSLContext:
         """Return the context. Raises `RequestError` if the trust store cannot be read."""
         if self._context is None:
             self._context = self._new_context()
@@ -78,15 +66,15 @@ class Trust:
         self._unread = ""
         return True
 
-    def _new_context(self) -> Context:
-        made = Context(ssl.PROTOCOL_TLS_CLIENT)
+    def _new_context(self) -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if any(self._named):
             self._load(made, self._named)
             return made
         # Loading pathlib takes longer than a handshake.
         store = next((store for store in self._stores if os.path.isfile(store.file)), None)  # noqa: PTH113
         if store is None:
-            made.load_verify_locations(cadata=_bundled())
+            made.load_verify_locations(cadata=certifi.contents())
         elif _is_hashed(store.folder):
             self._load(made, Store(folder=store.folder))
             self._unread = store.file
@@ -112,12 +100,6 @@ def _is_hashed(folder: str) -> bool:
         return bool(folder) and any(map(_HASHED.fullmatch, os.listdir(folder)))  # noqa: PTH208  as above
     except OSError:
         return False
-
-
-def _bundled() -> str:
-    import certifi  # noqa: PLC0415  the store is 300 kB, and rarely needed
-
-    return certifi.contents()
 
 
 def _words(error: ssl.SSLError) -> str:

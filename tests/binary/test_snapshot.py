@@ -106,7 +106,7 @@ def test_processes_of_one_number_send_different_randoms(program: Path) -> None:
 
 
 CASES: dict[str, tuple[list[str], bytes]] = {
-    **{f"--{verb}": ([f"--{verb}"], b"") for verb in ("version", "help", "probe-version", "nonsense")},
+    **{f"--{verb}": ([f"--{verb}"], b"") for verb in ("version", "help", "probe-version", "list", "nonsense")},
     "example": ([], EXAMPLE_SPEC),
     "large": ([], LARGE),
     "as JSON": (["--format", "json"], EXAMPLE_SPEC),

@@ -118,6 +118,12 @@ def shown(agent: Agent) -> tuple[int, int, int, int]:
     return answered, failed, tokens_in, tokens_out
 
 
+def connections(bus: NatsServer) -> list[str]:
+    """Return the names of the connections to a bus."""
+    found = httpx.get(f"{bus.monitor_url}/connz", trust_env=False).json()["connections"]
+    return [one.get("name", "") for one in found]
+
+
 def state(agent: Agent) -> str:
     """Return the state of an agent in the list."""
     with agent.worker.client() as http:
@@ -219,6 +225,11 @@ class TestList:
         response = http.get(f"/agents?{query}")
         assert (response.status_code, response.json()["error"]) == (400, "bad_request")
 
+    async def test_a_head_has_no_body(self, http: httpx.Client) -> None:
+        """It answers what a GET would, without the list."""
+        response = http.head("/agents")
+        assert (response.status_code, response.content) == (200, b"")
+
     async def test_a_failed_start_leaves_nothing(self, bus: NatsServer, http: httpx.Client, session: str) -> None:
         """Neither an agent that never was, nor a gap where an earlier one was stopped."""
         async with Caller.connected(bus.url) as caller:
@@ -269,6 +280,22 @@ def later(ms: int) -> str:
   }}""")
 
 
+#: A bundle whose Registry is called by requests.
+CALLING = """\
+import bundle from "bundle.js";
+export * from "bundle.js";
+export default {
+  ...bundle,
+  async fetch(request, env, ctx) {
+    const [, call, method] = new URL(request.url).pathname.split("/");
+    if (call !== "call") return bundle.fetch(request, env, ctx);
+    await env.REGISTRY.getByName("registry")[method](...(await request.json()));
+    return new Response("called");
+  },
+};
+"""
+
+
 def redeploy(worker: Workerd, patch: str) -> None:
     """Let another version take the place of this one."""
     worker.stop()
@@ -302,6 +329,14 @@ class TestFaults:
             assert (found["state"], "sign of life" in found["cause"]) == ("starting", True)
             redeploy(fragile.worker, later(10_000))
             assert row(http, "a")["state"] == "ready"
+
+    @pytest.mark.slow
+    async def test_an_idle_agent_gives_signs_of_life(self, fragile: Agent) -> None:
+        """It stays ready in the list without a prompt, for longer than the list waits for a sign."""
+        await until(lambda: state(fragile) == "ready")
+        for _ in range(26):
+            await asyncio.sleep(5)
+            assert state(fragile) == "ready"
 
     async def test_a_stopped_agent_is_listed_for_a_day(self, fragile: Agent) -> None:
         """And then nothing of it is left; one that runs stays."""
@@ -338,6 +373,43 @@ class TestFaults:
         await said(fragile)
         await until(lambda: shown(fragile) == counted(fragile) == (1, 0, INPUT, OUTPUT))
         assert "not reported" in fragile.worker.log
+
+    async def test_a_late_report_changes_nothing(self, breakable: tuple[NatsServer, Workerd]) -> None:
+        """From where an agent no longer is, or of one that was stopped or started again."""
+        _, worker = breakable
+        redeploy(worker, CALLING)
+        with worker.client() as http:
+
+            def call(method: str, *arguments: object) -> None:
+                http.post(f"/call/{method}", json=arguments).raise_for_status()
+
+            def report(answered: int, started: int = 2000, **more: object) -> dict[str, object]:
+                tally = {"startedAt": started, "activeAt": started, "answered": answered, "failed": 0}
+                tokens = {"inputTokens": 0, "outputTokens": 0}
+                return {
+                    "session": "x",
+                    "owner": "o",
+                    "agent": "echo",
+                    "state": "ready",
+                    "tally": tally | tokens,
+                    **more,
+                }
+
+            call("add", "x", report(0, state="starting"))
+            assert row(http, "x")["state"] == "starting"
+            call("report", "hub.0", [report(7)])
+            assert row(http, "x")["state"] == "starting"
+            call("report", "x", [report(1)])
+            call("report", "x", [report(7, 1000)])
+            assert (row(http, "x")["state"], row(http, "x")["answered"]) == ("ready", 1)
+            call("remove", "x", report(2, state="stopped", stoppedAt=int(time.time() * 1000)))
+            call("report", "x", [report(7)])
+            assert (row(http, "x")["state"], row(http, "x")["answered"]) == ("stopped", 2)
+            call("add", "x", report(0, 3000, state="starting"))
+            call("report", "x", [report(7)])
+            assert (row(http, "x")["state"], row(http, "x")["answered"]) == ("starting", 0)
+            call("report", "x", [report(3, 3000)])
+            assert (row(http, "x")["state"], row(http, "x")["answered"]) == ("ready", 3)
 
     async def test_the_list_survives_the_registry(self, fragile: Agent) -> None:
         """What was reported is on its disk."""
@@ -411,7 +483,7 @@ class TestFaults:
         bus, worker = breakable
         sessions = [f"s{number}" for number in range(1000)]
         async with (
-            httpx.AsyncClient(base_url=worker.url, timeout=120, trust_env=False) as client,
+            httpx.AsyncClient(base_url=worker.url, timeout=600, trust_env=False) as client,
             Caller.connected(bus.url) as caller,
         ):
             await start_all(client, sessions)
@@ -673,7 +745,7 @@ class TestNumbers:
 
     @pytest.mark.parametrize("sizes", [("1", "10"), ("10", "1"), ("1", "10", "1"), ("10", "1", "10")], ids="-".join)
     async def test_a_move_costs_no_count(self, provider: OpenRouter, tmp_path: Path, sizes: tuple[str, ...]) -> None:
-        """Into a hub and out of it, with streams that the deployment cut off."""
+        """Into a hub and out of it, with streams that the deployment cut off; nobody need ask for the agent."""
         with NatsServer(tmp_path / "nats") as bus:
             first, *later = sizes
             worker = Workerd(tmp_path / "worker", {**variables(bus, provider), "AGENTS_PER_HUB": first})
@@ -690,8 +762,7 @@ class TestNumbers:
                         worker.variables["AGENTS_PER_HUB"] = size
                         worker.start()
                         wanted = (number, 2 * number, number * INPUT, number * OUTPUT)
-                        await until(lambda wanted=wanted: counted(agent) == shown(agent) == wanted)  # type: ignore[misc]
-                        await until(lambda: agent.state == "ready")
+                        await moved(bus, agent, "a" if size == "1" else "hub.0", wanted)
                     agent.abort()
                     assert counted(agent) == shown(agent) == wanted
 
@@ -709,6 +780,14 @@ class TestNumbers:
                     await said(agent)
                     await until(lambda: state(agent) == "stopped")
                     assert counted(agent) == shown(agent) == (1, 0, INPUT, OUTPUT)
+
+
+async def moved(bus: NatsServer, agent: Agent, connection: str, numbers: tuple[int, int, int, int]) -> None:
+    """Wait until an agent is on a connection, with these numbers; it is asked only when the list has them."""
+    await until(lambda: connection in connections(bus))
+    await until(lambda: shown(agent) == numbers)
+    await until(lambda: counted(agent) == shown(agent) == numbers)
+    await until(lambda: agent.state == "ready")
 
 
 async def start_all(client: httpx.AsyncClient, sessions: list[str]) -> None:

@@ -273,7 +273,7 @@ async def test_a_hub_that_cannot_be_called_costs_no_start(field: Field) -> None:
 
 async def test_a_bus_with_few_subscriptions_makes_no_agent_worse(tmp_path: Path) -> None:
     """Those that have no room in the hub get connections of their own, at the start and after the bus was narrowed."""
-    with fake.openrouter() as provider, NatsServer(tmp_path / "nats", {"max_subscriptions": 15}) as bus:
+    with fake.openrouter() as provider, NatsServer(tmp_path / "nats", {"max_subscriptions": 16}) as bus:
         vars_ = {**variables(bus, provider), "AGENTS_PER_HUB": "10"}
         with Workerd(tmp_path / "worker", vars_) as worker:
             field = Field(bus, worker, provider)
@@ -285,6 +285,26 @@ async def test_a_bus_with_few_subscriptions_makes_no_agent_worse(tmp_path: Path)
             async with Caller.connected(bus.url) as caller:
                 for subject in subjects:
                     await answers(caller, subject)
+
+
+async def test_a_question_without_room_for_its_answer_fails_at_once(tmp_path: Path) -> None:
+    """Its model learns that there is no answer, and the question of its neighbour is answered."""
+    with fake.openrouter() as provider, NatsServer(tmp_path / "nats", {"max_subscriptions": 16}) as bus:
+        vars_ = {**variables(bus, provider), "AGENTS_PER_HUB": "10"}
+        with Workerd(tmp_path / "worker", vars_) as worker:
+            field = Field(bus, worker, provider)
+            asked, mute = [field.start(f"s{number}", "pi") for number in range(2)]
+            assert field.connections() == ["hub.0"]
+            async with Caller.connected(bus.url) as caller:
+                provider.will(fake.call("ask_user_question", {"question": "Well?"}))
+                stream = await caller.send(asked, b"go")
+                while (chunk := (await stream.next()).json)["type"] != "query":
+                    pass
+                provider.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("without"))
+                assert text_of(await caller.prompt(mute, "go")) == "without"
+                provider.will(fake.say("thanks"))
+                await caller.nats.publish(chunk["data"]["reply_subject"], b"yes")
+                assert text_of(await stream.rest()) == "thanks"
 
 
 async def test_what_the_hub_forgot_is_found_again(field: Field) -> None:
@@ -299,6 +319,20 @@ async def test_what_the_hub_forgot_is_found_again(field: Field) -> None:
         for subject in subjects:
             await answers(caller, subject)
     assert field.worker.alarms("Hub") == 1
+
+
+async def test_a_hub_that_forgot_everything_finds_its_agents(field: Field) -> None:
+    """Its storage is empty, so it does not even know its name: the cron trigger tells it."""
+    subjects = [field.start(f"s{number}") for number in range(3)]
+    field.worker.kill()
+    field.worker.alter("Hub", "DELETE FROM _cf_KV")
+    field.worker.lose_alarms("Hub")
+    field.worker.start()
+    field.worker.trigger_cron()
+    async with Caller.connected(field.bus.url) as caller:
+        for subject in subjects:
+            await answers(caller, subject)
+    assert field.connections() == ["hub.0"]
 
 
 async def test_idle_agents_of_a_hub_stop_themselves(field: Field) -> None:

@@ -244,6 +244,28 @@ class TestTools:
         results = [d for kind, d in events(await scene.answer(scene.start())) if kind == "tool_result"]
         assert [result["tool_use_id"] for result in results] == ["call_1", "call_2"]
 
+    async def test_two_questions_are_asked_one_after_the_other(self, scene: Scene) -> None:
+        """The caller is asked the second question of a step once it has answered the first."""
+        tool = "ask_user_question"
+        wanted = fake.calls((tool, {"question": "One?"}, "call_1"), (tool, {"question": "Two?"}, "call_2"))
+        scene.will(wanted, fake.say("Thanks."))
+        stream = await scene.caller.send(scene.start()["subjects"]["prompt"], b"hello")
+        while (chunk := (await stream.next()).json)["type"] != "query":
+            pass
+        # The announcement of the second call may still come.
+        later = []
+        with pytest.raises(TimeoutError):
+            while True:
+                later.append((await stream.next(0.5)).json["type"])
+        assert "query" not in later
+        await scene.caller.nats.publish(chunk["data"]["reply_subject"], b"first")
+        while (chunk := (await stream.next()).json)["type"] != "query":
+            pass
+        await scene.caller.nats.publish(chunk["data"]["reply_subject"], b"second")
+        assert text_of(await stream.rest()) == "Thanks."
+        scene.request()
+        assert scene.request().texts(ToolResult) == ["first", "second"]
+
     @pytest.mark.parametrize(
         "play",
         [
@@ -333,20 +355,20 @@ class TestTools:
                 assert text_of(await caller.prompt(agent["subjects"]["prompt"], "again")) == "still here"
 
     async def test_a_bus_without_inboxes_costs_the_question_alone(self, scene: Scene, tmp_path: Path) -> None:
-        """A user that may not subscribe to inboxes gets no answer; the agent stays up."""
+        """A user that may not subscribe to inboxes gets no answer, and is not asked; the agent stays up."""
         denied = {"user": "agent", "password": "a", "permissions": {"subscribe": {"deny": ["_INBOX.>"]}}}
         users = [denied, {"user": "caller", "password": "c"}]
         scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say("Then without."), fake.say("on"))
         with NatsServer(tmp_path / "strict", {"authorization": {"users": users}}) as bus:
             own = variables(bus, scene.provider) | {
                 "NATS_WS_URL": bus.ws_url.replace("://", "://agent:a@"),
-                "AGENT_QUERY_LIMIT_S": "1",
             }
             with Workerd(tmp_path / "in-it", own) as worker, worker.client() as http:
                 agent = http.post(f"/agent/{scene.session}", json={"agent": "pi"}).json()
                 async with Caller.connected(bus.url.replace("://", "://caller:c@")) as caller:
                     frames = await caller.prompt(agent["subjects"]["prompt"], "ask")
                     assert text_of(frames) == "Then without."
+                    assert not any(frame.json["type"] == "query" for frame in frames if frame.data)
                     assert "bus denied" in worker.log
                     assert http.get(f"/agent/{scene.session}").json()["state"] == "ready"
                     assert text_of(await caller.prompt(agent["subjects"]["prompt"], "go")) == "on"
@@ -865,7 +887,7 @@ def refusals(status: int) -> list[Any]:
 class TestRefusals:
     """A session does not get stuck on its own history."""
 
-    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413)])
+    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413), *refusals(422)])
     async def test_half_of_the_history_is_tried_once(self, name: str, play: Any, scene: Scene) -> None:
         """The caller notices nothing, and the answer is remembered."""
         servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}
@@ -883,7 +905,7 @@ class TestRefusals:
             ["one", "two", "three"],
         ]
 
-    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413)])
+    @pytest.mark.parametrize(("name", "play"), [*refusals(400), *refusals(413), *refusals(422)])
     async def test_a_second_refusal_says_what_cures(self, name: str, play: Any, scene: Scene) -> None:
         """There is no third call, and without a history no second one."""
         servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}

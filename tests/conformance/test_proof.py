@@ -10,15 +10,16 @@ import pytest
 
 from tests.support.caller import Caller, text_of
 from tests.support.nats import NatsServer
+from tests.support.operator import Operator
 from tests.support.proxy import Proxy
 from tests.support.workerd import Workerd
 
 
-def refusal(tmp_path: Path, settings: dict[str, Any], user: str = "") -> str:
+def refusal(tmp_path: Path, settings: dict[str, Any], user: str = "", **secrets: str) -> str:
     """Start an agent on a bus with these settings; return why that failed."""
     with NatsServer(tmp_path / "nats", settings) as bus:
         url = bus.ws_url.replace("://", f"://{user}")
-        with Workerd(tmp_path / "worker", {"NATS_WS_URL": url}) as worker, worker.client() as client:
+        with Workerd(tmp_path / "worker", {"NATS_WS_URL": url, **secrets}) as worker, worker.client() as client:
             response = client.post("/agent/a")
             assert (response.status_code, response.json()["error"]) == (503, "bus_unavailable")
             assert client.get("/agent/a").status_code == 404
@@ -26,10 +27,52 @@ def refusal(tmp_path: Path, settings: dict[str, Any], user: str = "") -> str:
     return message
 
 
-@pytest.mark.parametrize("limit", [1, 3, 6, 9, 11])
+@pytest.mark.parametrize("limit", [1, 3, 6, 9, 11, 12])
 def test_too_few_subscriptions_fail_the_start(tmp_path: Path, limit: int) -> None:
-    """The server's error names no subject, and everything else looks well."""
+    """The server's error names no subject, and everything else looks well. An agent has 12, and one for a question."""
     assert "max_subscriptions" in refusal(tmp_path, {"max_subscriptions": limit})
+
+
+@pytest.mark.parametrize("limit", [1, 12])
+def test_too_few_subscriptions_of_an_account_fail_the_start(tmp_path: Path, limit: int) -> None:
+    """A limit of the server's configuration, of an account's JWT, or of a user's."""
+    users = [{"user": "agent", "password": "a"}]
+    accounts = {"accounts": {"A": {"users": users, "limits": {"max_subscriptions": limit}}}}
+    assert "max_subscriptions" in refusal(tmp_path / "configured", accounts, "agent:a@")
+    operator = Operator()
+    settings = operator.server_settings(subs=limit)
+    assert "max_subscriptions" in refusal(tmp_path / "account", settings, NATS_CREDS=operator.credentials())
+    settings = operator.server_settings()
+    assert "max_subscriptions" in refusal(tmp_path / "user", settings, NATS_CREDS=operator.credentials(subs=limit))
+
+
+@pytest.mark.anyio
+async def test_the_limit_of_an_account_is_announced_and_kept(tmp_path: Path) -> None:
+    """A message that the account does not allow would cost the connection."""
+    operator = Operator()
+    with NatsServer(tmp_path / "nats", operator.server_settings(payload=100_000)) as bus:
+        variables = {"NATS_WS_URL": bus.ws_url, "NATS_CREDS": operator.credentials()}
+        with Workerd(tmp_path / "worker", variables) as worker, worker.client() as client:
+            subject = client.post("/agent/narrow").json()["subjects"]["prompt"]
+            caller_of = tmp_path / "caller.creds"
+            caller_of.write_text(operator.credentials())
+            async with Caller.connected(bus.url, user_credentials=str(caller_of)) as caller:
+                [service] = await caller.services()
+                assert service["endpoints"][0]["metadata"]["max_payload"] == "100000B"
+                prompt = '"' * 99_000
+                assert text_of(await caller.prompt(subject, prompt)) == prompt
+
+
+@pytest.mark.parametrize("kind", ["account", "user"])
+def test_an_account_without_room_fails_the_start(tmp_path: Path, kind: str) -> None:
+    """Its limit of connections; a user whose JWT has run out."""
+    operator = Operator()
+    if kind == "account":
+        settings, credentials = operator.server_settings(conn=0), operator.credentials()
+        assert "accepts no more connections" in refusal(tmp_path, settings, NATS_CREDS=credentials)
+    else:
+        message = refusal(tmp_path, operator.server_settings(), NATS_CREDS=operator.credentials(expires_s=-1))
+        assert "credentials" in message
 
 
 @pytest.mark.parametrize("denied", [">", "agents.hb.>"])

@@ -246,7 +246,6 @@ class TestRedirect:
             b'{"prompt": "new", "reply": "_INBOX.*"}',
             b'{"prompt": "new", "reply": "a b"}',
             b'{"prompt": "new", "reply": "$SYS.a"}',
-            b'{"prompt": "new", "reply": ""}',
             b"\xff",
         ],
     )

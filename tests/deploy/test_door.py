@@ -29,16 +29,23 @@ def loaded(*arguments: str) -> str:
     "verb", [verb for verb in VERBS.values() if "deploy" not in verb.name], ids=lambda verb: verb.name
 )
 def test_no_other_verb_loads_it(verb: object) -> None:
-    assert loaded(*filter(None, [verb.flag])) == ""  # type: ignore[attr-defined]
+    assert loaded(*verb.flag.split()) == ""  # type: ignore[attr-defined]
 
 
 def test_its_own_verbs_do() -> None:
     assert "exec_cf._bundle" in loaded("--deploy")
 
 
+def test_the_worker_is_loaded_when_it_is_used() -> None:
+    """The snapshot has every module imported, and is to stay without it."""
+    script = "import sys, exec_cf.deploy; print('exec_cf._bundle' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.PIPE).stdout == b"False\n"
+
+
 def test_a_build_without_the_worker_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a bare clone is, before `make worker`."""
-    monkeypatch.setattr(bundle, "_bundle", None)
+    monkeypatch.delattr("exec_cf._bundle")
+    monkeypatch.setitem(sys.modules, "exec_cf._bundle", None)
     with pytest.raises(Refused) as refused:
         bundle.load()
     assert "this build contains no Worker; run `make worker`" in str(refused.value)

@@ -23,6 +23,7 @@ from tests.support.manners import targets
 from tests.support.nats import NatsServer
 from tests.support.program import Ended, Program, Running, handle
 from tests.support.specs import spec
+from tests.support.terminal import Terminal
 from tests.support.workerd import WORKER
 
 NAME = "orch-cf-agent"
@@ -270,17 +271,12 @@ def test_at_a_terminal_a_deletion_is_asked_about(
     program: Program, api: Cloudflare, typed: bytes, is_gone: bool
 ) -> None:
     deployed(program, api)
-    ours, theirs = os.openpty()
-    try:
-        with program.start("--undeploy", "worker.yaml", env=environ(api), stdin=theirs) as process:
-            process.wait_for("Type yes to continue:")
-            os.write(ours, typed)
-            ended = process.end()
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    with Terminal(program, "--undeploy", "worker.yaml", env=environ(api)) as terminal:
+        terminal.wait_for("Type yes to continue:")
+        terminal.type(typed)
+        code = terminal.end()
     assert (api.account.scripts == {}) is is_gone
-    assert ended.code == (0 if is_gone else 64), ended
+    assert code == (0 if is_gone else 64), terminal.written
 
 
 @pytest.mark.usefixtures("document")

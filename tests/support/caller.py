@@ -58,6 +58,10 @@ class Stream:
             frames.append(await self.next(limit_s))
         return frames
 
+    async def close(self) -> None:
+        """Read no more."""
+        await self._subscription.unsubscribe()
+
     async def silent(self, for_s: float = 0.3) -> bool:
         """Return whether nothing more arrives."""
         try:
@@ -76,9 +80,9 @@ class Caller:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str) -> AsyncIterator[Self]:
+    async def connected(cls, url: str, **options: Any) -> AsyncIterator[Self]:
         """Connect to the bus within a `with` block."""
-        connection = await nats.connect(url)
+        connection = await nats.connect(url, **options)
         try:
             yield cls(connection)
         finally:
@@ -101,6 +105,19 @@ class Caller:
         """Send a request and return its whole stream, including the terminator."""
         data = payload.encode() if isinstance(payload, str) else payload
         return await (await self.send(subject, data)).rest()
+
+    async def prompt_or_refusal(self, subject: str, payload: bytes) -> list[Frame]:
+        """Send a request and return its whole stream; nothing if nobody listens, or no answer comes in time."""
+        stream = await self.send(subject, payload)
+        frames: list[Frame] = []
+        try:
+            while not frames or not frames[-1].is_terminator:
+                frames.append(await stream.next(5))
+                if frames[-1].headers.get("Status") == "503":
+                    return []
+        except TimeoutError:
+            return []
+        return frames
 
     async def request_json(self, subject: str, payload: bytes = b"") -> dict[str, Any]:
         """Send a request with one answer and return that JSON object."""

@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import nkeys  # type: ignore[import-untyped]
@@ -41,9 +43,9 @@ class Operator:
         self._operator = new_key("operator")
         self._account = new_key("account")
 
-    def server_settings(self) -> dict[str, Any]:
-        """Return the configuration of a server that trusts this operator."""
-        limits = dict.fromkeys(["subs", "conn", "leaf", "imports", "exports", "data", "payload"], -1)
+    def server_settings(self, **limited: int) -> dict[str, Any]:
+        """Return the configuration of a server that trusts this operator, and limits the account, such as `subs=12`."""
+        limits = dict.fromkeys(["subs", "conn", "leaf", "imports", "exports", "data", "payload"], -1) | limited
         account = {"type": "account", "version": 2, "limits": {**limits, "wildcards": True}}
         return {
             "operator": _jwt(self._operator, self._operator, "op", {"type": "operator", "version": 2}),
@@ -51,19 +53,27 @@ class Operator:
             "resolver_preload": {public(self._account): _jwt(self._operator, self._account, "acc", account)},
         }
 
-    def credentials(self) -> str:
-        """Return the text of a new user's credentials file."""
+    def credentials(self, expires_s: float | None = None, **limited: int) -> str:
+        """Return the text of a new user's credentials file; the user may be limited, such as `subs=12`."""
         user = new_key("user")
-        claims = {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}
-        jwt = _jwt(self._account, user, "agent", claims)
+        claims = {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1, **limited}
+        expiry = {} if expires_s is None else {"exp": int(time.time() + expires_s)}
+        jwt = _jwt(self._account, user, "agent", claims, expiry)
         return (
             f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
             f"-----BEGIN USER NKEY SEED-----\n{seed_of(user)}\n------END USER NKEY SEED------\n"
         )
 
 
-def _jwt(issuer: nkeys.KeyPair, subject: nkeys.KeyPair, name: str, claims: dict[str, Any]) -> str:
-    body = {
+def _jwt(
+    issuer: nkeys.KeyPair,
+    subject: nkeys.KeyPair,
+    name: str,
+    claims: dict[str, Any],
+    expiry: Mapping[str, int] = MappingProxyType({}),
+) -> str:
+    body: dict[str, Any] = {
+        **expiry,
         "iat": int(time.time()),
         "iss": public(issuer),
         "name": name,

@@ -106,7 +106,8 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:
             return st.dictionaries(_of(kind.key_type), _of(kind.value_type), max_size=4)
         case inspect.ListType():
             return st.lists(_of(kind.item_type), max_size=4)
-    return _SIMPLE[type(kind)]
+    is_bounded = isinstance(kind, inspect.IntType) and kind.ge is not None
+    return st.integers(kind.ge, kind.le) if is_bounded else _SIMPLE[type(kind)]
 
 
 def _struct(kind: inspect.StructType) -> st.SearchStrategy[Any]:

@@ -55,6 +55,9 @@ class FakeWorld:
         self._broken_write = broken_write
         self._closed = closed
         self.terminal = False
+        """Whether stdin and stderr are terminals."""
+        self.width: int | None = None
+        """The columns of stdout, if that is a terminal."""
         self.files: dict[str, bytes] = {}
         self.full = False
         """Whether no file can be created."""
@@ -107,8 +110,15 @@ class FakeWorld:
     def random_token(self) -> str:
         return "0123456789abcdef" * 4
 
-    def read_line(self) -> str:
+    def can_ask(self) -> bool:
+        return self.terminal
+
+    def ask(self, question: str) -> str:
+        self.error(question)
         return self.answers.pop(0)
+
+    def columns(self) -> int | None:
+        return self.width
 
     def check_writable(self) -> None:
         self.order.append("writable")

@@ -1,22 +1,24 @@
-import type { Agent, Turn } from "./agents/agent.ts";
+import type { Agent, Message, Turn } from "./agents/agent.ts";
 import { MAX_HISTORY_CHARS } from "./agents/history.ts";
 import { agentFor } from "./agents/index.ts";
 import { MAX_SHOWN_CHARS } from "./agents/tool_status.ts";
 import { chunkFrame } from "./bus/frames.ts";
 import type { Sink, TurnEnd, TurnRequest } from "./bus/turns.ts";
+import { Cancellation } from "./cancellation.ts";
 import { faultOf, WorkerError } from "./errors.ts";
 import { limit } from "./limits.ts";
 import { errorDetail, warn } from "./log.ts";
 import type { Memory, StoredAgent } from "./memory.ts";
 import { unwrap } from "./outcome.ts";
 import { Pipe } from "./pipe.ts";
+import type { Usage } from "./tally.ts";
 import type { Vars } from "./vars.ts";
 
 /** How long a turn continues after its listener was lost, in milliseconds. */
 const REJOIN_MS = 60_000;
 
 interface Running {
-  readonly abort: AbortController;
+  readonly cancellation: Cancellation;
   readonly pipe: Pipe;
   readonly end: Promise<TurnEnd>;
 }
@@ -36,13 +38,10 @@ export class Conversation {
 
   /** Answers a prompt. Never rejects: a fault is in the result. */
   turn(stored: StoredAgent, request: TurnRequest, sink: Sink): Promise<TurnEnd> {
-    const abort = new AbortController();
-    const pipe = new Pipe(sink, abort.signal, () => this.#giveUpLater(request.id));
-    const end = this.#answer(stored, request, abort.signal, pipe).finally(() => {
-      this.#turns.delete(request.id);
-      this.#last = { id: request.id, end };
-    });
-    this.#turns.set(request.id, { abort, pipe, end });
+    const cancellation = new Cancellation();
+    const pipe = new Pipe(sink, cancellation, () => this.#giveUpLater(request.id));
+    const end = this.#answer(stored, request, cancellation, pipe);
+    this.#turns.set(request.id, { cancellation, pipe, end });
     return end;
   }
 
@@ -56,7 +55,7 @@ export class Conversation {
   /** Ends a turn, if it is running. */
   cancel(id: string): void {
     const reason = new WorkerError({ code: "conflict", message: "the turn was interrupted" });
-    this.#turns.get(id)?.abort.abort(reason);
+    this.#turns.get(id)?.cancellation.cancel(reason);
   }
 
   cancelAll(): void {
@@ -66,20 +65,29 @@ export class Conversation {
   async #answer(
     stored: StoredAgent,
     request: TurnRequest,
-    signal: AbortSignal,
+    cancellation: Cancellation,
     pipe: Pipe,
   ): Promise<TurnEnd> {
     try {
       await this.#remembering;
       const maxMessages = limit(this.vars, "AGENT_HISTORY_LIMIT");
       const agent = agentOf(stored, this.vars);
-      const answer = await agent.answer(this.#turnOf(request, signal, pipe, maxMessages));
-      if (answer !== "" && !signal.aborted) this.#remember(request.prompt, answer, maxMessages);
+      const history = () => this.memory.history(maxMessages, MAX_HISTORY_CHARS);
+      const answer = await agent.answer(new PipedTurn(request, cancellation, pipe, history));
+      if (answer !== "" && !cancellation.reason) this.#remember(request.prompt, answer, maxMessages);
       return await pipe.rest();
     } catch (thrown) {
-      if (!signal.aborted) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
+      if (!cancellation.reason) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
       return { ...(await pipe.rest()), fault: faultOf(thrown) };
+    } finally {
+      this.#forget(request.id);
     }
+  }
+
+  #forget(id: string): void {
+    const turn = this.#turns.get(id);
+    this.#turns.delete(id);
+    if (turn) this.#last = { id, end: turn.end };
   }
 
   #giveUpLater(id: string): void {
@@ -88,25 +96,46 @@ export class Conversation {
     }, REJOIN_MS);
   }
 
-  /** The agent's view of a turn. Once the signal is aborted, all of its methods but `used` throw. */
-  #turnOf({ prompt, maxPayload }: TurnRequest, signal: AbortSignal, pipe: Pipe, maxMessages: number): Turn {
-    const fits = (data: string) => chunkFrame("", "status", data).data.length <= maxPayload;
-    return {
-      prompt,
-      signal,
-      history: () => this.memory.history(maxMessages, MAX_HISTORY_CHARS),
-      text: (chunk) => pipe.write(["text", chunk]),
-      status: (write) => pipe.write(["status", longest(write, fits)]),
-      used: (usage) => pipe.count(usage),
-      ask: (question) => beforeAbort(signal, async () => unwrap(await pipe.ask(question))),
-    };
-  }
-
   /** Deferred, since a write to disk delays all messages after it, and the answer should go first. */
   #remember(prompt: string, answer: string, maxMessages: number): void {
     this.#remembering = scheduler.wait(0).then(() => {
       if (this.memory.agent) this.memory.remember(prompt, answer, maxMessages, MAX_HISTORY_CHARS);
     });
+  }
+}
+
+/** The agent's view of a turn. Once the turn is cancelled, all of its methods but `used` throw. */
+class PipedTurn implements Turn {
+  constructor(
+    private readonly request: TurnRequest,
+    private readonly cancellation: Cancellation,
+    private readonly pipe: Pipe,
+    readonly history: () => readonly Message[],
+  ) {}
+
+  get prompt(): string {
+    return this.request.prompt;
+  }
+
+  get signal(): AbortSignal {
+    return this.cancellation.signal;
+  }
+
+  text(chunk: string): Promise<void> {
+    return this.pipe.write(["text", chunk]);
+  }
+
+  status(write: (limit: number) => string): Promise<void> {
+    const fits = (data: string) => chunkFrame("", "status", data).size <= this.request.maxPayload;
+    return this.pipe.write(["status", longest(write, fits)]);
+  }
+
+  used(usage: Usage): void {
+    this.pipe.count(usage);
+  }
+
+  ask(question: string): Promise<string> {
+    return this.cancellation.race(this.pipe.ask(question).then(unwrap));
   }
 }
 
@@ -120,17 +149,4 @@ function longest(write: (limit: number) => string, fits: (text: string) => boole
   let limit = MAX_SHOWN_CHARS;
   while (limit > 0 && !fits(write(limit))) limit = Math.floor(limit / 2);
   return write(limit);
-}
-
-/** The result of the work; rejects at once if the signal is aborted. */
-async function beforeAbort<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: never, reject } = Promise.withResolvers<never>();
-  const aborted = () => reject(signal.reason);
-  signal.addEventListener("abort", aborted);
-  try {
-    return await Promise.race([work(), never]);
-  } finally {
-    signal.removeEventListener("abort", aborted);
-  }
 }

@@ -1,6 +1,8 @@
 import type { Part, Sink, TurnEnd } from "./bus/turns.ts";
+import type { Cancellation } from "./cancellation.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Usage } from "./tally.ts";
+import { endOfTick } from "./tick.ts";
 
 /** Characters that are buffered before `write` waits. */
 const MAX_CHARS = 256 * 1024;
@@ -20,17 +22,16 @@ export class Pipe {
   /** The call in flight. */
   #call: Promise<void> | undefined;
   #sink: Sink | undefined;
-  #next = Promise.withResolvers<Sink>();
+  /** The next sink, while there is none. */
+  #next: PromiseWithResolvers<Sink> | undefined;
 
   constructor(
     sink: Sink,
-    private readonly signal: AbortSignal,
+    private readonly cancellation: Cancellation,
     /** Called when the sink is lost. */
     private readonly lost: () => void,
   ) {
     this.#sink = sink;
-    this.#next.promise.catch(() => undefined);
-    signal.addEventListener("abort", () => this.#next.reject(signal.reason));
   }
 
   /** Whether there is a sink, as far as known. */
@@ -41,15 +42,13 @@ export class Pipe {
   /** Sends to another sink from now on. */
   join(sink: Sink): void {
     this.#sink = sink;
-    this.#next.resolve(sink);
-    this.#next = Promise.withResolvers();
-    this.#next.promise.catch(() => undefined);
-    if (this.signal.aborted) this.#next.reject(this.signal.reason);
+    this.#next?.resolve(sink);
+    this.#next = undefined;
   }
 
   /** Resolves once there is room for more. */
   async write(part: Part): Promise<void> {
-    this.signal.throwIfAborted();
+    this.cancellation.throwIfCancelled();
     this.#parts.push(part);
     this.#chars += part[1].length;
     this.#sending ??= this.#send();
@@ -66,7 +65,7 @@ export class Pipe {
   async ask(question: string): Promise<Outcome<string>> {
     for (;;) {
       await this.#sending;
-      this.signal.throwIfAborted();
+      this.cancellation.throwIfCancelled();
       const sink = await this.#present();
       try {
         return await sink.ask(question);
@@ -85,7 +84,7 @@ export class Pipe {
 
   async #send(): Promise<void> {
     // Parts that are written at once go in one call, or with the result if the turn ends.
-    await scheduler.wait(0);
+    await endOfTick();
     try {
       while (this.#parts.length > 0 || this.#usage) await this.#sendTo(await this.#present());
     } catch {
@@ -110,7 +109,9 @@ export class Pipe {
 
   /** The sink, once there is one. Rejects when the turn is interrupted. */
   async #present(): Promise<Sink> {
-    return this.#sink ?? (await this.#next.promise);
+    if (this.#sink) return this.#sink;
+    this.#next ??= Promise.withResolvers();
+    return this.cancellation.race(this.#next.promise);
   }
 
   #lose(sink: Sink): void {

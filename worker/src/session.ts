@@ -177,7 +177,9 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     while (this.#stopping) await this.#stopping.catch(() => undefined);
     const known = this.#memory.agent ?? this.#starting?.stored;
     if (known !== undefined) return this.#join(known, wanted);
-    this.#home.tally = newTally(Date.now());
+    // The Registry tells a session's agents apart by this time, so it grows even if the clock was set back.
+    const before = this.#memory.ended?.tally?.startedAt ?? 0;
+    this.#home.tally = newTally(Math.max(Date.now(), before + 1));
     const work = this.#create(wanted);
     this.#starting = { stored: wanted, work };
     try {
@@ -287,6 +289,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     await this.#home.enter(stored, isNew, orphans);
     this.#orphans = [];
     if (orphans.length > 0) this.#onChange();
+    if (this.#reportedAt === 0 && !this.#home.hub) this.#reportLater();
     if (this.#memory.agent) await this.#arm();
   }
 

@@ -30,16 +30,14 @@ export function signalFilter({ owner, session }: Identity): string {
   return `orch.signal.*.${AGENT}.${owner}.${session}`;
 }
 
-/** The subscription for the signals of all agents. */
-export const SIGNALS = `orch.signal.*.${AGENT}.*.*`;
+const REPLY_SUBJECT = /^(?!\$|(?:agents|orch)(?:\.|$))[^.*>\p{C}\p{Z}]+(?:\.[^.*>\p{C}\p{Z}]+)*$/u;
 
 /**
  * Whether replies may be published there: a valid subject, and not one of the server, of agents or of their signals. The
  * agent publishes with its own permissions, which its callers must not gain.
  */
 export function isReplySubject(text: unknown): text is string {
-  if (typeof text !== "string" || text.length > 1024 || /^(\$|(agents|orch)(\.|$))/.test(text)) return false;
-  return text.split(".").every((token) => token !== "" && !/[*>\p{C}\p{Z}]/u.test(token));
+  return typeof text === "string" && text.length <= 1024 && REPLY_SUBJECT.test(text);
 }
 
 /** Longest subject token in UTF-8 bytes: three of them and the prefixes stay well below the server's control line of 4096. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Part, Sink } from "../src/bus/turns.ts";
+import { Cancellation } from "../src/cancellation.ts";
 import { Pipe } from "../src/pipe.ts";
 import type { Usage } from "../src/tally.ts";
 
@@ -25,7 +26,7 @@ class Recorder implements Sink {
   }
 }
 
-const never = new AbortController().signal;
+const never = new Cancellation();
 const text = (data: string): Part => ["text", data];
 const all = (parts: readonly (readonly Part[])[]) => parts.flat().map(([, data]) => data);
 
@@ -113,9 +114,9 @@ test("without a sink, what was said travels with the result", async () => {
 });
 
 test("once the turn is interrupted, nothing is said", async () => {
-  const abort = new AbortController();
-  const pipe = new Pipe(new Recorder(), abort.signal, () => undefined);
-  abort.abort(new Error("interrupted"));
+  const cancellation = new Cancellation();
+  const pipe = new Pipe(new Recorder(), cancellation, () => undefined);
+  cancellation.cancel(new Error("interrupted"));
   await assert.rejects(pipe.write(text("a")), Error);
   await assert.rejects(pipe.ask("well?"), Error);
 });
@@ -130,16 +131,16 @@ test("what a model used is known before the turn ends", async () => {
 });
 
 test("what a model used is counted once, though the sink was lost or the turn interrupted", async () => {
-  const abort = new AbortController();
+  const cancellation = new Cancellation();
   const gone: Sink = { parts: () => Promise.reject(new Error("gone")), ask: new Recorder().ask };
-  const pipe = new Pipe(gone, abort.signal, () => undefined);
+  const pipe = new Pipe(gone, cancellation, () => undefined);
   pipe.count({ inputTokens: 7, outputTokens: 5 });
   await scheduler.wait(5);
   pipe.count({ inputTokens: 1, outputTokens: 1 });
   const sink = new Recorder();
   pipe.join(sink);
   await scheduler.wait(5);
-  abort.abort(new Error("interrupted"));
+  cancellation.cancel(new Error("interrupted"));
   pipe.count({ inputTokens: 2, outputTokens: 0 });
   const { usage } = await pipe.rest();
   assert.deepEqual(

@@ -3,11 +3,12 @@ import { type Fault, WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
 import { isBlank } from "../text.ts";
 import type { Agent, AgentContext, Turn } from "./agent.ts";
-import { limitsOf } from "./config.ts";
+import { limitsOf, type TurnLimits } from "./config.ts";
 import { recent } from "./history.ts";
 import { check, connect } from "./provider.ts";
 import { modelFault, noAnswer, type Source, timeLimit } from "./provider_errors.ts";
 import { Relay } from "./relay.ts";
+import { withTimeLimit } from "./time_limit.ts";
 import { toolsOf } from "./tools/index.ts";
 
 const INSTRUCTIONS = `You are an agent on a message bus. A person or another agent sent you the prompt and reads your answer as plain text.
@@ -32,6 +33,19 @@ async function answer(turn: Turn, harness: string, context: AgentContext): Promi
   if (isBlank(turn.prompt))
     throw new WorkerError({ code: "bad_request", message: "the prompt is blank; send some text" });
   const limits = limitsOf(context);
+  return withTimeLimit(timerMs(limits.turnS), turn.signal, (signal) =>
+    converse(turn, harness, context, limits, signal),
+  );
+}
+
+/** Answers within the limits; the signal is that of the turn, with its time limit. */
+async function converse(
+  turn: Turn,
+  harness: string,
+  context: AgentContext,
+  limits: TurnLimits,
+  signal: AbortSignal,
+): Promise<string> {
   const history = recent(turn.history(), limits.history);
   const { model, source } = connect(harness, context, history, (usage) => turn.used(usage));
   const relay = new Relay(turn, source);
@@ -45,8 +59,8 @@ async function answer(turn: Turn, harness: string, context: AgentContext): Promi
     stopWhen: isStepCount(limits.steps),
     // The last call must answer: a turn that ended with a tool call would have no answer.
     prepareStep: ({ stepNumber }) => (stepNumber === limits.steps - 1 ? { toolChoice: "none" } : {}),
-    abortSignal: turn.signal,
-    timeout: { totalMs: timerMs(limits.turnS) },
+    // Not the SDK's own limit, whose timer would outlive the turn.
+    abortSignal: signal,
     maxRetries: RETRIES,
     // The SDK's default prints whole error objects, and with them the conversation.
     onError: () => {},

@@ -25,11 +25,12 @@ export function isWorthRetrying(error: unknown): boolean {
   return isRecord(error) && error.isRetryable === true && statusOf(error) !== 429;
 }
 
-/** Whether a shorter conversation may be accepted: providers answer one that is too long with 400 or 413. */
+/** Whether a shorter conversation may be accepted: providers answer one that is too long with 400, 413 or 422. */
 export function mayBeTooLong(error: unknown): boolean {
-  const status = statusOf(error);
-  return status === 400 || status === 413;
+  return TOO_LONG.has(statusOf(error));
 }
+
+const TOO_LONG: ReadonlySet<number | undefined> = new Set([400, 413, 422]);
 
 /**
  * The fault behind an error of a provider. Of the error only its status and a few known names are read: its text was
@@ -58,7 +59,9 @@ export function endingFault(ending: Ending, toolCalls: number, source: Source): 
         ? undefined
         : modelError(`${model} announced a tool call and made none; try again`);
     case "length":
-      return modelError(`${model} reached its output limit, so the answer is cut; ask for a shorter one`);
+      return modelError(
+        `${model} reached its output limit or the end of its context, so the answer is cut; ask for a shorter one, or abort and restart the agent if the conversation is long`,
+      );
     case "content-filter":
       return modelError(`${title}'s content filter stopped the answer of ${model}; rephrase the prompt`);
     case "error":
@@ -114,13 +117,17 @@ const GAVE_UP: Row = [
     `${title} gave up waiting for ${model}; try again, or set another OPEN_AGENT_MODEL_ID`,
 ];
 
-/** The fault for a status, of a response or of an error inside a stream. 429 also has a time; see `rateLimit`. */
-const STATUSES: Readonly<Record<number, Row>> = {
-  400: [
+function rejected(status: number): Row {
+  return [
     "model_error",
     ({ title, model }) =>
-      `${title} rejected the request for ${model} (400): check OPEN_AGENT_MODEL_ID; if the conversation is too long, abort and restart the agent, or lower AGENT_HISTORY_LIMIT`,
-  ],
+      `${title} rejected the request for ${model} (${status}): check OPEN_AGENT_MODEL_ID; if the conversation is too long, abort and restart the agent, or lower AGENT_HISTORY_LIMIT`,
+  ];
+}
+
+/** The fault for a status, of a response or of an error inside a stream. 429 also has a time; see `rateLimit`. */
+const STATUSES: Readonly<Record<number, Row>> = {
+  400: rejected(400),
   401: [
     "refused_key",
     ({ title, keyVar }) =>
@@ -147,12 +154,13 @@ const STATUSES: Readonly<Record<number, Row>> = {
     ({ model }) =>
       `the conversation is too long for ${model} (413); shorten the prompt, abort the agent and start it again, or lower AGENT_HISTORY_LIMIT`,
   ],
+  422: rejected(422),
   504: GAVE_UP,
 };
 
 function statusFault(status: number, retryAfterS: number | undefined, source: Source): Fault {
   if (status === 429) return rateLimit(retryAfterS, source);
-  const [code, message] = STATUSES[status] ?? ["model_error", other(status)];
+  const [code, message] = STATUSES[status] ?? ["model_error", other(status, retryAfterS)];
   return { code, message: message(source) };
 }
 
@@ -162,10 +170,11 @@ function rateLimit(retryAfterS: number | undefined, { title }: Source): Fault {
   return { code: "rate_limited", message, ...(retryAfterS !== undefined && { retryAfterS }) };
 }
 
-function other(status: number) {
+function other(status: number, retryAfterS: number | undefined) {
+  const when = retryAfterS === undefined ? "" : ` in ${retryAfterS} s`;
   return ({ title, model }: Source) =>
     status >= 500
-      ? `${title} is failing for ${model} (${status}); try again, or set another OPEN_AGENT_MODEL_ID`
+      ? `${title} is failing for ${model} (${status}); try again${when}, or set another OPEN_AGENT_MODEL_ID`
       : `${title} rejected the request for ${model} (${status}); check OPEN_AGENT_MODEL_ID`;
 }
 
@@ -220,11 +229,12 @@ function numberOf(value: unknown): number | undefined {
   return isStatus ? number : undefined;
 }
 
-/** `Retry-After` in whole seconds. The gateway's errors have the response as their cause. */
+/** `Retry-After` in whole seconds, whether it was written as seconds or as a date. The gateway's errors have the response as their cause. */
 function retryAfterOf(error: unknown): number | undefined {
   const response = isRecord(error) && !APICallError.isInstance(error) ? error.cause : error;
-  const seconds = APICallError.isInstance(response) ? response.responseHeaders?.["retry-after"] : undefined;
-  return seconds !== undefined && /^\d{1,6}$/.test(seconds) ? Number(seconds) : undefined;
+  const value = APICallError.isInstance(response) ? (response.responseHeaders?.["retry-after"] ?? "") : "";
+  const seconds = value.endsWith(" GMT") ? Math.ceil((Date.parse(value) - Date.now()) / 1000) : value;
+  return /^\d{1,6}$/.test(String(seconds)) ? Number(seconds) : undefined;
 }
 
 interface AnyRecord {

@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import { frameOf } from "./frames.ts";
 import { HEARTBEAT_S, type Seat } from "./seat.ts";
 
 /** Publishes the heartbeats of seats, each at regular intervals from its own start. */
@@ -16,7 +17,7 @@ export class Beats {
   }
 
   beat(seat: Seat, connection: Connection): void {
-    connection.publish({ subject: seat.subjects.hb, data: seat.heartbeat() });
+    connection.publish(frameOf(seat.subjects.hb, seat.heartbeat()));
   }
 
   stop(seat: Seat): void {

@@ -1,6 +1,7 @@
-import { errors, type NatsConnection, type WsConnectionOptions, wsconnect } from "@nats-io/nats-core";
 import { WorkerError } from "../errors.ts";
-import { CONNECT_TIMEOUT_MS } from "./options.ts";
+import { VERSION } from "../version.ts";
+import { Link } from "./link.ts";
+import { type BusOptions, CONNECT_TIMEOUT_MS } from "./options.ts";
 import { Wire } from "./wire.ts";
 
 const REFUSED =
@@ -13,85 +14,48 @@ const TIMED_OUT = `the bus at NATS_WS_URL did not answer within ${CONNECT_TIMEOU
 const UNREACHABLE =
   "the bus at NATS_WS_URL cannot be reached; check that it runs and that its WebSocket port is open";
 
-/** The first byte of `-ERR`, with which the server announces why it is about to close. */
-const MINUS = 0x2d;
+/** The server refused the connection; the message is its own. */
+class Refusal extends Error {}
 
-/** The server closed the connection after it had sent something. */
+/** The server closed the connection after it had sent something. Its refusal may be lost when it closes at once. */
 class CutOff extends Error {}
-
-export interface Connected {
-  readonly nats: NatsConnection;
-  readonly wire: Wire;
-}
 
 /**
  * Connects to the bus within `CONNECT_TIMEOUT_MS`. Throws WorkerError `bus_unavailable` with the cause in our own words:
- * the text of nats-core may quote the URL.
+ * other texts may quote the URL.
  */
-export async function connect(options: WsConnectionOptions, name: string): Promise<Connected> {
-  const { promise: failed, reject } = Promise.withResolvers<never>();
-  failed.catch(() => undefined);
+export async function connect(options: BusOptions, name: string): Promise<Link> {
   const late = new AbortController();
-  // After its own timeout, nats-core waits for a close handshake, which a silent server never sends.
-  const timer = setTimeout(() => {
-    reject(new errors.TimeoutError());
-    late.abort();
-  }, CONNECT_TIMEOUT_MS);
-  const wire = Promise.withResolvers<Wire>();
-  const wsFactory = async (url: string) => {
-    const opened = await Wire.open(url, late.signal).catch((thrown: unknown) => {
-      // nats-core would wait for the end of a connection that was never established.
-      reject(new errors.ConnectionError(""));
-      throw thrown;
-    });
-    wire.resolve(opened);
-    return { socket: watchRefusal(opened.socket, reject), encrypted: url.startsWith("wss:") };
-  };
-  const connecting = wsconnect({ ...options, name, wsFactory });
+  const timer = setTimeout(() => late.abort(), CONNECT_TIMEOUT_MS);
   try {
-    const nats = await Promise.race([connecting, failed]);
-    return { nats, wire: await wire.promise };
+    return await handshake(await Wire.open(options.url, late.signal), options, name, late.signal);
   } catch (thrown) {
-    connecting.then(discard, () => undefined);
-    throw new WorkerError({ code: "bus_unavailable", message: causeOf(thrown) });
+    const message = late.signal.aborted ? TIMED_OUT : causeOf(thrown);
+    throw new WorkerError({ code: "bus_unavailable", message });
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Closes a connection without waiting for the close handshake, which may never come. */
-export function discard(nats: NatsConnection): void {
-  nats.close().catch(() => undefined);
-}
-
-/**
- * A refusal is noticed here: the server sends its error and closes at once, and nats-core often stops reading before it
- * has seen the error, and would then wait for its timeout.
- */
-function watchRefusal(socket: WebSocket, refuse: (error: Error) => void): WebSocket {
-  let greeted = false;
-  socket.addEventListener("message", ({ data }) => {
-    greeted = true;
-    const text = refusalIn(data);
-    if (text !== undefined) refuse(new errors.ProtocolError(text));
+async function handshake(wire: Wire, options: BusOptions, name: string, signal: AbortSignal): Promise<Link> {
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason));
+  const link = new Link(wire, { name, lang: "orch-cf-agent", version: VERSION }, options.authenticator, {
+    complained: (text) => reject(new Refusal(text)),
+    ended: () => reject(link.info ? new CutOff() : new Error("never greeted")),
   });
-  // The error may be lost if the server closes at once.
-  socket.addEventListener("close", ({ reason }) => {
-    refuse(greeted ? new CutOff(reason) : new errors.ConnectionError(""));
-  });
-  return socket;
-}
-
-/** The server's `-ERR`, which is always a separate message; undefined for anything else. */
-function refusalIn(data: unknown): string | undefined {
-  if (!(data instanceof ArrayBuffer) || new Uint8Array(data)[0] !== MINUS) return undefined;
-  return new TextDecoder().decode(data);
+  try {
+    await Promise.race([link.ready, failed]);
+    return link;
+  } catch (thrown) {
+    link.drop();
+    throw thrown;
+  }
 }
 
 function causeOf(thrown: unknown): string {
-  if (thrown instanceof errors.TimeoutError) return TIMED_OUT;
-  const text = thrown instanceof Error ? thrown.message : "";
-  if (/connections exceeded/i.test(text)) return FULL;
-  if (/authori[sz]ation|authentication/i.test(text)) return REFUSED;
-  return thrown instanceof CutOff ? CUT_OFF : UNREACHABLE;
+  if (thrown instanceof CutOff) return CUT_OFF;
+  if (!(thrown instanceof Refusal)) return UNREACHABLE;
+  if (/connections exceeded/i.test(thrown.message)) return FULL;
+  return /authori[sz]ation|authentication/i.test(thrown.message) ? REFUSED : CUT_OFF;
 }

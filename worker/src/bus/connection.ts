@@ -1,13 +1,13 @@
-import { errors, type NatsConnection, type WsConnectionOptions } from "@nats-io/nats-core";
-import { type Fault, WorkerError } from "../errors.ts";
+import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { warn } from "../log.ts";
-import { connect, discard } from "./connect.ts";
+import { connect } from "./connect.ts";
 import type { Frame } from "./frames.ts";
-import type { Wire } from "./wire.ts";
+import type { Incoming, Link, Subscription } from "./link.ts";
+import type { BusOptions } from "./options.ts";
 
 /** How long no bytes may move while a ping is unanswered, in milliseconds. */
 const ALIVE_TIMEOUT_MS = 3_000;
-/** How long to wait for received data that has not been read yet, in milliseconds. */
+/** How long data may take on its way through a busy isolate, in milliseconds. */
 const BUSY_MS = 100;
 /** Largest request in bytes; the limit of the bus may be lower. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
@@ -19,14 +19,19 @@ const DENIED =
 export const TOO_FEW_SUBSCRIPTIONS =
   "the bus allows this connection too few subscriptions; raise max_subscriptions of the server or the subscription limit of the account, or stop agents";
 const COMPLAINED = "the bus refused a part of the registration; its log says why";
+const NO_INBOX =
+  "the bus does not let the agent receive an answer; allow the Worker's NATS user to subscribe to _INBOX.>";
 const NO_HEADERS =
   "the bus has headers turned off, and errors are reported in headers; remove no_header_support from its configuration";
 
-/** A message that arrived; `reply` is empty if the sender expects no answer. */
-export interface Incoming {
-  readonly subject: string;
-  readonly reply: string;
-  readonly data: Uint8Array;
+/** How the server reports a missing permission. */
+const VIOLATION = /permissions violation for (publish|subscription) to "(\S+)"/i;
+
+/** Waiting for one message. */
+export interface Expectation {
+  forget(): void;
+  /** Why the bus does not accept the subscription; undefined if it does. */
+  refusal(): Promise<Fault | undefined>;
 }
 
 /** The outcome of a request on a subject: an answer, or why there is none. */
@@ -36,40 +41,36 @@ export type Asked = Uint8Array | "nobody" | "silent" | "not permitted";
 export class Connection {
   #up = true;
   readonly #complaints: Fault[] = [];
-  /** Callbacks for denied requests, by subject. */
-  readonly #asking = new Map<string, () => void>();
+  /** Callbacks for requests and inboxes that are not permitted, by subject. */
+  readonly #denied = new Map<string, () => void>();
 
   private constructor(
     private readonly name: string,
-    private readonly nats: NatsConnection,
-    private readonly wire: Wire,
+    private readonly link: Link,
     /** Called once if the connection ends by itself, or becomes unusable. */
     private readonly lost: (cause: Fault) => void,
-  ) {}
+  ) {
+    link.events = {
+      complained: (text) => this.#onComplaint(text),
+      ended: () => this.#lose(lostFault()),
+    };
+  }
 
   /** Throws WorkerError `bus_unavailable`. */
-  static async open(
-    options: WsConnectionOptions,
-    name: string,
-    lost: (cause: Fault) => void,
-  ): Promise<Connection> {
-    const { nats, wire } = await connect(options, name);
-    if (nats.info?.headers !== true) {
-      discard(nats);
-      throw unavailable(NO_HEADERS);
-    }
-    const connection = new Connection(name, nats, wire, lost);
-    void connection.#watch();
-    return connection;
+  static async open(options: BusOptions, name: string, lost: (cause: Fault) => void): Promise<Connection> {
+    const link = await connect(options, name);
+    if (link.info?.headers === true) return new Connection(name, link, lost);
+    link.drop();
+    throw unavailable(NO_HEADERS);
   }
 
   get up(): boolean {
-    return this.#up && !this.nats.isClosed();
+    return this.#up && this.link.isOpen;
   }
 
   /** Largest message that the bus accepts, in bytes. */
   get maxPayload(): number {
-    return this.nats.info?.max_payload ?? MAX_REQUEST_BYTES;
+    return this.link.info?.max_payload ?? MAX_REQUEST_BYTES;
   }
 
   /** Largest request that an agent accepts, in bytes. */
@@ -79,70 +80,76 @@ export class Connection {
 
   /** Bytes that are waiting to be sent. */
   get backlog(): number {
-    return this.wire.backlog;
+    return this.link.backlog;
   }
 
-  /** Throws when the connection is closed. */
-  publish({ subject, data, headers }: Frame): void {
-    this.nats.publish(subject, data, headers && { headers });
+  /** Whether the connection is open and the frame is not larger than the bus accepts: otherwise, nothing is sent. */
+  publish(frame: Frame): boolean {
+    if (!this.up) return false;
+    if (frame.size > this.maxPayload) {
+      warn("too large for the bus", { connection: this.name, subject: frame.subject });
+      return false;
+    }
+    this.link.publish(frame);
+    return true;
   }
 
-  /** Returns a function that ends the subscription. */
-  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): () => void {
-    const subscription = this.nats.subscribe(subject, {
-      ...(queue && { queue }),
-      callback: (error, { subject, reply, data }) => {
-        if (!error) deliver({ subject, reply: reply ?? "", data });
-      },
+  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): Subscription {
+    return this.link.subscribe(subject, deliver, queue);
+  }
+
+  /** Delivers the first message on the subject. */
+  expect(subject: string, deliver: (payload: Uint8Array) => void): Expectation {
+    const before = this.complaints;
+    let isDenied = false;
+    this.#denied.set(subject, () => {
+      isDenied = true;
     });
-    return () => subscription.unsubscribe();
-  }
-
-  /** Delivers the first message on the subject; the returned function stops waiting for it. */
-  expect(subject: string, deliver: (payload: Uint8Array) => void): () => void {
-    const subscription = this.nats.subscribe(subject, {
-      max: 1,
-      callback: (error, message) => {
-        if (!error) deliver(message.data);
-      },
+    const close = this.link.expect(subject, ({ data }) => {
+      this.#denied.delete(subject);
+      deliver(data);
     });
-    return () => subscription.unsubscribe();
+    return {
+      forget: () => {
+        this.#denied.delete(subject);
+        close();
+      },
+      refusal: async () => {
+        await this.#settled(before);
+        return isDenied ? fault(NO_INBOX) : this.#complaints[before];
+      },
+    };
   }
 
   /** Sends an empty request and waits for the first answer. */
   async ask(subject: string, timeoutMs: number): Promise<Asked> {
     const { promise, resolve } = Promise.withResolvers<Asked>();
     const inbox = `_INBOX.${crypto.randomUUID()}`;
-    const subscription = this.nats.subscribe(inbox, {
-      max: 1,
-      callback: (error, message) => {
-        if (error) resolve("not permitted");
-        else resolve(message.headers?.code === 503 ? "nobody" : message.data);
-      },
-    });
-    this.#asking.set(subject, () => resolve("not permitted"));
+    for (const one of [subject, inbox]) this.#denied.set(one, () => resolve("not permitted"));
+    const end = this.link.expect(inbox, (message) => resolve(message.isFromNobody ? "nobody" : message.data));
     const timer = setTimeout(() => resolve("silent"), timeoutMs);
     try {
-      this.nats.publish(subject, undefined, { reply: inbox });
+      this.link.request(subject, inbox);
       return await promise;
     } finally {
       clearTimeout(timer);
-      this.#asking.delete(subject);
-      subscription.unsubscribe();
+      for (const one of [subject, inbox]) this.#denied.delete(one);
+      end();
     }
   }
 
   /** Whether the bus answers a ping, as long as bytes keep moving. Nothing else reveals a half-open socket. */
   async alive(): Promise<boolean> {
     if (!this.up) return false;
-    const pong = this.nats.flush();
+    const pong = this.link.ping();
+    // That the ping leaves is no progress.
+    if (await isWithin(BUSY_MS, pong)) return this.up;
     for (;;) {
-      const { progress } = this.wire;
-      const outcome = await within(ALIVE_TIMEOUT_MS, pong);
-      if (outcome !== "late") return outcome === "done" && this.up;
+      const { progress } = this.link;
+      if (await isWithin(ALIVE_TIMEOUT_MS, pong)) return this.up;
       // In a busy isolate, received data may be waiting behind this timer.
       await scheduler.wait(BUSY_MS);
-      if (this.wire.progress === progress) return false;
+      if (this.link.progress === progress) return false;
     }
   }
 
@@ -151,13 +158,27 @@ export class Connection {
     return this.#complaints.length;
   }
 
-  /** Waits until the bus has processed everything sent so far. Throws WorkerError if it sent an error meanwhile. */
+  /**
+   * Waits until the bus has processed everything sent so far, and checks that it allows one more subscription, as a question
+   * to a caller needs. Throws WorkerError if it sent an error meanwhile.
+   */
   async prove(complaintsBefore: number): Promise<void> {
-    if (!(await this.alive())) throw new WorkerError(this.#complaints[complaintsBefore] ?? fault(SILENT));
-    // Errors that the bus sent before its answer arrive through an iterator, a tick later.
-    await scheduler.wait(0);
-    const complaint = this.#complaints[complaintsBefore];
+    const { forget } = this.expect(`_INBOX.${crypto.randomUUID()}`, () => undefined);
+    const complaint = await this.#settled(complaintsBefore);
+    forget();
     if (complaint) throw new WorkerError(complaint);
+  }
+
+  /** Waits until the bus has processed everything sent so far; returns the first error that it sent meanwhile. */
+  async #settled(complaintsBefore: number): Promise<Fault | undefined> {
+    const isAlive = await this.alive();
+    return this.#complaints[complaintsBefore] ?? (isAlive ? undefined : fault(SILENT));
+  }
+
+  /** Replaces the connection if the bus has refused something that was sent. */
+  async confirm(): Promise<void> {
+    const before = this.complaints;
+    await this.prove(before).catch((thrown) => this.#lose(faultOf(thrown)));
   }
 
   /** Closes the connection once everything published has been sent. */
@@ -169,7 +190,7 @@ export class Connection {
   /** Abandons the connection. */
   drop(): void {
     this.#up = false;
-    discard(this.nats);
+    this.link.drop();
   }
 
   #lose(cause: Fault): void {
@@ -178,38 +199,32 @@ export class Connection {
     this.lost(cause);
   }
 
-  async #watch(): Promise<void> {
-    for await (const status of this.nats.status()) {
-      if (status.type === "error") this.#onError(status.error);
-      if (status.type === "disconnect" || status.type === "close") this.#lose(lost());
-    }
-    this.#lose(lost());
-  }
-
-  #onError(error: Error): void {
-    if (!(error instanceof errors.PermissionViolationError)) {
-      const few = /subscriptions/i.test(error.message);
+  #onComplaint(text: string): void {
+    const [, operation, subject] = VIOLATION.exec(text) ?? [];
+    if (operation === undefined || subject === undefined) {
+      const few = /subscriptions/i.test(text);
       warn("bus complained", { connection: this.name, cause: few ? "too many subscriptions" : "other" });
       this.#complaints.push(fault(few ? TOO_FEW_SUBSCRIPTIONS : COMPLAINED));
       return;
     }
-    const { operation, subject } = error;
-    const asking = this.#asking.get(subject);
-    if (operation === "publish" && asking) {
-      asking();
-      return;
-    }
+    this.#onDenial(operation.toLowerCase(), subject);
+  }
+
+  #onDenial(operation: string, subject: string): void {
+    const denied = this.#denied.get(subject);
+    denied?.();
+    if (denied && operation === "publish") return;
     warn("bus denied", { connection: this.name, operation, subject });
     // Denied inboxes only leave requests unanswered, and other subjects belong to callers.
-    const ours = operation === "subscription" ? !subject.startsWith("_INBOX.") : isHeartbeat(subject);
-    if (!ours) return;
+    const isOurs = operation === "subscription" ? !subject.startsWith("_INBOX.") : isHeartbeat(subject);
+    if (!isOurs) return;
     this.#complaints.push(fault(DENIED));
     // A revoked permission ends a subscription silently.
     if (operation === "subscription") this.#lose(fault(DENIED));
   }
 }
 
-export function lost(): Fault {
+export function lostFault(): Fault {
   return fault(LOST);
 }
 
@@ -217,18 +232,14 @@ function isHeartbeat(subject: string): boolean {
   return subject.startsWith("agents.hb.");
 }
 
-/** Whether the work succeeds or fails within the time. */
-async function within(milliseconds: number, work: Promise<unknown>): Promise<"done" | "failed" | "late"> {
+/** Whether the work ends within the time. */
+async function isWithin(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
   let timer: number | null = null;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => resolve("late"), milliseconds);
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), milliseconds);
   });
-  const settled = work.then(
-    () => "done" as const,
-    () => "failed" as const,
-  );
   try {
-    return await Promise.race([settled, late]);
+    return await Promise.race([work.then(() => true), late]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,12 +1,16 @@
 import { isReplySubject } from "../subjects.ts";
 import { numbersOf } from "../tally.ts";
-import type { Connection, Incoming } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { type Frame, frameOf } from "./frames.ts";
+import { Inlet } from "./inlet.ts";
+import type { Incoming } from "./link.ts";
 import type { Endpoint, Seat } from "./seat.ts";
 
 const VERBS = ["PING", "INFO", "STATS"] as const;
 type Verb = (typeof VERBS)[number];
 
-const encoder = new TextEncoder();
+/** How many answers cost as much as a refused prompt. */
+const ANSWERS_PER_REFUSAL = 10;
 
 /**
  * Answers the discovery of NATS micro services for all seats of a connection. With `@nats-io/services` each seat would
@@ -14,70 +18,83 @@ const encoder = new TextEncoder();
  */
 export class Discovery {
   readonly #byId = new Map<string, Seat>();
+  /** The subscriptions that concern all seats. */
+  readonly #inlets: readonly Inlet[];
+  /** Those of one seat. */
+  readonly #own = new Map<Seat, readonly Inlet[]>();
 
   constructor(
     private readonly seats: ReadonlyMap<string, Seat>,
     /** Whether one subscription serves the ids of all seats; requests for an id that is gone are then ignored. */
     private readonly shared: boolean,
-  ) {}
+  ) {
+    this.#inlets = VERBS.flatMap((verb) => [
+      this.#inlet(`$SRV.${verb}`),
+      this.#inlet(`$SRV.${verb}.agents`),
+      ...(shared ? [this.#inlet(`$SRV.${verb}.agents.*`)] : []),
+    ]);
+  }
 
   /** Subscribes to the subjects that concern all seats. */
   attach(connection: Connection): void {
-    const answer = (message: Incoming) => this.#answer(connection, message);
-    for (const verb of VERBS) {
-      connection.subscribe(`$SRV.${verb}`, answer);
-      connection.subscribe(`$SRV.${verb}.agents`, answer);
-      if (this.shared) connection.subscribe(`$SRV.${verb}.agents.*`, answer);
-    }
+    for (const inlet of this.#inlets) inlet.open(connection);
   }
 
-  /** Answers for the seat from now on. Returns a function that ends this. */
-  add(connection: Connection, seat: Seat): () => void {
-    this.#byId.set(seat.instanceId, seat);
-    const answer = (message: Incoming) => this.#answer(connection, message);
-    const ends = this.shared
-      ? []
-      : VERBS.map((verb) => connection.subscribe(`$SRV.${verb}.agents.${seat.instanceId}`, answer));
-    return () => {
-      this.#byId.delete(seat.instanceId);
-      for (const end of ends) end();
-    };
+  /** Answers for the seat on this connection from now on. */
+  add(connection: Connection, seat: Seat): void {
+    const { instanceId } = seat;
+    this.#byId.set(instanceId, seat);
+    if (this.shared) return;
+    const inlets =
+      this.#own.get(seat) ?? VERBS.map((verb) => this.#inlet(`$SRV.${verb}.agents.${instanceId}`));
+    this.#own.set(seat, inlets);
+    for (const inlet of inlets) inlet.open(connection);
   }
 
-  #answer(connection: Connection, { subject, reply }: Incoming): void {
-    if (!isReplySubject(reply)) return;
+  remove(seat: Seat): void {
+    this.#byId.delete(seat.instanceId);
+    for (const inlet of this.#own.get(seat) ?? []) inlet.close();
+    this.#own.delete(seat);
+  }
+
+  #inlet(subject: string): Inlet {
+    return new Inlet(subject, { deliver: (message, connection) => this.#answer(message, connection) });
+  }
+
+  /** Returns the cost of the answers, in refused prompts. */
+  #answer({ subject, reply }: Incoming, connection: Connection): number {
+    if (!isReplySubject(reply)) return 1;
     const [, verb, , id] = subject.split(".");
     const asked = id === undefined ? this.seats.values() : [this.#byId.get(id)];
+    let answers = 0;
     for (const seat of asked) {
-      if (seat) connection.publish({ subject: reply, data: answerOf(verb as Verb, seat) });
+      if (seat === undefined) continue;
+      connection.publish(answerOf(reply, verb as Verb, seat));
+      answers += 1;
     }
+    return Math.max(1, answers / ANSWERS_PER_REFUSAL);
   }
 }
 
-/** The answer to INFO is the largest. */
-export function infoOf(seat: Seat): Uint8Array {
-  return answerOf("INFO", seat);
+/** The size of the answer to INFO in bytes; no other one is twice as large. */
+export function sizeOfInfo(seat: Seat): number {
+  return answerOf("", "INFO", seat).size;
 }
 
-function answerOf(verb: Verb, seat: Seat): Uint8Array {
+function answerOf(subject: string, verb: Verb, seat: Seat): Frame {
   const type = `io.nats.micro.v1.${verb === "PING" ? "ping" : verb === "INFO" ? "info" : "stats"}_response`;
-  const { service, endpoints, presence, startedAt } = seat;
-  if (verb === "PING") return encode({ type, ...service });
-  if (verb === "INFO") return encode({ type, ...service, description: presence.description, endpoints });
-  return encode({
-    type,
-    ...service,
-    started: startedAt,
-    endpoints: endpoints.map((one) => statsOf(one, seat)),
-  });
+  return frameOf(subject, JSON.stringify({ type, ...seat.service, ...detailOf(verb, seat) }));
+}
+
+function detailOf(verb: Verb, seat: Seat): object {
+  const { endpoints, presence, startedAt } = seat;
+  if (verb === "PING") return {};
+  if (verb === "INFO") return { description: presence.description, endpoints };
+  return { started: startedAt, endpoints: endpoints.map((one) => statsOf(one, seat)) };
 }
 
 /** The counters of the agent are those of its prompts; they go on over restarts, unlike those of the endpoint. */
 function statsOf({ name, subject, queue_group }: Endpoint, { stats, tally }: Seat): object {
   const data = name === "prompt" ? numbersOf(tally) : {};
   return { name, subject, queue_group, ...stats[name].report, data };
-}
-
-function encode(answer: object): Uint8Array {
-  return encoder.encode(JSON.stringify(answer));
 }

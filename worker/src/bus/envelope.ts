@@ -5,6 +5,8 @@ export interface Envelope {
   readonly prompt: string;
 }
 
+/** A byte order mark is kept: echo is exact. */
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const BRACE = 0x7b;
 const WHITE_SPACE: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
 
@@ -17,10 +19,9 @@ export function envelopeOf(payload: Uint8Array, maxBytes: number): Envelope {
   return first === BRACE ? fromJson(text) : { prompt: text };
 }
 
-/** A byte order mark is kept: echo is exact. */
 function textOf(payload: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload);
+    return decoder.decode(payload);
   } catch {
     throw bad("the request is not UTF-8");
   }

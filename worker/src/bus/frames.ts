@@ -1,12 +1,15 @@
-import { headers, type MsgHdrs } from "@nats-io/nats-core";
 import { CODES, type Fault } from "../errors.ts";
 import { beginning, isHighSurrogate } from "../text.ts";
 
-/** One message to publish. */
+/** One message to publish. It stays text, since all that is sent in one tick is encoded at once. */
 export interface Frame {
   readonly subject: string;
-  readonly data: Uint8Array;
-  readonly headers?: MsgHdrs;
+  readonly text: string;
+  /** As NATS writes them, with their version and the empty line at their end; empty for none. */
+  readonly headers: string;
+  readonly headersSize: number;
+  /** The size of headers and text as the bus counts it, in bytes. */
+  readonly size: number;
 }
 
 export interface Query {
@@ -19,44 +22,51 @@ export interface Query {
 const MAX_HEADER_CHARS = 200;
 /** Longest message in the body of an error, in characters: it may quote the name of a model. */
 const MAX_MESSAGE_CHARS = 600;
-/** Largest headers of an error, in bytes; they count towards the limit of the bus. */
-const MAX_HEADERS_BYTES = 64 + 3 * MAX_HEADER_CHARS;
 /** Largest JSON encoding of one UTF-16 unit in bytes: an escape such as \u001f. */
 const MAX_UNIT_BYTES = 6;
 /** Bytes reserved for the JSON around the data of a chunk. */
 const WRAPPER_BYTES = 64;
-
 const encoder = new TextEncoder();
 
-/** The size of a frame as the bus counts it: an upper bound, in bytes. */
-export function sizeOf({ data, headers: head }: Frame): number {
-  return data.length + (head === undefined ? 0 : MAX_HEADERS_BYTES);
+export function frameOf(subject: string, text: string, headers = ""): Frame {
+  const headersSize = bytesIn(headers);
+  return { subject, text, headers, headersSize, size: headersSize + bytesIn(text) };
+}
+
+/** The command that publishes a frame, in the protocol of NATS. */
+export function commandOf({ subject, text, headers, headersSize, size }: Frame): string {
+  if (headers === "") return `PUB ${subject} ${size}\r\n${text}\r\n`;
+  return `HPUB ${subject} ${headersSize} ${size}\r\n${headers}${text}\r\n`;
+}
+
+function bytesIn(text: string): number {
+  return /^[\0-\x7f]*$/.test(text) ? text.length : encoder.encode(text).length;
 }
 
 export function chunkFrame(subject: string, type: "response" | "status", data: string): Frame {
-  return { subject, data: encoder.encode(JSON.stringify({ type, data })) };
+  return frameOf(subject, JSON.stringify({ type, data }));
 }
 
 export function queryFrame(subject: string, query: Query): Frame {
-  return { subject, data: encoder.encode(JSON.stringify({ type: "query", data: query })) };
+  return frameOf(subject, JSON.stringify({ type: "query", data: query }));
 }
 
 /** Ends every stream, whether it succeeded or failed. */
 export function terminator(subject: string): Frame {
-  return { subject, data: new Uint8Array(0) };
+  return frameOf(subject, "");
 }
 
 export function errorFrame(subject: string, fault: Fault): Frame {
-  const head = headers();
-  head.set("Nats-Service-Error-Code", String(CODES[fault.code].bus));
-  head.set("Nats-Service-Error", beginning(fault.message.replaceAll(/\s+/g, " "), MAX_HEADER_CHARS));
+  const line = beginning(fault.message.replaceAll(/\s+/g, " "), MAX_HEADER_CHARS);
+  const code = CODES[fault.code].bus;
+  const headers = `NATS/1.0\r\nNats-Service-Error-Code: ${code}\r\nNats-Service-Error: ${line}\r\n\r\n`;
   const retry = fault.code === "rate_limited" && fault.retryAfterS !== undefined;
   const body = {
     error: fault.code,
     message: beginning(fault.message, MAX_MESSAGE_CHARS),
     ...(retry && { retry_after_s: fault.retryAfterS }),
   };
-  return { subject, data: encoder.encode(JSON.stringify(body)), headers: head };
+  return frameOf(subject, JSON.stringify(body), headers);
 }
 
 /** Splits a text into pieces that each fit into one message of the bus, never inside a surrogate pair. */

@@ -4,7 +4,6 @@ import {
   nkeyAuthenticator,
   tokenAuthenticator,
   usernamePasswordAuthenticator,
-  type WsConnectionOptions,
 } from "@nats-io/nats-core";
 import { WorkerError } from "../errors.ts";
 import type { Vars } from "../vars.ts";
@@ -12,21 +11,18 @@ import type { Vars } from "../vars.ts";
 /** Timeout of one attempt to reach the bus, in milliseconds. */
 export const CONNECT_TIMEOUT_MS = 5_000;
 
+export interface BusOptions {
+  /** Without credentials. */
+  readonly url: string;
+  readonly authenticator: Authenticator | undefined;
+}
+
 /** The options of a connection. Throws WorkerError `bus_unavailable` naming the secret that is missing or malformed. */
-export function connectionOptions(vars: Vars): WsConnectionOptions {
+export function busOptions(vars: Vars): BusOptions {
   const url = busUrl(vars.NATS_WS_URL);
-  const authenticator = authenticatorOf(vars, url);
   return {
-    servers: `${url.protocol}//${url.host}${url.pathname}${url.search}`,
-    ...(authenticator && { authenticator }),
-    timeout: CONNECT_TIMEOUT_MS,
-    // A lost connection is replaced instead of reconnected, so that each one is verified.
-    reconnect: false,
-    // The library's pings would end a slow connection; `Connection.alive` checks whether bytes move.
-    pingInterval: 2 ** 31 - 1,
-    // Members of a cluster advertise addresses that are rarely reachable by WebSocket.
-    ignoreClusterUpdates: true,
-    noAsyncTraces: true,
+    url: `${url.protocol}//${url.host}${url.pathname}${url.search}`,
+    authenticator: authenticatorOf(vars, url),
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Fault } from "../errors.ts";
 import type { Share } from "./budget.ts";
-import type { Connection } from "./connection.ts";
-import { type Frame, sizeOf } from "./frames.ts";
+import type { Connection, Expectation } from "./connection.ts";
+import type { Frame } from "./frames.ts";
+import { Keepalives } from "./keepalives.ts";
 
 /** A stream of frames that belong together. */
 export interface Stream {
@@ -17,10 +18,22 @@ interface Held {
   readonly stream: Stream | undefined;
 }
 
-interface Question {
+export interface Question {
+  readonly subject: string;
+  readonly answer: Promise<Uint8Array>;
+  /** Why no answer can arrive; undefined if one can. */
+  refusal(): Promise<Fault | undefined>;
+  /** Stops waiting. */
+  forget(): void;
+}
+
+interface Waiting {
   deliver(payload: Uint8Array): void;
   forget(): void;
 }
+
+/** A question without a connection; the next one will expect its answer. */
+const UNSENT: Expectation = { forget: () => undefined, refusal: async () => undefined };
 
 /** The default message limit of nats-server, assumed until there is a connection. */
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
@@ -55,7 +68,8 @@ export class Outbox {
   #maxPayload = DEFAULT_MAX_PAYLOAD;
   #held: Held[] = [];
   #grace: number | null = null;
-  readonly #questions = new Map<string, Question>();
+  readonly keepalives = new Keepalives();
+  readonly #questions = new Map<string, Waiting>();
 
   /** The limit of the bus, or the last one known. */
   get maxPayload(): number {
@@ -72,7 +86,7 @@ export class Outbox {
     this.#connection = connection;
     this.#maxPayload = connection.maxPayload;
     for (const [subject, question] of this.#questions) {
-      question.forget = connection.expect(subject, question.deliver);
+      question.forget = connection.expect(subject, question.deliver).forget;
     }
     this.#endGrace();
     if (isFirst) this.release();
@@ -86,12 +100,16 @@ export class Outbox {
   }
 
   publish(frame: Frame, stream: Stream): void {
-    this.#publish({ frame, share: stream.share, stream });
+    const connection = this.#connection;
+    if (this.#grace !== null || !connection?.up) this.#hold({ frame, share: stream.share, stream });
+    else if (!connection.publish(frame)) stream.breakOff(TOO_LARGE);
   }
 
   /** Publishes the end of a stream that was broken off. */
   publishLast(frame: Frame, share: Share): void {
-    this.#publish({ frame, share, stream: undefined });
+    if (this.#grace !== null || !this.#connection?.publish(frame)) {
+      this.#hold({ frame, share, stream: undefined });
+    }
   }
 
   /** Publishes the held frames in order, all of them or those of one seat. */
@@ -107,9 +125,11 @@ export class Outbox {
         this.#held.push(one);
         continue;
       }
-      stream?.share.give(sizeOf(frame));
+      stream?.share.give(frame.size);
       if (stream && broken.has(stream)) continue;
-      if (!this.#send(one) && stream) broken.add(stream);
+      if (connection.publish(frame) || !stream) continue;
+      broken.add(stream);
+      stream.breakOff(TOO_LARGE);
     }
   }
 
@@ -120,8 +140,8 @@ export class Outbox {
     }
   }
 
-  /** A fresh subject and the first message on it; `forget` stops waiting. */
-  question(): { subject: string; answer: Promise<Uint8Array>; forget: () => void } {
+  /** Waits for the first message on a fresh subject. */
+  question(): Question {
     // Not nats-core's createInbox, whose subjects can be predicted from an id that discovery shows to everyone.
     const subject = `_INBOX.${crypto.randomUUID()}`;
     const { promise, resolve } = Promise.withResolvers<Uint8Array>();
@@ -129,39 +149,14 @@ export class Outbox {
       this.#questions.delete(subject);
       resolve(payload);
     };
-    const forget = this.#connection?.up ? this.#connection.expect(subject, deliver) : () => undefined;
-    this.#questions.set(subject, { deliver, forget });
-    return { subject, answer: promise, forget: () => this.#forget(subject) };
+    const expectation = this.#connection?.up ? this.#connection.expect(subject, deliver) : UNSENT;
+    this.#questions.set(subject, { deliver, forget: expectation.forget });
+    return { subject, answer: promise, refusal: expectation.refusal, forget: () => this.#forget(subject) };
   }
 
-  #publish(one: Held): void {
-    if (this.#connection?.up && this.#grace === null) this.#send(one);
-    else this.#hold(one);
-  }
-
-  /** Whether the frame was sent or is waiting; otherwise its stream was ended. */
-  #send(one: Held): boolean {
-    const connection = this.#connection;
-    if (!connection?.up) return this.#hold(one);
-    if (one.stream && sizeOf(one.frame) > connection.maxPayload) {
-      one.stream.breakOff(TOO_LARGE);
-      return false;
-    }
-    try {
-      connection.publish(one.frame);
-      return true;
-    } catch {
-      return this.#hold(one);
-    }
-  }
-
-  #hold(one: Held): boolean {
-    if (one.stream && !one.stream.share.take(sizeOf(one.frame))) {
-      one.stream.breakOff(TOO_MUCH);
-      return false;
-    }
-    this.#held.push(one);
-    return true;
+  #hold(one: Held): void {
+    if (one.stream && !one.stream.share.take(one.frame.size)) one.stream.breakOff(TOO_MUCH);
+    else this.#held.push(one);
   }
 
   #endGrace(): void {

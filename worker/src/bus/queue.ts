@@ -1,3 +1,4 @@
+import { Cancellation } from "../cancellation.ts";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import type { Reply } from "./reply.ts";
 import type { OpenStream } from "./turns.ts";
@@ -19,11 +20,11 @@ export interface Job {
 }
 
 /** Answers one job. What it throws becomes the error frame of its stream. */
-export type Answer = (job: Job, signal: AbortSignal) => Promise<void>;
+export type Answer = (job: Job, cancellation: Cancellation) => Promise<void>;
 
 interface Running {
   readonly job: Job;
-  readonly abort: AbortController;
+  readonly cancellation: Cancellation;
 }
 
 /** Runs prompts one at a time, in order of arrival. */
@@ -50,16 +51,17 @@ export class PromptQueue {
     ];
   }
 
-  /** Acknowledges a job and queues it; refuses it if too many are waiting. */
-  submit(job: Job): void {
+  /** Acknowledges a job and queues it; refuses it, and returns false, if too many are waiting. */
+  submit(job: Job): boolean {
     if (this.#waiting.length >= QUEUE_LIMIT) {
       job.reply.fail(CROWDED);
-      return;
+      return false;
     }
     job.reply.ack();
     this.#waiting.push(job);
     this.#next();
     this.changed();
+    return true;
   }
 
   /** Continues a job that was acknowledged before a restart. */
@@ -100,7 +102,7 @@ export class PromptQueue {
 
   #cancel(running: Running): void {
     this.#running = undefined;
-    running.abort.abort(new WorkerError({ code: "conflict", message: "the turn was interrupted" }));
+    running.cancellation.cancel(new WorkerError({ code: "conflict", message: "the turn was interrupted" }));
     running.job.reply.abort();
   }
 
@@ -108,14 +110,14 @@ export class PromptQueue {
     if (this.#running !== undefined) return;
     const job = this.#waiting.shift();
     if (job === undefined) return;
-    this.#running = { job, abort: new AbortController() };
+    this.#running = { job, cancellation: new Cancellation() };
     void this.#run(this.#running);
   }
 
   /** The stream of a cancelled turn has already ended, however long its agent takes to notice. */
   async #run(running: Running): Promise<void> {
     try {
-      await this.answer(running.job, running.abort.signal);
+      await this.answer(running.job, running.cancellation);
       running.job.reply.end();
     } catch (thrown) {
       running.job.reply.fail(faultOf(thrown));

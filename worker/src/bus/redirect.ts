@@ -13,7 +13,7 @@ export function redirectOf(payload: Uint8Array): Redirect | string {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "it is not a JSON object";
   const { prompt, reply } = value as Readonly<Record<string, unknown>>;
   if (typeof prompt !== "string" || prompt === "") return "it has no prompt";
-  if (reply === undefined || reply === null) return { envelope: { prompt }, reply: "" };
+  if (reply === undefined || reply === null || reply === "") return { envelope: { prompt }, reply: "" };
   if (!isReplySubject(reply)) return "its reply is not a subject that an agent may answer on";
   return { envelope: { prompt }, reply };
 }

@@ -1,23 +1,10 @@
 import { type Fault, WorkerError } from "../errors.ts";
 import { beginning } from "../text.ts";
 import type { Share } from "./budget.ts";
-import {
-  chunkFrame,
-  errorFrame,
-  type Frame,
-  pieces,
-  type Query,
-  queryFrame,
-  sizeOf,
-  terminator,
-} from "./frames.ts";
+import { chunkFrame, errorFrame, type Frame, pieces, type Query, queryFrame, terminator } from "./frames.ts";
+import type { Waiting } from "./keepalives.ts";
 import type { Outbox, Stream } from "./outbox.ts";
 
-/**
- * How long after its last frame a stream sends a sign of life, in milliseconds. The protocol's callers give up after 60 s
- * of silence, others after 30 s.
- */
-const KEEPALIVE_MS = 18_000;
 /** Length of an error message that fits every bus on which an agent can register, in characters. */
 const BRIEF_CHARS = 60;
 
@@ -37,12 +24,11 @@ export type StreamEnd = "answered" | "aborted" | Fault;
 /**
  * One response stream: an ack, chunks, at most one error, and the terminator. With an empty subject, nothing is sent.
  */
-export class Reply implements Stream {
+export class Reply implements Stream, Waiting {
   #open = true;
+  /** Whether a frame was sent since the last beat. */
+  #hasSpoken = false;
   #isAccepted = false;
-  /** When the last frame was sent, in milliseconds since 1970. */
-  #lastAt = 0;
-  #keepalive: number | null = null;
   /** Bytes of the request, which count until it is answered. */
   #reserved = 0;
 
@@ -78,7 +64,7 @@ export class Reply implements Stream {
   /** Continues a stream that was acknowledged before a restart. */
   resume(): void {
     this.#isAccepted = true;
-    if (this.hasListener) this.#keepalive = setTimeout(() => this.#stayAlive(), KEEPALIVE_MS);
+    if (this.#open && this.hasListener) this.outbox.keepalives.add(this);
   }
 
   response(text: string): void {
@@ -89,6 +75,12 @@ export class Reply implements Stream {
 
   status(data: string): void {
     this.#publish(chunkFrame(this.subject, "status", data));
+  }
+
+  beat(): void {
+    const wasSilent = !this.#hasSpoken;
+    this.#hasSpoken = false;
+    if (wasSilent) this.status("alive");
   }
 
   query(query: Query): void {
@@ -133,27 +125,21 @@ export class Reply implements Stream {
   }
 
   #carries(frame: Frame): boolean {
-    return sizeOf(frame) <= this.outbox.maxPayload;
+    return frame.size <= this.outbox.maxPayload;
   }
 
   #publish(frame: Frame): void {
     if (!this.#open || !this.hasListener) return;
     if (!this.#carries(frame)) throw new WorkerError(TOO_LARGE);
-    this.#lastAt = Date.now();
+    this.#hasSpoken = true;
     this.outbox.publish(frame, this);
   }
 
   #close(end: StreamEnd): void {
     this.#open = false;
-    clearTimeout(this.#keepalive);
+    this.outbox.keepalives.delete(this);
     this.share.give(this.#reserved);
     this.#reserved = 0;
     this.events?.ended(end, this.#isAccepted);
-  }
-
-  #stayAlive(): void {
-    const left = this.#lastAt + KEEPALIVE_MS - Date.now();
-    if (left <= 0) this.status("alive");
-    this.#keepalive = setTimeout(() => this.#stayAlive(), left > 0 ? left : KEEPALIVE_MS);
   }
 }

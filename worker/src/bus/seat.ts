@@ -1,4 +1,5 @@
 import { nuid } from "@nats-io/nats-core";
+import type { Cancellation } from "../cancellation.ts";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
 import { warn } from "../log.ts";
@@ -7,8 +8,11 @@ import { type Identity, isReplySubject, type Subjects, signalFilter, subjectsOf 
 import { addUsage, type Tally, type Usage } from "../tally.ts";
 import { VERSION } from "../version.ts";
 import { Share } from "./budget.ts";
-import type { Connection, Incoming } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { envelopeOf } from "./envelope.ts";
+import { frameOf } from "./frames.ts";
+import { Inlet } from "./inlet.ts";
+import type { Incoming } from "./link.ts";
 import type { Outbox } from "./outbox.ts";
 import { type Job, PromptQueue } from "./queue.ts";
 import { redirectOf } from "./redirect.ts";
@@ -20,6 +24,8 @@ import type { OpenStream, Part, Sink, TurnRunner } from "./turns.ts";
 export const HEARTBEAT_S = 30;
 /** The queue group required by the agent protocol. */
 const QUEUE = "agents";
+/** Bytes of signals that count as a flood: more than of refused prompts, since redirects are run as they come. */
+const MAX_SIGNAL_BYTES = 32 * 1024 * 1024;
 /** How many redirects are remembered, to run each only once. */
 const MAX_REDIRECTS = 64;
 
@@ -36,8 +42,6 @@ const NOT_A_REPLY: Fault = {
   code: "bad_request",
   message: "its reply subject is not one that an agent may answer on",
 };
-
-const encoder = new TextEncoder();
 
 /** An agent's identity and metadata on the bus. */
 export interface Presence {
@@ -77,7 +81,7 @@ export class Seat {
   #redirects: string[] = [];
   /** The kinds of messages that were ignored and logged. */
   readonly #ignored = new Set<string>();
-  #subscriptions: (() => void)[] = [];
+  readonly #inlets: readonly Inlet[];
   #maxRequest = 0;
   readonly stats = { prompt: new EndpointStats(), status: new EndpointStats() };
 
@@ -90,9 +94,20 @@ export class Seat {
     this.session = presence.identity.session;
     this.subjects = subjectsOf(presence.identity);
     this.#queue = new PromptQueue(
-      (job, signal) => this.#answer(job, signal),
+      (job, cancellation) => this.#answer(job, cancellation),
       () => context.changed(this.session),
     );
+    this.#inlets = [
+      new Inlet(this.subjects.prompt, { queue: QUEUE, deliver: (message) => this.#onPrompt(message) }),
+      new Inlet(this.subjects.status, {
+        queue: QUEUE,
+        deliver: (message, connection) => this.#onStatus(message, connection),
+      }),
+      new Inlet(signalFilter(presence.identity), {
+        maxBytes: MAX_SIGNAL_BYTES,
+        deliver: (message) => this.#onSignal(message),
+      }),
+    ];
   }
 
   get busy(): boolean {
@@ -108,23 +123,15 @@ export class Seat {
     return this.#maxRequest;
   }
 
-  /** Subscribes to prompts and status requests, and to signals unless the whole connection does. */
-  attach(connection: Connection, withSignals: boolean): void {
+  /** Subscribes to prompts, status requests and signals. */
+  attach(connection: Connection): void {
     this.#maxRequest = connection.maxRequest;
-    const { prompt, status } = this.subjects;
-    this.#subscriptions = [
-      connection.subscribe(prompt, (message) => this.#onPrompt(message), QUEUE),
-      connection.subscribe(status, (message) => this.#onStatus(connection, message), QUEUE),
-    ];
-    if (!withSignals) return;
-    const onSignal = ({ subject, data }: Incoming) => this.signal(subject.split(".")[2] ?? "", data);
-    this.#subscriptions.push(connection.subscribe(signalFilter(this.presence.identity), onSignal));
+    for (const inlet of this.#inlets) inlet.open(connection);
   }
 
-  /** Ends the subscriptions; without effect on a connection that is closed. */
+  /** Ends the subscriptions. */
   detach(): void {
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#subscriptions = [];
+    for (const inlet of this.#inlets) inlet.close();
   }
 
   /** Ends all streams. */
@@ -147,7 +154,7 @@ export class Seat {
     this.#queue.resume({ id, prompt: undefined, reply });
   }
 
-  heartbeat(): Uint8Array {
+  heartbeat(): string {
     const { agent, owner, session, protocol_version, pane_id } = this.presence.metadata;
     const [prompt] = this.endpoints;
     const beat = {
@@ -161,7 +168,7 @@ export class Seat {
       pane_id,
       endpoints: { prompt: { subject: prompt.subject, metadata: prompt.metadata } },
     };
-    return encoder.encode(JSON.stringify(beat));
+    return JSON.stringify(beat);
   }
 
   /** The fields that all answers to discovery have in common. */
@@ -183,18 +190,22 @@ export class Seat {
     ];
   }
 
-  signal(verb: string, payload: Uint8Array): void {
-    if (verb === "redirect") this.#onRedirect(payload);
+  /** Signals are not refused, so all of them count as surplus. */
+  #onSignal({ subject, data }: Incoming): number {
+    const verb = subject.split(".")[2];
+    if (verb === "redirect") this.#onRedirect(data);
     else if (verb === "interrupt") this.#queue.interrupt();
     else this.#ignore("a signal", "its verb is unknown");
+    return 1;
   }
 
-  #onStatus(connection: Connection, { reply }: Incoming): void {
+  #onStatus({ reply }: Incoming, connection: Connection): number {
     const ended = this.stats.status.begin();
     const isMisled = reply !== "" && !isReplySubject(reply);
     if (isMisled) this.#ignore("a status request", NOT_A_REPLY.message);
-    else if (reply !== "") connection.publish({ subject: reply, data: this.heartbeat() });
+    else if (reply !== "") connection.publish(frameOf(reply, this.heartbeat()));
     ended(isMisled ? NOT_A_REPLY : undefined);
+    return 1;
   }
 
   /** Logs each kind only once, so that senders cannot flood the log, and without the content, which may be a prompt. */
@@ -204,13 +215,13 @@ export class Seat {
     warn("ignored", { session: this.session, what, why });
   }
 
-  #onPrompt({ data, reply: subject }: Incoming): void {
+  #onPrompt({ data, reply: subject }: Incoming): number {
     const ended = this.stats.prompt.begin();
-    if (subject === "" || isReplySubject(subject)) this.#submit(data, this.#reply(subject, ended));
-    else {
-      this.#ignore("a prompt", NOT_A_REPLY.message);
-      ended(NOT_A_REPLY);
-    }
+    if (subject === "" || isReplySubject(subject))
+      return this.#submit(data, this.#reply(subject, ended)) ? 0 : 1;
+    this.#ignore("a prompt", NOT_A_REPLY.message);
+    ended(NOT_A_REPLY);
+    return 1;
   }
 
   /** A stream whose end is counted, also as that of a request. */
@@ -237,14 +248,16 @@ export class Seat {
     this.context.changed(this.session);
   }
 
-  #submit(data: Uint8Array, reply: Reply): void {
+  /** Whether the prompt was accepted. */
+  #submit(data: Uint8Array, reply: Reply): boolean {
     try {
       const isFull = data.length <= this.#maxRequest && !reply.reserve(data.length);
       if (isFull) throw new WorkerError(FULL);
       const { prompt } = envelopeOf(data, this.#maxRequest);
-      this.#queue.submit({ id: crypto.randomUUID(), prompt, reply });
+      return this.#queue.submit({ id: crypto.randomUUID(), prompt, reply });
     } catch (thrown) {
       reply.fail(faultOf(thrown));
+      return false;
     }
   }
 
@@ -264,24 +277,24 @@ export class Seat {
     else reply.fail(FULL);
   }
 
-  async #answer({ id, prompt, reply }: Job, signal: AbortSignal): Promise<void> {
+  async #answer({ id, prompt, reply }: Job, cancellation: Cancellation): Promise<void> {
     const { runner, outbox } = this.context;
-    signal.addEventListener("abort", () => runner.cancel(this.session, id));
     await outbox.drained();
-    signal.throwIfAborted();
+    cancellation.throwIfCancelled();
+    cancellation.onCancel(() => runner.cancel(this.session, id));
     const sink: Sink = {
       parts: async (parts, usage) => {
         this.#used(usage);
         this.#publishParts(parts, reply);
         await outbox.drained();
       },
-      ask: (question) => outcomeOf(() => this.#ask(question, reply, signal)),
+      ask: (question) => outcomeOf(() => this.#ask(question, reply, cancellation)),
     };
     const { rest, fault, usage } = await (prompt === undefined
       ? runner.rejoin(this.session, id, sink)
       : runner.turn(this.session, { id, prompt, maxPayload: outbox.maxPayload }, sink));
     this.#used(usage);
-    if (signal.aborted) return;
+    if (cancellation.reason) return;
     this.#publishParts(rest, reply);
     if (fault) throw new WorkerError(fault);
   }
@@ -295,22 +308,22 @@ export class Seat {
     }
   }
 
-  async #ask(question: string, reply: Reply, signal: AbortSignal): Promise<string> {
-    signal.throwIfAborted();
+  async #ask(question: string, reply: Reply, cancellation: Cancellation): Promise<string> {
+    cancellation.throwIfCancelled();
     if (!reply.hasListener) throw new WorkerError(NOBODY);
     const { outbox, queryLimitS } = this.context;
     const limitS = queryLimitS();
-    const { subject, answer, forget } = outbox.question();
+    const { subject, answer, refusal, forget } = outbox.question();
     const { promise: never, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(unanswered(limitS)), timerMs(limitS));
-    const aborted = () => reject(signal.reason);
-    signal.addEventListener("abort", aborted);
     try {
+      const refused = await Promise.race([refusal(), never]);
+      if (refused) throw new WorkerError({ ...refused, code: "unanswered" });
       reply.query({ id: crypto.randomUUID(), reply_subject: subject, prompt: question });
-      return envelopeOf(await Promise.race([answer, never]), this.#maxRequest).prompt.toWellFormed();
+      const payload = await cancellation.race(Promise.race([answer, never]));
+      return envelopeOf(payload, this.#maxRequest).prompt.toWellFormed();
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener("abort", aborted);
       forget();
     }
   }

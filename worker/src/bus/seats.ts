@@ -1,13 +1,12 @@
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { limitOrDefault } from "../limits.ts";
 import { info, warn } from "../log.ts";
-import { SIGNALS } from "../subjects.ts";
 import type { Tally } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
-import { type Asked, Connection, type Incoming, lost, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
-import { Discovery, infoOf } from "./discovery.ts";
-import { connectionOptions } from "./options.ts";
+import { type Asked, Connection, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
+import { Discovery, sizeOfInfo } from "./discovery.ts";
+import { busOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Presence, Seat, type SeatContext } from "./seat.ts";
 import type { TurnRunner } from "./turns.ts";
@@ -59,7 +58,6 @@ export class Seats {
   readonly #outbox = new Outbox();
   readonly #beats = new Beats(() => this.#connection);
   readonly #discovery: Discovery;
-  readonly #ends = new Map<Seat, () => void>();
   #connection: Connection | undefined;
   #opening: Promise<Connection> | undefined;
   #reopening = false;
@@ -164,7 +162,7 @@ export class Seats {
     try {
       this.#attach(connection, seat);
       this.#beats.start(seat);
-      if (infoOf(seat).length > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
+      if (sizeOfInfo(seat) > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
       await connection.prove(complaints);
       if (mayAsk) await requireDelivery(connection, seat);
     } catch (thrown) {
@@ -176,19 +174,16 @@ export class Seats {
   }
 
   #attach(connection: Connection, seat: Seat): void {
-    seat.attach(connection, !this.options.shared);
-    this.#ends.set(seat, this.#discovery.add(connection, seat));
+    seat.attach(connection);
+    this.#discovery.add(connection, seat);
     this.#beats.beat(seat, connection);
   }
 
   #remove(seat: Seat): void {
     this.#seats.delete(seat.session);
     this.#beats.stop(seat);
-    if (this.#connection?.up) {
-      seat.detach();
-      this.#ends.get(seat)?.();
-    }
-    this.#ends.delete(seat);
+    seat.detach();
+    this.#discovery.remove(seat);
   }
 
   /** Throws if another agent has the name. Returns whether the bus lets this connection ask. */
@@ -198,7 +193,7 @@ export class Seats {
     if (asked !== "not permitted") return true;
     info("name not checked", {
       session,
-      cause: "the NATS user may not publish to agents.status.open-agent.>",
+      cause: "the NATS user may not publish to agents.status.open-agent.>, or not subscribe to _INBOX.>",
     });
     return false;
   }
@@ -214,7 +209,7 @@ export class Seats {
   async #open(): Promise<Connection> {
     try {
       const { vars, name } = this.options;
-      const connection = await Connection.open(connectionOptions(vars), name(), (cause) =>
+      const connection = await Connection.open(busOptions(vars), name(), (cause) =>
         this.#lost(connection, cause),
       );
       await this.#register(connection);
@@ -235,7 +230,6 @@ export class Seats {
     const complaints = connection.complaints;
     try {
       this.#discovery.attach(connection);
-      if (this.options.shared) connection.subscribe(SIGNALS, (message) => this.#onSignal(message));
       for (const seat of this.#seats.values()) this.#attach(connection, seat);
       await connection.prove(complaints);
     } catch (thrown) {
@@ -243,13 +237,6 @@ export class Seats {
       if (this.#seats.size > 1 && faultOf(thrown).message === TOO_FEW_SUBSCRIPTIONS) this.options.crowded?.();
       throw thrown;
     }
-  }
-
-  /** Signals have no reply, so those for other agents can be ignored. */
-  #onSignal({ subject, data }: Incoming): void {
-    const [, , verb = "", , owner, session = ""] = subject.split(".");
-    const seat = this.#seats.get(session);
-    if (seat?.presence.identity.owner === owner) seat?.signal(verb, data);
   }
 
   #lost(connection: Connection, cause: Fault): void {
@@ -312,9 +299,9 @@ export class Seats {
   }
 }
 
-/** Replaces the errors of nats-core for a closed connection, which are less helpful. */
+/** Anything else comes of a connection that ended meanwhile. */
 function busError(thrown: unknown): WorkerError {
-  return thrown instanceof WorkerError ? thrown : new WorkerError(lost());
+  return thrown instanceof WorkerError ? thrown : new WorkerError(lostFault());
 }
 
 /** Verifies that a message reaches this agent, and not another one that has taken the name meanwhile. */

@@ -1,49 +1,66 @@
+import { endOfTick } from "../tick.ts";
+
 /**
  * nats-server sends browsers messages of at most 4 KiB. To other clients it sends a large prompt as one WebSocket message,
  * which shows no progress until all of it has arrived.
  */
 const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 
-/** Bytes that are collected before they are sent at once. */
-const MAX_PENDING_BYTES = 64 * 1024;
+/** Largest WebSocket message in bytes, so that progress shows while a large answer is sent. */
+const MAX_MESSAGE_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+export interface WireEvents {
+  received(bytes: Uint8Array): void;
+  /** Called once, when the other side or the network ends the connection. */
+  ended(): void;
+}
 
 /**
- * The WebSocket of a connection, which tracks whether bytes move. Everything written in one tick of the event loop is sent
- * as one message: nats-core would send one for each step of a turn, and each delays the answer.
+ * A WebSocket that tracks whether bytes move. All that is written in one tick of the event loop goes as one message: each
+ * further one would delay answers.
  */
 export class Wire {
   #received = 0;
   #sent = 0;
-  #pending: Uint8Array[] = [];
+  #pending = "";
+  /** Bytes of the pending text. */
   #pendingBytes = 0;
+  #isOpen = true;
 
-  private constructor(readonly socket: WebSocket) {
-    socket.addEventListener("message", () => {
-      this.#received += 1;
-    });
-    const send = socket.send.bind(socket);
-    const close = socket.close.bind(socket);
-    socket.send = (data) => this.#collect(bytesOf(data), send);
-    socket.close = (code, reason) => {
-      this.#flush(send);
-      close(code, reason);
-    };
-  }
+  private constructor(private readonly socket: WebSocket) {}
 
   /** Throws when the server cannot be reached or does not speak WebSocket. */
   static async open(url: string, signal: AbortSignal): Promise<Wire> {
     const headers = { Upgrade: "websocket", "User-Agent": USER_AGENT };
     const response = await fetch(url.replace(/^ws/, "http"), { headers, signal });
     const socket = response.webSocket;
-    if (socket === null) {
-      await response.body?.cancel();
-      throw new Error("no WebSocket");
-    }
-    // Received data counts as ArrayBuffer before the first message can arrive.
+    if (socket !== null) return new Wire(socket);
+    await response.body?.cancel();
+    throw new Error("no WebSocket");
+  }
+
+  /** Nothing is received before. */
+  start({ received, ended }: WireEvents): void {
+    const { socket } = this;
     socket.binaryType = "arraybuffer";
-    const wire = new Wire(socket);
+    socket.addEventListener("message", ({ data }) => {
+      this.#received += 1;
+      if (this.#isOpen) received(new Uint8Array(data as ArrayBuffer));
+    });
+    const onEnd = () => {
+      if (!this.#isOpen) return;
+      this.close();
+      ended();
+    };
+    socket.addEventListener("close", onEnd);
+    socket.addEventListener("error", onEnd);
     socket.accept();
-    return wire;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** Bytes that wait to be sent. */
@@ -51,43 +68,35 @@ export class Wire {
     return this.#pendingBytes + (this.socket.bufferedAmount ?? 0);
   }
 
-  /** A number that grows with each received message and each sent byte. */
+  /** A number that grows with each received message and each byte that has left. */
   get progress(): number {
-    return this.#received + this.#sent - this.backlog;
+    return this.#received + this.#sent - (this.socket.bufferedAmount ?? 0);
   }
 
-  #collect(data: Uint8Array, send: WebSocket["send"]): void {
-    if (this.#pending.length === 0) setTimeout(() => this.#flush(send), 0);
-    this.#sent += data.length;
-    this.#pending.push(data);
-    this.#pendingBytes += data.length;
-    if (this.#pendingBytes > MAX_PENDING_BYTES) this.#flush(send);
+  /** Sends text of so many bytes at the end of the tick. */
+  write(text: string, bytes = text.length): void {
+    if (this.#pending === "") void endOfTick().then(() => this.#flush());
+    this.#pending += text;
+    this.#pendingBytes += bytes;
   }
 
-  #flush(send: WebSocket["send"]): void {
-    const pending = this.#pending;
-    this.#pending = [];
+  /** Sends what was written and closes, without waiting for the close handshake, which may never come. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#flush();
+    this.#isOpen = false;
+    this.socket.close();
+  }
+
+  #flush(): void {
+    if (this.#pending === "" || !this.#isOpen) return;
+    const bytes = encoder.encode(this.#pending);
+    this.#pending = "";
     this.#pendingBytes = 0;
-    // The socket may have been closed meanwhile.
-    if (pending.length > 0 && this.socket.readyState === WebSocket.OPEN) send(joined(pending));
+    this.#sent += bytes.length;
+    if (this.socket.readyState !== WebSocket.OPEN) return;
+    for (let start = 0; start < bytes.length; start += MAX_MESSAGE_BYTES) {
+      this.socket.send(bytes.subarray(start, start + MAX_MESSAGE_BYTES));
+    }
   }
-}
-
-function bytesOf(data: ArrayBuffer | ArrayBufferView | string): Uint8Array {
-  if (typeof data === "string") return new TextEncoder().encode(data);
-  return ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [first, second] = parts;
-  if (first && !second) return first;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let end = 0;
-  for (const part of parts) {
-    whole.set(part, end);
-    end += part.length;
-  }
-  return whole;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MAX_SEAT_BYTES, Share } from "../../src/bus/budget.ts";
 import type { Connection } from "../../src/bus/connection.ts";
-import { chunkFrame } from "../../src/bus/frames.ts";
+import { chunkFrame, type Frame } from "../../src/bus/frames.ts";
 import { Outbox } from "../../src/bus/outbox.ts";
 import { Reply } from "../../src/bus/reply.ts";
 
@@ -14,10 +14,11 @@ class Recorder {
 
   constructor(readonly maxPayload = 1024 * 1024) {}
 
-  publish({ subject, data, headers }: { subject: string; data: Uint8Array; headers?: unknown }): void {
-    const text = new TextDecoder().decode(data);
+  publish({ subject, text, headers, size }: Frame): boolean {
+    if (size > this.maxPayload) return false;
     const what = headers ? "error" : text === "" ? "end" : (JSON.parse(text) as { data: string }).data;
     this.sent.push(`${subject} ${what.slice(0, 8)}`);
+    return true;
   }
 
   asConnection(): Connection {

@@ -9,6 +9,7 @@ test("the answer goes where the redirect says, or to nobody", () => {
   assert.deepEqual(decode('{"prompt": "new", "reply": "_INBOX.a"}'), { envelope, reply: "_INBOX.a" });
   assert.deepEqual(decode('{"prompt": "new"}'), { envelope, reply: "" });
   assert.deepEqual(decode('{"prompt": "new", "reply": null, "x": 1}'), { envelope, reply: "" });
+  assert.deepEqual(decode('{"prompt": "new", "reply": ""}'), { envelope, reply: "" });
 });
 
 test("what is wrong is said without a word of the content", () => {
@@ -18,7 +19,6 @@ test("what is wrong is said without a word of the content", () => {
     ['["secret"]', "JSON"],
     ['{"reply": "_INBOX.a"}', "prompt"],
     ['{"prompt": ""}', "prompt"],
-    ['{"prompt": "secret", "reply": ""}', "reply"],
     ['{"prompt": "secret", "reply": 7}', "reply"],
     ['{"prompt": "secret", "reply": "agents.prompt.open-agent.a.b"}', "reply"],
   ] as const) {

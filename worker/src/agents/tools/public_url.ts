@@ -24,6 +24,10 @@ const PRIVATE_ZONES = [
   "lvh.me",
   "vcap.me",
   "lacolhost.com",
+  "localho.st",
+  "fuf.me",
+  "rbndr.us",
+  "1u.ms",
   "ts.net",
   "beta.tailscale.net",
   "fritz.box",
@@ -60,9 +64,13 @@ export function isPublicHost(hostname: string): boolean {
   return !PRIVATE_ZONES.some((zone) => host === zone || host.endsWith(`.${zone}`));
 }
 
+/** Global unicast, and yet answered by the machine's own cloud: Azure's platform. */
+const PLATFORM_ADDRESS = "168.63.129.16";
+
 /** Public means global unicast by the registries, and not an IPv6 address with an IPv4 address inside. */
 function isPublicAddress(text: string): boolean {
   const address = ipaddr.parse(text);
+  if (text === PLATFORM_ADDRESS) return false;
   if (address.range() !== "unicast") return false;
   return address.kind() === "ipv4" || address.match(ipaddr.parse("2000::"), 3);
 }

@@ -2,6 +2,7 @@ import { tool } from "ai";
 import { z } from "zod";
 import { beginning } from "../../text.ts";
 import { firstBytes } from "../body.ts";
+import { withTimeLimit } from "../time_limit.ts";
 import { plainText } from "./plain_text.ts";
 import { publicUrl } from "./public_url.ts";
 import { ToolError } from "./tool_error.ts";
@@ -33,17 +34,18 @@ export function webFetch(fetch: typeof globalThis.fetch, turn: AbortSignal) {
 
 /** The text at a URL, marked as untrusted. Throws ToolError if there is none. */
 export async function read(url: string, fetch: typeof globalThis.fetch, turn: AbortSignal): Promise<string> {
-  const limit = AbortSignal.timeout(TIMEOUT_MS);
-  const signal = AbortSignal.any([turn, limit]);
-  try {
-    const { response, address } = await follow(publicUrl(url), fetch, signal);
-    return untrusted(address, response, await textOf(response));
-  } catch (error) {
-    if (error instanceof ToolError || turn.aborted) throw error;
-    throw new ToolError(
-      limit.aborted ? `no complete answer within ${TIMEOUT_MS / 1000} s` : "the host could not be reached",
-    );
-  }
+  return withTimeLimit(TIMEOUT_MS, turn, async (signal) => {
+    try {
+      const { response, address } = await follow(publicUrl(url), fetch, signal);
+      return untrusted(address, response, await textOf(response));
+    } catch (error) {
+      if (error instanceof ToolError || turn.aborted) throw error;
+      const isLate = signal.aborted;
+      throw new ToolError(
+        isLate ? `no complete answer within ${TIMEOUT_MS / 1000} s` : "the host could not be reached",
+      );
+    }
+  });
 }
 
 /** Follows redirects itself, because each host on the way must be public. */

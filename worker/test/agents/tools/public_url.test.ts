@@ -101,6 +101,15 @@ const PRIVATE = [
   "http://app.lvh.me./",
   "http://pc.tail1234.ts.net/",
   "http://fritz.box/",
+  "http://7f000001.c0a80001.rbndr.us/",
+  "http://app.localho.st/",
+  // Metadata of clouds.
+  "http://168.63.129.16/",
+  "http://0xa83f8110/",
+  "http://100.100.100.200/",
+  "http://192.0.0.192/",
+  "http://[fd00:ec2::254]/",
+  "http://instance-data.ec2.internal/",
   // Not http, or with credentials.
   "ftp://example.com/",
   "file:///etc/passwd",
