@@ -2,7 +2,8 @@
 
 import msgspec
 
-from exec_cf import answers, routes, settings, urls
+from exec_cf import answers, edge, routes, settings, urls
+from exec_cf.display import truncated
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.world import World
 
@@ -19,13 +20,18 @@ class Site:
         self._token = token
         self._world = world
 
-    def reports(self, version: str, auth: str) -> bool:
-        """Return whether `/health` reports *version* and *auth*."""
+    def unready(self, version: str, auth: str) -> str:
+        """Return what `/health` answers instead of *version* and *auth*; empty if it reports both."""
         try:
-            health = answers.health(self._ask("GET", routes.health(self.url), with_token=False))
-        except RequestError:
-            return False
-        return health is not None and (health.version, health.auth) == (version, auth)
+            response = self._ask("GET", routes.health(self.url), with_token=False)
+        except RequestError as failed:
+            return str(failed)
+        health = answers.health(response)
+        if health is None:
+            return self._intermediary(response) or f"HTTP {response.status}, not from this program's Worker"
+        if health.version != version:
+            return f"it reports version {truncated(health.version)}"
+        return "" if health.auth == auth else f"it reports auth {truncated(health.auth)}, not {auth}"
 
     def accepts_token(self) -> bool | None:
         """Return whether the routes accept the token, or None if that cannot be determined."""
@@ -33,7 +39,9 @@ class Site:
             response = self._ask("GET", routes.agent(self.url, _PROBED_SESSION))
         except RequestError:
             return None
-        return {200: True, 404: _is_json(response) or None, 401: False, 403: False}.get(response.status)
+        if response.status in {401, 403}:
+            return False if edge.is_workers_own(response) else None
+        return {200: True, 404: _is_json(response) or None}.get(response.status)
 
     def stop_agents(self) -> str:
         """Stop all agents so that they leave the bus. Return the cause of a failure, or an empty text."""
@@ -48,6 +56,15 @@ class Site:
         headers |= self._service_token()
         request = Request(method=method, url=url, timeout_ms=_TIMEOUT_MS, headers=headers, read_body=True)
         return self._world.exchange(request)
+
+    def _intermediary(self, response: Response) -> str:
+        """Return who answered instead of the Worker, if that is known."""
+        sends_service_token = bool(self._service_token())
+        return (
+            edge.intermediary(response, sends_service_token=sends_service_token)
+            or edge.page(response)
+            or edge.foreign_redirect(response)
+        )
 
     def _service_token(self) -> dict[str, str]:
         """Return the headers that Cloudflare Access lets pass, if the environment has them for this very address."""

@@ -88,8 +88,9 @@ class Steps:
         worker, served = self._serve(remote)
         scheduled = self._schedule(remote, is_new=live.NEW in changed)
         changed += [*map(_removed, removed), *served, *scheduled]
-        status = "ready" if self._is_up(self._site(worker), current, options.wait_s) else "pending"
-        self._report_result(worker.url, changed, status)
+        doubt = self._wait(self._site(worker), current, options.wait_s)
+        status = "pending" if doubt else "ready"
+        self._report_result(worker.url, changed, status, doubt)
         return self._result(worker.url, changed, status)
 
     def _undeployed(self, remote: Remote, options: Options, confirm: Confirm) -> None:
@@ -283,20 +284,20 @@ class Steps:
         if failure:
             self._report(Code.STEP, f"its agents could not be stopped first: {failure}")
 
-    def _is_up(self, site: Site, current: Live | None, wait_s: float) -> bool:
-        """Return whether the Worker reports the right version and `auth` within *wait_s* seconds."""
+    def _wait(self, site: Site, current: Live | None, wait_s: float) -> str:
+        """Wait until the Worker reports the right version and `auth`; return what it says after *wait_s* seconds."""
         secrets = (current.secrets if current else set()) - set(self._wanted.removed)
         auth = "token" if TOKEN in secrets | self._wanted.secrets.keys() else "none"
         deadline = self._world.monotonic() + wait_s
         polls = 0
-        while not site.reports(self._wanted.bundle.version, auth):
+        while doubt := site.unready(self._wanted.bundle.version, auth):
             if self._world.monotonic() >= deadline:
-                return False
+                return doubt
             if polls == len(_POLL_PAUSES_S):
-                self._report(Code.STEP, f"waiting for {site.url}/health")
+                self._report(Code.STEP, f"waiting for {site.url}/health: {doubt}")
             self._world.sleep(_POLL_PAUSES_S[min(polls, len(_POLL_PAUSES_S) - 1)])
             polls += 1
-        return True
+        return ""
 
     # Output
 
@@ -318,12 +319,12 @@ class Steps:
         fields = {"worker": self._plan.name, "account": self._account, "url": url, "changed": changed, "status": status}
         return msgspec.convert({**fields, "version": self._wanted.bundle.version}, Deployed)
 
-    def _report_result(self, url: str, changed: list[str], status: str) -> None:
+    def _report_result(self, url: str, changed: list[str], status: str, doubt: str) -> None:
         name, version = self._plan.name, self._wanted.bundle.version
         token = f" CF_WORKER_TOKEN={self._plan.token_export}" if self._plan.token_export else ""
-        if status == "pending":
+        if doubt:
             hint = "run it again: it uploads nothing and keeps waiting"
-            self._report(Code.NOT_READY, f"{url} does not report version {version} yet", hint)
+            self._report(Code.NOT_READY, f"{url} does not report version {version} yet: {doubt}", hint)
         self._report(Code.USE, f"to use it: export CF_WORKER_URL={shell_word(url)}{token}")
         if changed:
             self._report(Code.DEPLOYED, f"{name} {version} is deployed and {status}; changed: {', '.join(changed)}")

@@ -118,6 +118,12 @@ def shown(agent: Agent) -> tuple[int, int, int, int]:
     return answered, failed, tokens_in, tokens_out
 
 
+def connections(bus: NatsServer) -> list[str]:
+    """Return the names of the connections to a bus."""
+    found = httpx.get(f"{bus.monitor_url}/connz", trust_env=False).json()["connections"]
+    return [one.get("name", "") for one in found]
+
+
 def state(agent: Agent) -> str:
     """Return the state of an agent in the list."""
     with agent.worker.client() as http:
@@ -324,6 +330,14 @@ class TestFaults:
             redeploy(fragile.worker, later(10_000))
             assert row(http, "a")["state"] == "ready"
 
+    @pytest.mark.slow
+    async def test_an_idle_agent_gives_signs_of_life(self, fragile: Agent) -> None:
+        """It stays ready in the list without a prompt, for longer than the list waits for a sign."""
+        await until(lambda: state(fragile) == "ready")
+        for _ in range(26):
+            await asyncio.sleep(5)
+            assert state(fragile) == "ready"
+
     async def test_a_stopped_agent_is_listed_for_a_day(self, fragile: Agent) -> None:
         """And then nothing of it is left; one that runs stays."""
         with fragile.worker.client() as http:
@@ -469,7 +483,7 @@ class TestFaults:
         bus, worker = breakable
         sessions = [f"s{number}" for number in range(1000)]
         async with (
-            httpx.AsyncClient(base_url=worker.url, timeout=120, trust_env=False) as client,
+            httpx.AsyncClient(base_url=worker.url, timeout=600, trust_env=False) as client,
             Caller.connected(bus.url) as caller,
         ):
             await start_all(client, sessions)
@@ -731,7 +745,7 @@ class TestNumbers:
 
     @pytest.mark.parametrize("sizes", [("1", "10"), ("10", "1"), ("1", "10", "1"), ("10", "1", "10")], ids="-".join)
     async def test_a_move_costs_no_count(self, provider: OpenRouter, tmp_path: Path, sizes: tuple[str, ...]) -> None:
-        """Into a hub and out of it, with streams that the deployment cut off."""
+        """Into a hub and out of it, with streams that the deployment cut off; nobody need ask for the agent."""
         with NatsServer(tmp_path / "nats") as bus:
             first, *later = sizes
             worker = Workerd(tmp_path / "worker", {**variables(bus, provider), "AGENTS_PER_HUB": first})
@@ -748,8 +762,7 @@ class TestNumbers:
                         worker.variables["AGENTS_PER_HUB"] = size
                         worker.start()
                         wanted = (number, 2 * number, number * INPUT, number * OUTPUT)
-                        await until(lambda wanted=wanted: counted(agent) == shown(agent) == wanted)  # type: ignore[misc]
-                        await until(lambda: agent.state == "ready")
+                        await moved(bus, agent, "a" if size == "1" else "hub.0", wanted)
                     agent.abort()
                     assert counted(agent) == shown(agent) == wanted
 
@@ -767,6 +780,14 @@ class TestNumbers:
                     await said(agent)
                     await until(lambda: state(agent) == "stopped")
                     assert counted(agent) == shown(agent) == (1, 0, INPUT, OUTPUT)
+
+
+async def moved(bus: NatsServer, agent: Agent, connection: str, numbers: tuple[int, int, int, int]) -> None:
+    """Wait until an agent is on a connection, with these numbers; it is asked only when the list has them."""
+    await until(lambda: connection in connections(bus))
+    await until(lambda: shown(agent) == numbers)
+    await until(lambda: counted(agent) == shown(agent) == numbers)
+    await until(lambda: agent.state == "ready")
 
 
 async def start_all(client: httpx.AsyncClient, sessions: list[str]) -> None:

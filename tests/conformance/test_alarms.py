@@ -58,6 +58,35 @@ async def test_the_cron_trigger_brings_back_what_lost_its_alarm(bus: NatsServer,
         assert running.alarms("AgentSession") == 60
 
 
+# A release in which some objects fail, and some hang.
+POISONED = """\
+export { default, Hub, Registry } from "bundle.js";
+import { AgentSession as Good } from "bundle.js";
+export class AgentSession extends Good {
+  async look() {
+    if (this.ctx.id.name.startsWith("fails")) throw new Error("poisoned");
+    if (this.ctx.id.name.startsWith("hangs")) await new Promise(() => setTimeout(() => {}, 60_000));
+    return super.look();
+  }
+}
+"""
+
+
+@pytest.mark.anyio
+async def test_agents_that_cannot_be_woken_keep_no_other_asleep(bus: NatsServer, worker: Workerd) -> None:
+    """More of them than one call of the Registry wakes; the good one comes after all of them."""
+    with worker as running:
+        for number in range(45):
+            start(running, f"fails-{number:02}")
+        start(running, "hangs")
+        subject = start(running, "well")["subjects"]["prompt"]
+        running.patch = POISONED
+        lose_alarm(running)
+        running.trigger_cron()
+        async with Caller.connected(bus.url) as caller:
+            await revived(caller, subject)
+
+
 def test_the_cron_trigger_leaves_alone_what_is_alive(worker: Workerd) -> None:
     """What has shown itself within a minute is not called; an entry without an agent is forgotten."""
     worker.patch = """\

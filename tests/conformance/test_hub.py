@@ -321,6 +321,20 @@ async def test_what_the_hub_forgot_is_found_again(field: Field) -> None:
     assert field.worker.alarms("Hub") == 1
 
 
+async def test_a_hub_that_forgot_everything_finds_its_agents(field: Field) -> None:
+    """Its storage is empty, so it does not even know its name: the cron trigger tells it."""
+    subjects = [field.start(f"s{number}") for number in range(3)]
+    field.worker.kill()
+    field.worker.alter("Hub", "DELETE FROM _cf_KV")
+    field.worker.lose_alarms("Hub")
+    field.worker.start()
+    field.worker.trigger_cron()
+    async with Caller.connected(field.bus.url) as caller:
+        for subject in subjects:
+            await answers(caller, subject)
+    assert field.connections() == ["hub.0"]
+
+
 async def test_idle_agents_of_a_hub_stop_themselves(field: Field) -> None:
     """By the limit, each by its own last turn; the others stay."""
     field.start("idle")

@@ -27,7 +27,7 @@ from tests.deploy.documents import (
 from tests.support.caller import Caller, text_of
 from tests.support.cloudflare import ACCOUNT, TOKEN, Account, Cloudflare
 from tests.support.cloudflare.server import Reply, answered, dripping, lost, refused, unheard
-from tests.support.manners import Call, Manner, Server, in_turn, redirect, status
+from tests.support.manners import Call, Manner, Server, in_turn, raw, redirect, status
 from tests.support.nats import NatsServer
 from tests.support.specs import spec
 from tests.support.world import LiveWorld
@@ -257,6 +257,18 @@ def test_a_worker_without_a_fingerprint_is_asked(api: Cloudflare) -> None:
     assert desk.deploy() == 70
     assert "has another CONTROL_TOKEN than the document" in desk.said
     assert deployed(api).printed["changed"][:1] == ["code"]
+
+
+def test_a_refusal_of_something_in_front_of_the_worker_is_not_the_workers(
+    api: Cloudflare, elsewhere: Callable[[Any], None]
+) -> None:
+    """Such as Cloudflare Access, which knows nothing of the token."""
+    deployed(api)
+    forget_fingerprint(api)
+    elsewhere(status(403, "cf-access-domain: acme", body=b"<html>Forbidden</html>"))
+    desk = Desk(api)
+    assert desk.deploy("--wait", "0") == 0
+    assert "cannot check whether" in desk.said
 
 
 def test_where_nobody_can_tell_it_goes_on_and_says_so(api: Cloudflare) -> None:
@@ -655,6 +667,30 @@ def test_a_redirect_to_a_login_page_is_not_the_worker(api: Cloudflare, elsewhere
     assert desk.deploy("--wait", "0") == 0
     assert desk.printed["status"] == "pending"
     assert "does not report version" in desk.said
+
+
+UNREADY = {
+    "an older version": (lambda: reporting("0.0.1"), "yet: it reports version 0.0.1; run it again"),
+    "no token": (lambda: reporting(carried().version, "none"), "yet: it reports auth none, not token; run it again"),
+    "another agent": (lambda: status(200, body=b"{}"), "yet: HTTP 200, not from this program's Worker; run it again"),
+    "Access": (
+        lambda: redirect("https://acme.cloudflareaccess.com/cdn-cgi/access/login/x"),
+        "yet: HTTP 302 from Cloudflare Access, not from the Worker: it asks for a login; set CF_ACCESS_CLIENT_ID",
+    ),
+    "nothing there": (lambda: status(404, body=b"error code: 1042"), "error 1042, no Worker answers at this address"),
+    "a hang-up": (lambda: raw(b""), "yet: the connection was closed without an answer"),
+}
+
+
+@pytest.mark.parametrize(("manner", "words"), UNREADY.values(), ids=UNREADY)
+def test_what_keeps_a_worker_from_being_ready_is_told(
+    api: Cloudflare, elsewhere: Callable[[Any], None], manner: Callable[[], Manner], words: str
+) -> None:
+    elsewhere(manner())
+    desk = Desk(api)
+    assert desk.deploy("--wait", "0") == 0
+    assert desk.printed["status"] == "pending"
+    assert words in desk.said
 
 
 def test_behind_access_the_service_token_is_shown(api: Cloudflare, elsewhere: Callable[[Any], None]) -> None:

@@ -38,7 +38,8 @@ export interface HubCalls extends Rpc.DurableObjectBranded {
   leave(session: string, generation: number): Promise<Outcome<Tally | undefined>>;
   /** The seat of an agent; null if it has none. */
   view(session: string): Promise<SeatView | null>;
-  wake(): Promise<void>;
+  /** Makes sure that the hub is alive; by its name it finds its agents again, if it has lost all of them. */
+  wake(hub?: string): Promise<void>;
 }
 
 /** What a hub must know about an agent that joins it. */

@@ -104,10 +104,11 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     return this.#memory.seats.has(session) ? this.#view(session) : null;
   }
 
-  async wake(): Promise<void> {
+  async wake(hub?: string): Promise<void> {
     // A silent hub may have lost its alarm.
     this.#isArmed = false;
     if (!this.#memory.isEmpty) await this.#arm();
+    else if (hub !== undefined) await this.#findMissing(hub);
     await this.#check();
   }
 
@@ -341,15 +342,27 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   /** Looks for agents whose row was lost. */
   async #search(): Promise<void> {
     if (Date.now() - this.#searchedAt < SIGN_MS) return;
-    this.#searchedAt = Date.now();
-    const { name, seats, leavers } = this.#memory;
-    const missing = (await registryOf(this.env).placed(name)).filter(
+    const isComplete = await this.#findMissing(this.#memory.name);
+    if (isComplete) this.#searchedAt = Date.now();
+  }
+
+  /** Calls the sessions that have a place in the hub but no row, so that they join again. Returns whether these were all. */
+  async #findMissing(hub: string): Promise<boolean> {
+    const { seats, leavers } = this.#memory;
+    const missing = (await registryOf(this.env).placed(hub)).filter(
       (session) => !seats.has(session) && !leavers.has(session),
     );
-    for (const session of missing.slice(0, CALL_LIMIT)) {
+    await Promise.all(missing.slice(0, CALL_LIMIT).map((session) => this.#find(session)));
+    return missing.length <= CALL_LIMIT;
+  }
+
+  async #find(session: string): Promise<void> {
+    try {
       const view = await this.#stub(session).look();
       const isGone = view === null || view.state === "stopped";
       if (isGone) await registryOf(this.env).remove(session, lastRowOf(view));
+    } catch (thrown) {
+      warn("session not reached", { session, hub: this.#memory.name, ...errorDetail(thrown) });
     }
   }
 

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { RegistryCalls } from "./calls.ts";
 import type { Env } from "./env.ts";
+import { type Fault, WorkerError } from "./errors.ts";
 import { type AgentList, type AgentQuery, type AgentRow, listOf } from "./listing.ts";
 import { errorDetail, warn } from "./log.ts";
 import { lastRowOf } from "./presence.ts";
@@ -9,6 +10,10 @@ import { newTally, type Tally } from "./tally.ts";
 
 /** How long an agent or a hub may be silent before it is woken, in milliseconds. */
 const SILENT_MS = 60_000;
+/** How long after it was woken an object may be silent: less than a minute, so that the next run tries again. */
+const WOKEN_MS = 30_000;
+/** How long waking an object may take, in milliseconds: one that hangs must not keep the others asleep. */
+const WAKE_TIMEOUT_MS = 10_000;
 /** How many of them one call wakes: calls to other objects are limited to 50 on the free plan. */
 const WAKE_LIMIT = 40;
 
@@ -19,6 +24,7 @@ interface Sign {
   readonly cause?: string;
 }
 
+const HANGS: Fault = { code: "internal", message: "it did not answer in time" };
 const SILENT = "it has given no sign of life for a minute, and will be woken";
 const UNREPORTED = "an earlier version has started it, and it has not reported yet";
 
@@ -63,7 +69,9 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     for (const row of rows) {
       // An agent may have moved or stopped since.
       const place = this.#places.get(row.session);
-      if ((place === true ? row.session : place) === name) this.#rows.put(row);
+      if ((place === true ? row.session : place) !== name) continue;
+      this.#rows.put(row);
+      if (this.#rows.running(row.session)) this.#drafts.delete(row.session);
     }
   }
 
@@ -101,15 +109,21 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     return Math.max(0, silent.length - WAKE_LIMIT);
   }
 
-  /** Any call wakes an object. */
+  /** Any call wakes an object. One that fails or hangs is left alone until the next run, for the sake of the others. */
   async #wake(name: string): Promise<void> {
-    const sign = this.#sign(name);
+    const sign = { at: Date.now() - SILENT_MS + WOKEN_MS };
+    this.#signs.set(name, sign);
+    const work = name.startsWith(HUB)
+      ? this.env.HUBS.getByName(name).wake(name)
+      : this.#wakeSession(name, sign);
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new WorkerError(HANGS)), WAKE_TIMEOUT_MS);
     try {
-      if (name.startsWith(HUB)) await this.env.HUBS.getByName(name).wake();
-      else await this.#wakeSession(name, sign);
+      await Promise.race([work, late]);
     } catch (thrown) {
-      this.#signs.delete(name);
       warn("not woken", { name, ...errorDetail(thrown) });
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -76,20 +76,21 @@ export class Discovery {
   }
 }
 
-/** The size of the largest answer in bytes, which is the one to INFO. */
-export function largestAnswer(seat: Seat): number {
+/** The size of the answer to INFO in bytes; no other one is twice as large. */
+export function sizeOfInfo(seat: Seat): number {
   return answerOf("", "INFO", seat).size;
 }
 
 function answerOf(subject: string, verb: Verb, seat: Seat): Frame {
   const type = `io.nats.micro.v1.${verb === "PING" ? "ping" : verb === "INFO" ? "info" : "stats"}_response`;
-  const { service, endpoints, presence, startedAt } = seat;
-  const more = {
-    PING: {},
-    INFO: { description: presence.description, endpoints },
-    STATS: { started: startedAt, endpoints: endpoints.map((one) => statsOf(one, seat)) },
-  };
-  return frameOf(subject, JSON.stringify({ type, ...service, ...more[verb] }));
+  return frameOf(subject, JSON.stringify({ type, ...seat.service, ...detailOf(verb, seat) }));
+}
+
+function detailOf(verb: Verb, seat: Seat): object {
+  const { endpoints, presence, startedAt } = seat;
+  if (verb === "PING") return {};
+  if (verb === "INFO") return { description: presence.description, endpoints };
+  return { started: startedAt, endpoints: endpoints.map((one) => statsOf(one, seat)) };
 }
 
 /** The counters of the agent are those of its prompts; they go on over restarts, unlike those of the endpoint. */

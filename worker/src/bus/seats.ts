@@ -5,7 +5,7 @@ import type { Tally } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
 import { type Asked, Connection, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
-import { Discovery, largestAnswer } from "./discovery.ts";
+import { Discovery, sizeOfInfo } from "./discovery.ts";
 import { busOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Presence, Seat, type SeatContext } from "./seat.ts";
@@ -162,7 +162,7 @@ export class Seats {
     try {
       this.#attach(connection, seat);
       this.#beats.start(seat);
-      if (largestAnswer(seat) > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
+      if (sizeOfInfo(seat) > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
       await connection.prove(complaints);
       if (mayAsk) await requireDelivery(connection, seat);
     } catch (thrown) {

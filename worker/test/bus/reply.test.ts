@@ -4,10 +4,10 @@ import type { Share } from "../../src/bus/budget.ts";
 import type { Frame } from "../../src/bus/frames.ts";
 import { Keepalives } from "../../src/bus/keepalives.ts";
 import type { Outbox } from "../../src/bus/outbox.ts";
-import { Reply } from "../../src/bus/reply.ts";
+import { Reply, type StreamEnd, type StreamEvents } from "../../src/bus/reply.ts";
 
 /** A stream on a clock of its own, and the seconds at which it sent each frame. */
-function stream(subject = "_INBOX.a") {
+function stream(subject = "_INBOX.a", events?: StreamEvents) {
   mock.timers.enable({ apis: ["setTimeout", "Date"] });
   const sentAt: number[] = [];
   const outbox = {
@@ -17,7 +17,7 @@ function stream(subject = "_INBOX.a") {
     publishLast: (_: Frame) => sentAt.push(Date.now() / 1000),
   } as Partial<Outbox> as Outbox;
   const share = { take: () => true, give: () => undefined } as Partial<Share> as Share;
-  const reply = new Reply(outbox, subject, share);
+  const reply = new Reply(outbox, subject, share, events);
   const wait = (seconds: number) => {
     for (let i = 0; i < seconds; i += 1) mock.timers.tick(1000);
   };
@@ -70,5 +70,30 @@ test("what goes to nobody is not sent, however it ends", () => {
     end(reply);
     assert.deepEqual(sentAt, []);
     mock.timers.reset();
+  }
+});
+
+test("a stream tells once how it ended, and whether its prompt was accepted", () => {
+  const fault = { code: "internal", message: "broken" } as const;
+  const other = { code: "conflict", message: "later" } as const;
+  const cases: [(reply: Reply) => void, StreamEnd, boolean][] = [
+    [(reply) => [reply.ack(), reply.end()], "answered", true],
+    [(reply) => [reply.ack(), reply.abort(), reply.end()], "aborted", true],
+    [(reply) => [reply.ack(), reply.fail(fault), reply.fail(other), reply.end()], fault, true],
+    [(reply) => [reply.ack(), reply.breakOff(fault), reply.end()], fault, true],
+    [(reply) => [reply.resume(), reply.end()], "answered", true],
+    [(reply) => reply.fail(fault), fault, false],
+  ];
+  for (const subject of ["_INBOX.a", ""]) {
+    for (const [run, end, wasAccepted] of cases) {
+      const ended: [StreamEnd, boolean][] = [];
+      const events = {
+        accepted: () => undefined,
+        ended: (...all: [StreamEnd, boolean]) => void ended.push(all),
+      };
+      run(stream(subject, events).reply);
+      assert.deepEqual(ended, [[end, wasAccepted]]);
+      mock.timers.reset();
+    }
   }
 });
