@@ -15,7 +15,7 @@ from nats.errors import NoRespondersError
 
 from tests.support.caller import Caller, text_of
 from tests.support.nats import NatsServer
-from tests.support.openrouter import KEY, OpenRouter, openrouter, say, say_when
+from tests.support.openrouter import KEY, OpenRouter, openrouter, say, say_after, say_when, variables
 from tests.support.proxy import Proxy
 from tests.support.workerd import Workerd
 
@@ -191,6 +191,23 @@ async def test_a_dead_network_path_is_noticed(own_bus: NatsServer, tmp_path: Pat
                 await revived(caller, subject)
                 with worker.client() as client:
                     assert client.get("/agent/a").json()["state"] == "ready"
+
+
+@pytest.mark.anyio
+async def test_a_dead_network_path_is_noticed_in_a_turn(own_bus: NatsServer, tmp_path: Path) -> None:
+    """What the agent says disappears in the dead connection, and is no sign of life."""
+    with Proxy(own_bus.ws_port) as proxy, openrouter() as provider:
+        settings = {**variables(own_bus, provider), "NATS_WS_URL": f"ws://127.0.0.1:{proxy.port}"}
+        with Workerd(tmp_path / "proxied", settings) as worker, worker.client() as client:
+            subject = client.post("/agent/a", json={"agent": "pi"}).json()["subjects"]["prompt"]
+            provider.will(say_after(*[(0.5, "still ")] * 90, (0.5, "there")))
+            async with Caller.connected(own_bus.url) as caller:
+                stream = await caller.send(subject, b"go")
+                await stream.next()
+                assert text_of([await stream.next()]) == "still "
+                proxy.black_hole()
+                assert text_of([await stream.next(40)]) == "still "
+                assert text_of(await stream.rest(40)).endswith("there")
 
 
 @pytest.fixture

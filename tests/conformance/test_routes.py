@@ -158,6 +158,11 @@ BROWSERS = [
     {"Referer": "http://evil.example:8787/"},
     {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"},
     {"User-Agent": "", "Accept-Language": "en-US,en;q=0.5"},
+    {"User-Agent": "", "Accept-Language": "*", "Priority": "u=4"},
+    {"User-Agent": "", "Accept-Language": "*", "Sec-GPC": "1"},
+    {"Sec-Fetch-Dest": "image"},
+    {"Sec-CH-UA": '"Chromium"'},
+    {"Upgrade-Insecure-Requests": "1"},
 ]
 ROUTES = [
     ("GET", "/health"),

@@ -98,9 +98,23 @@ function refuseBrowsers({ headers }: Request, { origin, hostname }: URL): void {
   });
 }
 
+/** Headers that browsers add, most of them on their own terms. Programs send none of them by default. */
+const BROWSER_HEADERS = [
+  "Origin",
+  "Referer",
+  "Sec-Fetch-Site",
+  "Sec-Fetch-Dest",
+  "Sec-Purpose",
+  "Sec-CH-UA",
+  "Sec-GPC",
+  "DNT",
+  "Priority",
+  "Upgrade-Insecure-Requests",
+];
+
 /** Over plain http, a page's GET of its own origin only has these headers, and the page can remove the first ones. */
 function isFromBrowser(headers: Headers): boolean {
-  const isNamed = ["Origin", "Sec-Fetch-Site", "Referer"].some((name) => headers.has(name));
+  const isNamed = BROWSER_HEADERS.some((name) => headers.has(name));
   const language = headers.get("Accept-Language") ?? "*";
   return isNamed || language !== "*" || /mozilla\//i.test(headers.get("User-Agent") ?? "");
 }

@@ -160,7 +160,7 @@ const STATUSES: Readonly<Record<number, Row>> = {
 
 function statusFault(status: number, retryAfterS: number | undefined, source: Source): Fault {
   if (status === 429) return rateLimit(retryAfterS, source);
-  const [code, message] = STATUSES[status] ?? ["model_error", other(status)];
+  const [code, message] = STATUSES[status] ?? ["model_error", other(status, retryAfterS)];
   return { code, message: message(source) };
 }
 
@@ -170,10 +170,11 @@ function rateLimit(retryAfterS: number | undefined, { title }: Source): Fault {
   return { code: "rate_limited", message, ...(retryAfterS !== undefined && { retryAfterS }) };
 }
 
-function other(status: number) {
+function other(status: number, retryAfterS: number | undefined) {
+  const when = retryAfterS === undefined ? "" : ` in ${retryAfterS} s`;
   return ({ title, model }: Source) =>
     status >= 500
-      ? `${title} is failing for ${model} (${status}); try again, or set another OPEN_AGENT_MODEL_ID`
+      ? `${title} is failing for ${model} (${status}); try again${when}, or set another OPEN_AGENT_MODEL_ID`
       : `${title} rejected the request for ${model} (${status}); check OPEN_AGENT_MODEL_ID`;
 }
 
@@ -228,11 +229,12 @@ function numberOf(value: unknown): number | undefined {
   return isStatus ? number : undefined;
 }
 
-/** `Retry-After` in whole seconds. The gateway's errors have the response as their cause. */
+/** `Retry-After` in whole seconds, whether it was written as seconds or as a date. The gateway's errors have the response as their cause. */
 function retryAfterOf(error: unknown): number | undefined {
   const response = isRecord(error) && !APICallError.isInstance(error) ? error.cause : error;
-  const seconds = APICallError.isInstance(response) ? response.responseHeaders?.["retry-after"] : undefined;
-  return seconds !== undefined && /^\d{1,6}$/.test(seconds) ? Number(seconds) : undefined;
+  const value = APICallError.isInstance(response) ? (response.responseHeaders?.["retry-after"] ?? "") : "";
+  const seconds = value.endsWith(" GMT") ? Math.ceil((Date.parse(value) - Date.now()) / 1000) : value;
+  return /^\d{1,6}$/.test(String(seconds)) ? Number(seconds) : undefined;
 }
 
 interface AnyRecord {

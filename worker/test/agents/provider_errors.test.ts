@@ -85,6 +85,20 @@ test("a rate limit keeps the seconds of Retry-After, and no other text of it", (
   assert.ok(!("retryAfterS" in modelFault(failed(429, { "retry-after": SECRET }), source)));
 });
 
+test("Retry-After may be a date, and concerns a provider that is failing too", () => {
+  const date = new Date(Date.now() + 30_000).toUTCString();
+  const { retryAfterS = 0 } = modelFault(failed(429, { "retry-after": date }), source);
+  assert.ok(retryAfterS > 25 && retryAfterS <= 31);
+  for (const value of [new Date(0).toUTCString(), "never GMT", "-1", "1e3", "9999999"]) {
+    assert.ok(!("retryAfterS" in modelFault(failed(429, { "retry-after": value }), source)), value);
+  }
+  for (const status of [503, 529]) {
+    const { code, message } = modelFault(failed(status, { "retry-after": "30" }), source);
+    assert.equal(code, "model_error");
+    assert.match(message, new RegExp(`\\(${status}\\); try again in 30 s`));
+  }
+});
+
 test("only what may pass soon is tried again", () => {
   assert.ok(isWorthRetrying(failed(502)));
   assert.ok(!isWorthRetrying(failed(429)));
