@@ -68,13 +68,16 @@ export class Wire {
     return this.#pendingBytes + (this.socket.bufferedAmount ?? 0);
   }
 
-  /** A number that grows with each received message and each byte that has left. */
+  /** A number that changes with each received message, and while a backlog leaves. */
   get progress(): number {
-    return this.#received + this.#sent - (this.socket.bufferedAmount ?? 0);
+    const waiting = this.socket.bufferedAmount ?? 0;
+    // What leaves at once tells nothing: a dead path takes it too, as long as it fits the buffers on the way.
+    return this.#received + (waiting > 0 ? this.#sent - waiting : 0);
   }
 
-  /** Sends text of so many bytes at the end of the tick. */
+  /** Sends text of so many bytes at the end of the tick; does nothing once closed. */
   write(text: string, bytes = text.length): void {
+    if (!this.#isOpen) return;
     if (this.#pending === "") void endOfTick().then(() => this.#flush());
     this.#pending += text;
     this.#pendingBytes += bytes;
