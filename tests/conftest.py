@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--program", default=default, help="the program under test: a path, or a command line")
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run asynchronous tests on asyncio."""
+    return "asyncio"
+
+
 @pytest.fixture
 def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
     """The program under test, in a clean environment with a home of its own."""

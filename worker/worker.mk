@@ -10,6 +10,12 @@ PAGE_SCRIPT := worker/dist/page/script.txt
 PAGE_LIMIT := 12288
 # Node 22 before the system's.
 WORKER_PATH = PATH="$(CURDIR)/worker/node_modules/.bin:$$PATH"
+# In the directory of a Worker, this one or an older one.
+BUILD_PAGE = esbuild page/main.ts --bundle --format=iife --target=es2024 --minify --log-level=warning \
+  --outfile=dist/page/script.txt && esbuild page/style.css --minify --log-level=warning --outfile=dist/page/style.txt
+BUILD_WORKER = esbuild src/index.ts --bundle --format=esm --target=es2024 --minify --legal-comments=none \
+  --conditions=workerd,worker,browser --external:cloudflare:workers --loader:.html=text \
+  --define:__VERSION__="\"$$(cat dist/version)\"" --log-level=warning --outfile=dist/index.js
 # Bytes of the compressed bundle; Cloudflare's own limit is far above it.
 WORKER_LIMIT := 337920
 
@@ -27,17 +33,13 @@ worker/dist/version: $(READY) FORCE
 FORCE:
 
 $(PAGE_SCRIPT): $(WORKER_READY) $(PAGE_SOURCES) worker/worker.mk
-	cd worker && $(WORKER_PATH) esbuild page/main.ts --bundle --format=iife --target=es2024 --minify --log-level=warning \
-	  --outfile=dist/page/script.txt
-	cd worker && $(WORKER_PATH) esbuild page/style.css --minify --log-level=warning --outfile=dist/page/style.txt
+	cd worker && export $(WORKER_PATH) && $(BUILD_PAGE)
 	@size=$$(cat worker/page/page.html worker/dist/page/*.txt | gzip -9 | wc -c); \
 	  echo "worker/dist/page: $$size bytes gzip, $(PAGE_LIMIT) allowed"; \
 	  test "$$size" -le $(PAGE_LIMIT)
 
 $(WORKER_BUNDLE): $(WORKER_READY) $(WORKER_SOURCES) $(PAGE_SCRIPT) worker/dist/version worker/worker.mk
-	cd worker && $(WORKER_PATH) esbuild src/index.ts --bundle --format=esm --target=es2024 --minify --legal-comments=none \
-	  --conditions=workerd,worker,browser --external:cloudflare:workers --loader:.html=text --define:__VERSION__="\"$$(cat dist/version)\"" \
-	  --log-level=warning --outfile=dist/index.js
+	cd worker && export $(WORKER_PATH) && $(BUILD_WORKER)
 	@size=$$(gzip -9 < $@ | wc -c); echo "worker/dist/index.js: $$size bytes gzip, $(WORKER_LIMIT) allowed"; \
 	  test "$$size" -lt $(WORKER_LIMIT)
 
@@ -95,7 +97,16 @@ bench-worker: $(READY) $(WORKER_BUNDLE) ## both modes beside the protocol's own 
 	$(BIN)/python -m tests.conformance.bench
 	$(BIN)/python -m tests.conformance.floods
 
+# What is deployed in between: the last release, or, before there is one, the Worker before its last change.
+OLDER ?= $(shell git describe --tags --abbrev=0 HEAD^ 2>/dev/null || git rev-list -1 --skip=1 HEAD -- worker/src)
+OLDER_WORKER := worker/dist/older
+MINUTES ?= 10
+
 .PHONY: soak-worker
-soak-worker: $(READY) $(WORKER_BUNDLE) ## ten minutes of random faults in each mode: no stream without its end, no agent lost
-	$(BIN)/python -m tests.conformance.soak --minutes 10
-	$(BIN)/python -m tests.conformance.soak --minutes 10 --agents-per-hub 5
+soak-worker: $(READY) $(WORKER_BUNDLE) ## random faults in each mode, for MINUTES=10: no stream without its end, no agent lost
+	rm -rf $(OLDER_WORKER) && mkdir $(OLDER_WORKER)
+	git archive $(OLDER) worker | tar x -C $(OLDER_WORKER) --strip-components=1
+	mkdir $(OLDER_WORKER)/dist && echo 0.0.1 > $(OLDER_WORKER)/dist/version
+	cd $(OLDER_WORKER) && export $(WORKER_PATH) && { test ! -d page || { $(BUILD_PAGE); }; } && $(BUILD_WORKER)
+	$(BIN)/python -m tests.conformance.soak --minutes $(MINUTES) --older $(OLDER_WORKER)/dist/index.js
+	$(BIN)/python -m tests.conformance.soak --minutes $(MINUTES) --older $(OLDER_WORKER)/dist/index.js --agents-per-hub 5

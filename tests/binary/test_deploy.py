@@ -23,12 +23,6 @@ secrets:
 PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """Run asynchronous tests on asyncio."""
-    return "asyncio"
-
-
 def run(root: Root, environ: Mapping[str, str], arguments: str = "", stdin: bytes = b"") -> bytes:
     """Run the program in the root, which has to succeed, and return what it prints."""
     call = root.call(environ=[f"{name}={value}" for name, value in environ.items()])

@@ -7,21 +7,23 @@ import httpx
 import pytest
 
 from tests.support.nats import NatsServer
+from tests.support.openrouter import OpenRouter, openrouter
 from tests.support.workerd import Workerd
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """Run asynchronous tests on asyncio."""
-    return "asyncio"
 
 
 @pytest.fixture(scope="module")
 def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """Return a running nats-server."""
     with NatsServer(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[OpenRouter]:
+    """Return a running OpenRouter, for the modules whose agents have a model."""
+    with openrouter() as server:
         yield server
 
 

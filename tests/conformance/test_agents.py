@@ -31,13 +31,6 @@ INPUT, OUTPUT = 7, 5
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[OpenRouter]:
-    """Return a running OpenRouter."""
-    with fake.openrouter() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def worker(bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
     """Return a running Worker."""
     with Workerd(tmp_path_factory.mktemp("worker"), variables(bus, provider)) as server:

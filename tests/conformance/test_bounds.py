@@ -103,6 +103,33 @@ async def test_an_answer_to_a_question_is_bounded(bus: NatsServer, small: Worker
         assert text_of(await stream.rest()) == "never mind"
 
 
+async def test_long_answers_are_bounded(bus: NatsServer, small: Workerd, provider: OpenRouter) -> None:
+    """Eight models write fifty megabytes each, at once: each stream ends with an error, and all agents live on."""
+    subjects = [start(small, f"long-winded-{n}", "pi") for n in range(8)]
+    async with Caller.connected(bus.url) as caller:
+        for _ in subjects:
+            provider.will(fake.say(*["x" * 100_000] * 500))
+        streams = [await caller.send(subject, b"go") for subject in subjects]
+        for stream in streams:
+            assert (await stream.rest(60))[-2].error_code == "429"
+        for subject in subjects:
+            provider.will(fake.say("alive"))
+            assert text_of(await caller.prompt(subject, "small")) == "alive"
+
+
+async def test_an_answer_that_cannot_be_remembered_costs_no_later_turn(
+    bus: NatsServer, small: Workerd, provider: OpenRouter
+) -> None:
+    """A message may be larger than the database accepts; then the next turn begins without a history."""
+    subject = start(small, "verbose", "pi")
+    long = "\u4e16" * 1_500_000
+    async with Caller.connected(bus.url) as caller:
+        provider.will(fake.say(*[long[:100_000]] * 15))
+        assert text_of(await (await caller.send(subject, b"go")).rest(60)) == long
+        provider.will(fake.say("alive"))
+        assert text_of(await caller.prompt(subject, "again")) == "alive"
+
+
 async def test_a_long_history_costs_what_a_turn_is_given(bus: NatsServer, small: Workerd, provider: OpenRouter) -> None:
     """Messages beyond what a model is sent are neither read nor kept."""
     subject = start(small, "long", "pi")

@@ -28,13 +28,6 @@ ALIVE = {"type": "status", "data": "alive"}
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[OpenRouter]:
-    """Return a running OpenRouter."""
-    with fake.openrouter() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def worker(bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
     """Return a running Worker with a key for the provider."""
     variables = {

@@ -56,6 +56,7 @@ TURNS: dict[str, tuple[list[Play], Callable[[Stream, Caller], Awaitable[None]]]]
     "interrupt": ([fake.say_when(threading.Event(), "well", "never")], interrupted),
     "interrupted question": ([fake.call("ask_user_question", {"question": "well"})], interrupted),
     "refusal": ([fake.fail(401)], finished),
+    "too long an answer": ([fake.say(*["x" * 100_000] * 50)], finished),
     "end in the middle": ([fake.break_off("well")], finished),
     "fetch": ([fake.call("web_fetch", {"url": "http://a.invalid/"}), fake.say("yes")], finished),
 }

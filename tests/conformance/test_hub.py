@@ -64,6 +64,30 @@ export class Hub extends Good {
 }
 """
 
+# A start that is cut off after `/place/<session>`, and sessions without an agent that answer late when looked at.
+SLOW = """\
+import bundle, { AgentSession as Session } from "bundle.js";
+export { Hub, Registry } from "bundle.js";
+export class AgentSession extends Session {
+  async look() {
+    const view = await super.look();
+    if (view !== null) return view;
+    console.log("looked at again");
+    await scheduler.wait(5000);
+    console.log("looked away");
+    return view;
+  }
+}
+export default {
+  ...bundle,
+  async fetch(request, env, ctx) {
+    const [, place, session] = new URL(request.url).pathname.split("/");
+    if (place !== "place") return bundle.fetch(request, env, ctx);
+    return Response.json(await env.REGISTRY.getByName("registry").place(session, 10));
+  },
+};
+"""
+
 
 @dataclass
 class Field:
@@ -86,6 +110,12 @@ class Field:
         with self.worker.client() as client:
             view: dict[str, str] = client.get(f"/agent/{session}").json()
         return view
+
+    def listed(self) -> set[str]:
+        """Return the sessions whose agents the Worker lists as running."""
+        with self.worker.client() as client:
+            agents = client.get("/agents").json()["agents"]
+        return {agent["session"] for agent in agents if agent["state"] != "stopped"}
 
     def crash(self, space: str, name: str) -> None:
         """Kill one object."""
@@ -333,6 +363,44 @@ async def test_a_hub_that_forgot_everything_finds_its_agents(field: Field) -> No
         for subject in subjects:
             await answers(caller, subject)
     assert field.connections() == ["hub.0"]
+
+
+async def test_what_the_registry_forgot_is_found_again(field: Field) -> None:
+    """Its hub knows the agent: an abort of all finds it, and its place in the hub is counted."""
+    for number in range(2):
+        field.start(f"s{number}")
+    field.worker.stop()
+    field.worker.alter("Registry", "DELETE FROM _cf_KV WHERE key = 's1'")
+    field.worker.start()
+    await until(lambda: "s1" in field.listed())
+    with field.worker.client() as client:
+        assert sorted(client.post("/control/abort").json()["stopped"]) == ["s0", "s1"]
+
+
+async def test_a_start_that_was_cut_off_costs_no_later_one(field: Field) -> None:
+    """A place without an agent is removed, but not while an agent is starting there."""
+    field.start("other")
+    field.worker.patch = SLOW
+    field.deploy()
+    httpx.get(f"{field.worker.url}/place/again", trust_env=False)
+    await until(lambda: "looked at again" in field.worker.log)
+    field.start("again")
+    await until(lambda: "looked away" in field.worker.log)
+    await asyncio.sleep(0.5)
+    with field.worker.client() as client:
+        assert sorted(client.post("/control/abort").json()["stopped"]) == ["again", "other"]
+
+
+async def test_a_place_in_a_hub_that_never_was_is_given_up(field: Field) -> None:
+    """The cron trigger wakes the hub, which has no such agent."""
+    field.worker.patch = SLOW
+    field.deploy()
+    httpx.get(f"{field.worker.url}/place/never", trust_env=False)
+    assert field.listed() == {"never"}
+    field.worker.kill()
+    field.worker.start()
+    field.worker.trigger_cron()
+    await until(lambda: not field.listed())
 
 
 async def test_idle_agents_of_a_hub_stop_themselves(field: Field) -> None:

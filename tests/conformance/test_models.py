@@ -30,13 +30,6 @@ ABORTED = {"type": "status", "data": "aborted"}
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[OpenRouter]:
-    """Return a running OpenRouter."""
-    with fake.openrouter() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
     """Return a running AI Gateway."""
     with fake_gateway.gateway() as server:

@@ -26,13 +26,6 @@ WAITING = 16
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[OpenRouter]:
-    """Return a running OpenRouter: its silence is what keeps a turn in flight."""
-    with fake.openrouter() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def worker(bus: NatsServer, provider: OpenRouter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workerd]:
     """Return a running Worker."""
     with Workerd(tmp_path_factory.mktemp("worker"), variables(bus, provider)) as server:
@@ -321,6 +314,49 @@ async def test_an_abort_after_a_crash_ends_the_streams_too(fragile: tuple[NatsSe
     for stream in streams:
         assert await chunks_of(stream) == [ABORTED]
     assert await agent.caller.services() == []
+
+
+async def test_a_crash_ends_what_was_held_back(fragile: tuple[NatsServer, Agent]) -> None:
+    """An answer that ended while the bus was away is lost with the Worker; its caller is told, once."""
+    bus, agent = fragile
+    released = threading.Event()
+    agent.provider.will(fake.say_when(released, "before ", "meanwhile"))
+    stream = await agent.prompt("go")
+    assert text_of([await stream.next()]) == "before "
+    bus.stop()
+    released.set()
+    await noted()
+    agent.worker.kill()
+    bus.start()
+    agent.worker.start()
+    [error, end] = await stream.rest(40)
+    assert (error.error_code, end.is_terminator) == ("500", True)
+    for _ in range(2):
+        await noted()
+        agent.worker.kill()
+        agent.worker.start()
+        while agent.state != "ready":
+            await asyncio.sleep(0.1)
+    assert await stream.silent(1)
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+async def test_an_abort_while_the_bus_is_away_ends_the_streams_when_it_is_back(
+    fragile: tuple[NatsServer, Agent], crashes: bool
+) -> None:
+    """The abort itself waits for no bus; a crash before it may have left the streams open."""
+    bus, agent = fragile
+    streams = [await agent.hang(), await agent.prompt("waiting")]
+    await noted()
+    if crashes:
+        agent.worker.kill()
+    bus.stop()
+    if crashes:
+        agent.worker.start()
+    assert agent.abort() == ["a"]
+    bus.start()
+    for stream in streams:
+        assert await chunks_of(stream) == [ABORTED]
 
 
 async def test_a_crash_ends_only_what_was_open(fragile: tuple[NatsServer, Agent]) -> None:

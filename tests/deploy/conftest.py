@@ -9,12 +9,6 @@ from tests.support.cloudflare import Cloudflare
 from tests.support.nats import NatsServer
 
 
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """Run asynchronous tests on asyncio."""
-    return "asyncio"
-
-
 @pytest.fixture(scope="module")
 def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """Return a running nats-server."""

@@ -97,3 +97,14 @@ def test_any_session_reaches_its_own_route(tab: Visit) -> None:
     ask(tab, "a/b?c#ü%").get_by_role("button", name="Stop agent").click()
     expect(tab.page.locator("#said")).to_have_text("a/b?c#ü% was not running")
     assert aborts(tab) == ["/control/abort/a%2Fb%3Fc%23%C3%BC%25"]
+
+
+def test_what_happened_is_seen_wherever_the_user_is(tab: Visit) -> None:
+    """At the end of a long table, and for a while only."""
+    FakeList(tab, [agent(f"agent-{number}") for number in range(60)])
+    tab.open()
+    ask(tab, "agent-59").get_by_role("button", name="Stop agent").click()
+    said = tab.page.get_by_text("agent-59 was not running")
+    expect(said).to_be_in_viewport()
+    tab.page.clock.fast_forward(20_000)
+    expect(said).to_be_hidden()

@@ -37,12 +37,6 @@ secrets:
 """
 
 
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """Run asynchronous tests on asyncio."""
-    return "asyncio"
-
-
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Cloudflare]:
     """Return the stand-in."""

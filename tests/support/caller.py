@@ -136,12 +136,13 @@ class Caller:
         found: list[dict[str, Any]] = []
         while True:
             try:
-                frame = await stream.next(0.3)
+                frame = await stream.next(0.5 if found else 2)
             except TimeoutError:
                 return found
             # Without a responder the server answers with a status header.
-            if frame.data:
-                found.append(frame.json)
+            if not frame.data:
+                return found
+            found.append(frame.json)
 
 
 def text_of(frames: list[Frame]) -> str:

@@ -53,11 +53,12 @@ _LISTING = _object(
     },
     {"cursor": _TEXT},
 )
+_VALIDATOR = jsonschema.Draft202012Validator(_LISTING)
 
 
 def check_listing(listing: object) -> None:
     """Raise ValidationError unless this is an answer of `GET /agents`."""
-    jsonschema.validate(listing, _LISTING)
+    _VALIDATOR.validate(listing)
 
 
 def agent(session: str, state: str = "ready", **fields: Any) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             body = msgspec.json.decode(raw, type=Body)
             problems = "; ".join(problems_of(body))
-            play = self.server.script.get_nowait()
+            play = self.server.next_play()
         except msgspec.DecodeError as error:
             return self.wrong(str(error))
         except Empty:
@@ -151,11 +151,15 @@ class Handler(BaseHTTPRequestHandler):
             "created": int(time.time()),
         }
 
+    def is_left(self, wait_s: float = 0) -> bool:
+        """Tell whether the client has closed the connection."""
+        readable, _, _ = select.select([self.connection], [], [], wait_s)
+        return bool(readable) and not self.connection.recv(1)
+
     def wait_for_drop(self, request: Request) -> None:
         """Stay silent until the client closes the connection, or the server stops."""
         while not self.server.stopping.is_set():
-            readable, _, _ = select.select([self.connection], [], [], 0.05)
-            if readable and not self.connection.recv(1):
+            if self.is_left(0.05):
                 request.dropped.set()
                 break
         self.close_connection = True

@@ -24,7 +24,7 @@ class Proxy:
         self.said: bytearray | None = None
         """Receives what the clients send, if set."""
         self._target = target
-        self._sockets: list[socket.socket] = []
+        self._sockets: set[socket.socket] = set()
         # Connections that are to be silenced get the event that was current when they opened.
         self._silent = threading.Event()
         self._is_mute = False
@@ -42,9 +42,7 @@ class Proxy:
     def mute(self) -> None:
         """Close open connections; on new ones, forward only the WebSocket handshake of the answers."""
         self._is_mute = True
-        for end in self._sockets:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        self._shut()
 
     def heal(self) -> None:
         """Forward on new connections; silent ones stay silent."""
@@ -56,10 +54,13 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
-        for end in self._sockets:
+        self._shut()
+
+    def _shut(self) -> None:
+        """Close all connections; the threads that forward then end, and the sockets with them."""
+        for end in list(self._sockets):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            end.close()
 
     def _accept(self) -> None:
         while True:
@@ -73,10 +74,21 @@ class Proxy:
             except OSError:
                 near.close()
                 continue
-            self._sockets += [near, far]
+            self._sockets |= {near, far}
             answer = _pump_handshake if self._is_mute else _pump
-            for pump, source, sink in [(_pump, near, far), (answer, far, near)]:
-                threading.Thread(target=pump, args=(self, source, sink, self._silent), daemon=True).start()
+            back = threading.Thread(target=answer, args=(self, far, near, self._silent), daemon=True)
+            back.start()
+            threading.Thread(target=self._forward, args=(near, far, self._silent, back), daemon=True).start()
+
+    def _forward(
+        self, near: socket.socket, far: socket.socket, silent: threading.Event, back: threading.Thread
+    ) -> None:
+        """Forward what the client sends, and clean up when both directions have ended."""
+        _pump(self, near, far, silent)
+        back.join()
+        for end in [near, far]:
+            self._sockets.discard(end)
+            end.close()
 
     def __enter__(self) -> Self:
         """Return the proxy, which listens already."""

@@ -1,8 +1,9 @@
 """What the stand-ins for providers of models share: a test scripts one reply per request, and gets the requests."""
 
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Play = TypeVar("Play")
 Request = TypeVar("Request")
@@ -18,6 +19,18 @@ class ScriptedServer(ThreadingHTTPServer, Generic[Play, Request]):
         self.script: SimpleQueue[Play] = SimpleQueue()
         self.arrived: SimpleQueue[Request] = SimpleQueue()
         self.problems: list[str] = []
+        self.otherwise: Play | None = None
+
+    def next_play(self) -> Play:
+        """Return the reply to a request. Raises Empty when none was scripted."""
+        if self.otherwise is not None and self.script.empty():
+            return self.otherwise
+        return self.script.get_nowait()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report nothing of clients that went away between requests, as a Worker that is killed does."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -37,6 +50,10 @@ class Scripted(Generic[Play, Request]):
         """Script the replies to the next requests, in order."""
         for play in plays:
             self._server.script.put(play)
+
+    def always(self, play: Play) -> None:
+        """Give this reply to all requests without a scripted one."""
+        self._server.otherwise = play
 
     def request(self, timeout: float = 10) -> Request:
         """Wait for the next request."""

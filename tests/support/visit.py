@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
@@ -19,7 +20,7 @@ class Visit:
     """One tab in a browser without cookies and storage."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
-        """Open a tab for the Worker at `url`; its clock is the test's."""
+        """Open a tab for the Worker at `url`, whose clock goes only when the test lets it."""
         self.url = url
         self.page: Page = context.new_page()
         self.faults: list[str] = []
@@ -29,7 +30,9 @@ class Visit:
         self.page.on("console", self._note_message)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("request", self._note_request)
-        self.page.clock.install()
+        start = datetime.now(UTC)
+        self.page.clock.install(time=start)
+        self.page.clock.pause_at(start + timedelta(seconds=1))
 
     def open(self) -> None:
         """Open the page."""
@@ -44,6 +47,11 @@ class Visit:
         """Let the time pass until the page looks at the agents again."""
         with self.page.expect_response(lambda response: "/agents" in response.url):
             self.page.clock.fast_forward(10_000)
+
+    def let_time_pass(self, duration_ms: int) -> None:
+        """Let time pass, and every request that the page then sends arrive."""
+        self.page.clock.fast_forward(duration_ms)
+        self.page.evaluate("fetch('/health').then((response) => response.status)")
 
     def row(self, session: str) -> Locator:
         """Return the row of a session."""

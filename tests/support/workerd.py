@@ -107,6 +107,8 @@ class Workerd(Server):
         """What the next start is given: assigning is half of a deployment."""
         self.patch = ""
         """A module around the bundle, which it imports as `bundle.js`, for the next start."""
+        self.modules: dict[str, Path] = {}
+        """More modules that the patch may import, by name."""
         self.bundle = bundle
         self._ca = ca
         self._web = web
@@ -119,6 +121,12 @@ class Workerd(Server):
     def log(self) -> str:
         """All that the Worker wrote to its console."""
         return (self._home / "workerd.log").read_text(errors="replace")
+
+    @property
+    def logged(self) -> int:
+        """How many bytes the Worker wrote to its console."""
+        log = self._home / "workerd.log"
+        return log.stat().st_size if log.exists() else 0
 
     def stored(self, kind: str, query: str) -> list[list[object]]:
         """Return the rows of a query on the disk of the Durable Objects of one class; a table may miss in some."""
@@ -145,7 +153,8 @@ class Workerd(Server):
         config = self._home / "workerd.capnp"
         config.write_text(self._configuration())
         # Cap'n Proto embeds files below the configuration only.
-        shutil.copy(self.bundle, self._home / "index.js")
+        for name, module in {"index.js": self.bundle, **self.modules}.items():
+            shutil.copy(module, self._home / name)
         # The trigger's handler is what is experimental.
         argv = [str(workerd_program()), "serve", "--experimental", str(config)]
         self._process = Process(argv, self._home / "workerd.log")
@@ -182,7 +191,8 @@ class Workerd(Server):
         entry = [workerd_config.module("worker", "index.js")]
         if self.patch:
             bundle = workerd_config.module("bundle.js", "index.js")
-            entry = [f'(name = "worker", esModule = {quoted(self.patch)})', bundle]
+            more = [workerd_config.module(name, name) for name in self.modules]
+            entry = [f'(name = "worker", esModule = {quoted(self.patch)})', bundle, *more]
         worker = workerd_config.worker(
             modules=entry,
             date=deployment["compatibility_date"],

@@ -23,9 +23,13 @@ export function write(target: Element, text: string): void {
 }
 
 const said = part("said", HTMLElement);
+const SAID_MS = 10_000;
+let saidTimer = 0;
 
-/** Tells the user what an action did: visibly, or to screen readers only if it can be seen elsewhere. */
+/** Tells the user for a while what an action did; only screen readers if it can be seen elsewhere. */
 export function say(text: string, isSeenElsewhere = false): void {
   said.className = isSeenElsewhere ? "unseen" : "";
   said.textContent = text;
+  clearTimeout(saidTimer);
+  saidTimer = setTimeout(() => said.replaceChildren(), SAID_MS);
 }

@@ -18,7 +18,7 @@ const watch = new Watch({
   },
   onFailure(failure) {
     if (failure instanceof Refusal) askForToken();
-    else write(problem, `Cannot update: ${failure.message}. Trying again.`);
+    else write(problem, `Cannot update, trying again: ${failure.message}`);
   },
 });
 const login = new Login((token) => {

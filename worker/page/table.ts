@@ -116,8 +116,8 @@ class Row {
       if (kind === "time" && value !== undefined) content.title = moment(String(value));
     }
     this.element.setAttribute("data-state", agent.state);
-    const since = agent.stopped_at === undefined ? [] : [ago(agent.stopped_at, now)];
-    write(this.#cause, [...(agent.cause === undefined ? [] : [agent.cause]), ...since].join(", "));
+    const stopped = agent.stopped_at === undefined ? undefined : ago(agent.stopped_at, now);
+    write(this.#cause, [stopped, agent.cause].filter((text) => text !== undefined).join(": "));
     this.#stop.ariaDisabled = String(agent.state === "stopped");
     this.#stop.hidden = agent.state === "stopped" && this.#stop !== held;
   }

@@ -80,8 +80,13 @@ export interface RegistryCalls extends Rpc.DurableObjectBranded {
   agents(query: AgentQuery): Promise<AgentList>;
   /** Finds a hub with room for a session's agent; `draft` as in `add`. */
   place(session: string, agentsPerHub: number, draft?: AgentRow): Promise<string>;
-  /** The sessions whose agents are in a hub. */
+  /** The sessions whose agents are in a hub. Versions without `search` call it. */
   placed(hub: string): Promise<string[]>;
+  /**
+   * Wakes the agents that only one of the two knows: this object, and a hub that has these seats and leavers. Returns
+   * whether these were all.
+   */
+  search(hub: string, seats: readonly string[], leavers: readonly string[]): Promise<boolean>;
   /** Wakes sessions and hubs that were silent for a minute. Returns how many remain to be woken. */
   wake(): Promise<number>;
 }

@@ -74,7 +74,8 @@ export class Conversation {
       const agent = agentOf(stored, this.vars);
       const history = () => this.memory.history(maxMessages, MAX_HISTORY_CHARS);
       const answer = await agent.answer(new PipedTurn(request, cancellation, pipe, history));
-      if (answer !== "" && !cancellation.reason) this.#remember(request.prompt, answer, maxMessages);
+      if (answer !== "" && !cancellation.reason)
+        this.#remember(stored.session, request.prompt, answer, maxMessages);
       return await pipe.rest();
     } catch (thrown) {
       if (!cancellation.reason) warn("turn failed", { session: stored.session, ...errorDetail(thrown) });
@@ -97,9 +98,13 @@ export class Conversation {
   }
 
   /** Deferred, since a write to disk delays all messages after it, and the answer should go first. */
-  #remember(prompt: string, answer: string, maxMessages: number): void {
-    this.#remembering = scheduler.wait(0).then(() => {
+  #remember(session: string, prompt: string, answer: string, maxMessages: number): void {
+    const remembering = scheduler.wait(0).then(() => {
       if (this.memory.agent) this.memory.remember(prompt, answer, maxMessages, MAX_HISTORY_CHARS);
+    });
+    // Otherwise every later turn would fail.
+    this.#remembering = remembering.catch((thrown) => {
+      warn("not remembered", { session, ...errorDetail(thrown) });
     });
   }
 }

@@ -2,7 +2,7 @@ import { Seats } from "./bus/seats.ts";
 import type { TurnRunner } from "./bus/turns.ts";
 import type { HubCalls, SeatView } from "./calls.ts";
 import { type Env, registryOf } from "./env.ts";
-import { CUT_OFF, WorkerError } from "./errors.ts";
+import { CUT_OFF, type Fault, WorkerError } from "./errors.ts";
 import { agentsPerHub } from "./limits.ts";
 import type { AgentRow } from "./listing.ts";
 import { errorDetail, warn } from "./log.ts";
@@ -33,6 +33,8 @@ interface HomeEvents {
 export class Home {
   /** What the agent has done; while it has a seat in a hub, as far as known when it took the seat. */
   tally: Tally;
+  /** Reply subjects of streams that were open when this object was last restarted. */
+  #orphans: readonly string[];
   #own: Seats | undefined;
   #seat: SeatView | undefined;
 
@@ -42,7 +44,8 @@ export class Home {
     private readonly runner: TurnRunner,
     private readonly events: HomeEvents,
   ) {
-    const { tally, at } = memory.activity;
+    const { tally, at, streams } = memory.activity;
+    this.#orphans = memory.agent ? streams : [];
     this.tally = tally ?? newTally(at);
   }
 
@@ -52,9 +55,10 @@ export class Home {
     return place?.hub === undefined ? undefined : place;
   }
 
-  /** Reply subjects of the open streams on the agent's own connection. */
+  /** Reply subjects of the open streams, other than those of a hub. */
   openStreams({ session }: StoredAgent): readonly string[] {
-    return (this.#own?.get(session)?.openStreams ?? []).map(({ subject }) => subject);
+    const own = this.#own?.get(session)?.openStreams ?? [];
+    return [...this.#orphans, ...own.map(({ subject }) => subject)];
   }
 
   /** How the agent is reported to the Registry, and why it is not on the bus; undefined in a hub, which reports it. */
@@ -76,24 +80,18 @@ export class Home {
    * Puts the agent on the bus, and ends the streams that an earlier life left open. Throws WorkerError
    * `bus_unavailable`, `conflict`, `too_large`.
    */
-  async enter(stored: StoredAgent, isNew: boolean, orphans: readonly string[]): Promise<void> {
+  async enter(stored: StoredAgent, isNew: boolean): Promise<void> {
     const hub = await this.#settle(stored, isNew);
-    if (hub && (await this.#join(hub, stored, isNew, orphans))) return;
-    this.#own ??= new Seats({
-      vars: this.env,
-      name: () => stored.session,
-      shared: false,
-      runner: this.runner,
-      changed: () => this.events.changed(),
-      linked: () => this.events.linked(),
-    });
-    const seat = await this.#own.join(presenceOf(stored), isNew, this.tally);
-    for (const subject of orphans) seat.endOrphan(subject, this.memory.agent ? CUT_OFF : undefined);
+    if (hub && (await this.#join(hub, stored, isNew))) return;
+    // An agent that was on the bus before keeps its seat while the bus is unavailable.
+    if (!isNew) this.#restore(stored, CUT_OFF);
+    await this.#ownSeats(stored).join(presenceOf(stored), isNew, this.tally);
   }
 
-  /** Ends all streams of the agent's own connection at once. */
-  stop({ session }: StoredAgent): void {
-    this.#own?.get(session)?.stop();
+  /** Ends all streams at once, other than those of a hub. */
+  stop(stored: StoredAgent): void {
+    if (this.#orphans.length > 0) this.#restore(stored, undefined);
+    this.#own?.get(stored.session)?.stop();
   }
 
   /** Takes the agent off the bus. Rejects if its hub cannot be reached; then the agent is still on the bus. */
@@ -126,6 +124,32 @@ export class Home {
     return this.#seat ?? { instanceId: "", isPresent: false, isBusy: false };
   }
 
+  #ownSeats({ session }: StoredAgent): Seats {
+    this.#own ??= new Seats({
+      vars: this.env,
+      name: () => session,
+      shared: false,
+      runner: this.runner,
+      changed: () => this.events.changed(),
+      linked: () => this.events.linked(),
+    });
+    return this.#own;
+  }
+
+  /** Gives the agent its own seat, if it has none, and ends the streams that an earlier life left open. */
+  #restore(stored: StoredAgent, fault: Fault | undefined): void {
+    const seats = this.#ownSeats(stored);
+    const seat = seats.get(stored.session) ?? seats.restore(presenceOf(stored), this.tally);
+    for (const subject of this.#orphans) seat.endOrphan(subject, fault);
+    this.#forgetOrphans();
+  }
+
+  #forgetOrphans(): void {
+    const { length } = this.#orphans;
+    this.#orphans = [];
+    if (length > 0) this.events.changed();
+  }
+
   /** Decides on the agent's hub; undefined for its own connection. */
   async #settle(stored: StoredAgent, isNew: boolean): Promise<HubPlace | undefined> {
     const { session } = stored;
@@ -149,17 +173,14 @@ export class Home {
   }
 
   /** Whether the hub accepted the agent. Otherwise the agent gets its own connection. */
-  async #join(
-    hub: HubPlace,
-    stored: StoredAgent,
-    isNew: boolean,
-    orphans: readonly string[],
-  ): Promise<boolean> {
+  async #join(hub: HubPlace, stored: StoredAgent, isNew: boolean): Promise<boolean> {
     const { generation } = hub;
     const { tally } = this;
-    const newcomer = { generation, isNew, orphans: orphans.map((subject) => ({ subject })), tally };
+    const orphans = this.#orphans.map((subject) => ({ subject }));
+    const newcomer = { generation, isNew, orphans, tally };
     try {
       this.#seat = unwrap(await this.#stub(hub).join(hub.hub, presenceOf(stored), newcomer));
+      this.#forgetOrphans();
       return true;
     } catch (thrown) {
       const isOurs = thrown instanceof WorkerError;

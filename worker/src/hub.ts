@@ -10,7 +10,7 @@ import { agentsPerHub, limitOrDefault } from "./limits.ts";
 import type { AgentRow } from "./listing.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
-import { lastRowOf, rowOf } from "./presence.ts";
+import { rowOf } from "./presence.ts";
 import { latest, newTally, type Tally, type Usage } from "./tally.ts";
 
 /*
@@ -339,31 +339,17 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     }
   }
 
-  /** Looks for agents whose row was lost. */
+  /** Looks for agents whose row was lost, here or in the Registry. */
   async #search(): Promise<void> {
     if (Date.now() - this.#searchedAt < SIGN_MS) return;
     const isComplete = await this.#findMissing(this.#memory.name);
     if (isComplete) this.#searchedAt = Date.now();
   }
 
-  /** Calls the sessions that have a place in the hub but no row, so that they join again. Returns whether these were all. */
+  /** Has the Registry call the sessions that only one of both knows, so that they join again. Returns whether these were all. */
   async #findMissing(hub: string): Promise<boolean> {
     const { seats, leavers } = this.#memory;
-    const missing = (await registryOf(this.env).placed(hub)).filter(
-      (session) => !seats.has(session) && !leavers.has(session),
-    );
-    await Promise.all(missing.slice(0, CALL_LIMIT).map((session) => this.#find(session)));
-    return missing.length <= CALL_LIMIT;
-  }
-
-  async #find(session: string): Promise<void> {
-    try {
-      const view = await this.#stub(session).look();
-      const isGone = view === null || view.state === "stopped";
-      if (isGone) await registryOf(this.env).remove(session, lastRowOf(view));
-    } catch (thrown) {
-      warn("session not reached", { session, hub: this.#memory.name, ...errorDetail(thrown) });
-    }
+    return registryOf(this.env).search(hub, [...seats.keys()], [...leavers.keys()]);
   }
 
   /** Reports at once what has changed, or right after a report that is under way. */

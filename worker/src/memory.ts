@@ -138,7 +138,9 @@ export class Memory {
   /** Appends a turn and deletes the messages that no later turn will need. */
   remember(prompt: string, answer: string, maxMessages: number, maxChars: number): void {
     const insert = "INSERT INTO message (role, content) VALUES ('user', ?), ('assistant', ?)";
-    this.storage.sql.exec(insert, prompt, answer);
+    // What no later turn is given may also be more than the database accepts.
+    if (prompt.length + answer.length > maxChars) this.storage.sql.exec("DELETE FROM message");
+    else this.storage.sql.exec(insert, prompt, answer);
     this.storage.sql.exec(`DELETE FROM message WHERE id NOT IN (${NEWEST})`, maxMessages, maxChars);
   }
 }

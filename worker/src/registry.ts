@@ -90,11 +90,21 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     let hub = this.#places.get(session);
     if (hub === undefined || hub === true || !hasRoom(hub)) hub = firstHub(hasRoom);
     this.#put(session, hub, draft);
+    this.#sign(session);
     return hub;
   }
 
   async placed(hub: string): Promise<string[]> {
-    return [...this.#places].filter(([, place]) => place === hub).map(([session]) => session);
+    return this.#placedIn(hub);
+  }
+
+  async search(hub: string, seats: readonly string[], leavers: readonly string[]): Promise<boolean> {
+    const known = new Set([...seats, ...leavers]);
+    const lost = this.#placedIn(hub).filter((session) => !known.has(session));
+    const unknown = seats.filter((session) => !this.#places.has(session));
+    const due = [...unknown, ...lost];
+    await Promise.all(due.slice(0, WAKE_LIMIT).map((session) => this.#wake(session, hub)));
+    return due.length <= WAKE_LIMIT;
   }
 
   async seen(name: string): Promise<void> {
@@ -109,13 +119,20 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     return Math.max(0, silent.length - WAKE_LIMIT);
   }
 
-  /** Any call wakes an object. One that fails or hangs is left alone until the next run, for the sake of the others. */
-  async #wake(name: string): Promise<void> {
+  #placedIn(hub: string): string[] {
+    return [...this.#places].filter(([, place]) => place === hub).map(([session]) => session);
+  }
+
+  /**
+   * Any call wakes an object. One that fails or hangs is left alone until the next run, for the sake of the others. `hub`
+   * has a seat for the session, or should have.
+   */
+  async #wake(name: string, hub?: string): Promise<void> {
     const sign = { at: Date.now() - SILENT_MS + WOKEN_MS };
     this.#signs.set(name, sign);
     const work = name.startsWith(HUB)
       ? this.env.HUBS.getByName(name).wake(name)
-      : this.#wakeSession(name, sign);
+      : this.#wakeSession(name, sign, hub);
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new WorkerError(HANGS)), WAKE_TIMEOUT_MS);
     try {
@@ -127,10 +144,12 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     }
   }
 
-  async #wakeSession(session: string, sign: Sign): Promise<void> {
+  async #wakeSession(session: string, sign: Sign, hub: string | undefined): Promise<void> {
     const view = await this.env.SESSIONS.getByName(session).look();
-    const isGone = view === null || view.state === "stopped";
-    if (isGone && this.#signs.get(session) === sign) await this.remove(session, lastRowOf(view));
+    // It may have been started or stopped since it was looked at.
+    if (this.#signs.get(session) !== sign) return;
+    if (view === null || view.state === "stopped") await this.remove(session, lastRowOf(view));
+    else if (hub && !this.#places.has(session)) this.#put(session, hub, undefined);
   }
 
   /** An agent that has a place. One that is not on the bus is starting, whatever it has reported. */

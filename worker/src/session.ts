@@ -65,8 +65,6 @@ const GONE: TurnEnd = {
 export class AgentSession extends DurableObject<Env> implements SessionCalls {
   readonly #memory = new Memory(this.ctx.storage);
   readonly #conversation = new Conversation(this.#memory, this.env);
-  /** Reply subjects of streams that were open when this object was last restarted. */
-  #orphans: readonly string[] = this.#memory.agent ? this.#memory.activity.streams : [];
   readonly #home: Home = new Home(
     this.#memory,
     this.env,
@@ -247,11 +245,8 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       return this.#forget(stored, cause);
     }
     this.#home.stop(stored);
-    this.#home.tally.failed += this.#orphans.length;
     const ended = await this.#memory.end(stored, cause, this.#home.tally);
-    // Callers of a turn that was cut off by a restart are still waiting; their streams must be ended on the bus.
-    const entering = this.#orphans.length > 0 ? this.#enter(stored, false) : this.#entering;
-    await entering?.catch(() => undefined);
+    await this.#entering?.catch(() => undefined);
     await this.#home.leave(stored);
     await this.#remove(ended);
   }
@@ -285,10 +280,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
   }
 
   async #takeSeat(stored: StoredAgent, isNew: boolean): Promise<void> {
-    const orphans = this.#orphans;
-    await this.#home.enter(stored, isNew, orphans);
-    this.#orphans = [];
-    if (orphans.length > 0) this.#onChange();
+    await this.#home.enter(stored, isNew);
     if (this.#reportedAt === 0 && !this.#home.hub) this.#reportLater();
     if (this.#memory.agent) await this.#arm();
   }
@@ -360,8 +352,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     const stored = this.#memory.agent;
     if (stored === undefined) return;
     const { tally } = this.#home;
-    const streams = [...this.#orphans, ...this.#home.openStreams(stored)];
-    this.#memory.note({ at: tally.activeAt, streams, tally });
+    this.#memory.note({ at: tally.activeAt, streams: this.#home.openStreams(stored), tally });
   }
 
   #stopRecord(): StopRecord | null {

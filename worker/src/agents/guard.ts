@@ -26,21 +26,28 @@ const PREAMBLE: ReadonlySet<Part["type"]> = new Set([
   "raw",
 ]);
 
+/** What becomes known of a turn's calls while they are answered. */
+export interface Watcher {
+  /** Called at the end of each call of the model. */
+  used(usage: Usage): void;
+  /** Called for each piece of output, with its length in characters. What it throws ends the call. */
+  received(chars: number): void;
+}
+
 export interface Guard {
   readonly source: Source;
   /** The messages between the instructions and the prompt of this turn. */
   readonly history: readonly Message[];
   /** This provider's own word for how a call ended. */
   readonly lastWord: (reason: FinishReason) => string | undefined;
-  /** Called at the end of each call of the model. */
-  readonly used: (usage: Usage) => void;
+  readonly watcher: Watcher;
 }
 
 /**
  * The same model for one turn, with each error and ending of its provider translated where it arises. A request that
  * the provider refuses as too long is sent once more, with half of the history.
  */
-export function guarded(model: Model, { source, history, lastWord, used }: Guard): Model {
+export function guarded(model: Model, { source, history, lastWord, watcher }: Guard): Model {
   let sent = history;
   const fitting = (prompt: Prompt): Prompt => [
     ...prompt.slice(0, 1),
@@ -54,7 +61,10 @@ export function guarded(model: Model, { source, history, lastWord, used }: Guard
         const open = async (): Promise<StreamResult> => {
           const prompt = acceptable(fitting(params.prompt));
           const { stream, ...rest } = await inner.doStream({ ...params, prompt });
-          return { ...rest, stream: await begun(stream, abortSignal, (part) => ended(part, lastWord, used)) };
+          return {
+            ...rest,
+            stream: await begun(stream, abortSignal, (part) => watched(part, lastWord, watcher)),
+          };
         };
         try {
           return await open().catch((error) => {
@@ -117,8 +127,13 @@ async function begun(
     async pull(controller) {
       const { done, value } = first ?? (await reader.read());
       first = undefined;
-      if (done) controller.close();
-      else controller.enqueue(pass(value));
+      if (done) return controller.close();
+      try {
+        controller.enqueue(pass(value));
+      } catch (error) {
+        reader.cancel(error).catch(() => undefined);
+        throw error;
+      }
     },
     async cancel(reason) {
       if (!signal?.aborted) await reader.cancel(reason);
@@ -126,11 +141,12 @@ async function begun(
   });
 }
 
-/** Counts the end of a call, and translates it; other parts stay as they are. */
-function ended(part: Part, lastWord: Guard["lastWord"], used: Guard["used"]): Part {
+/** Counts the output and the end of a call, and translates its end; other parts stay as they are. */
+function watched(part: Part, lastWord: Guard["lastWord"], watcher: Watcher): Part {
+  if ("delta" in part) watcher.received(part.delta.length);
   if (part.type !== "finish") return part;
   const { usage } = part;
-  used({
+  watcher.used({
     inputTokens: countOf(usage?.inputTokens?.total),
     outputTokens: countOf(usage?.outputTokens?.total),
   });

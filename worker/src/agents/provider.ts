@@ -1,11 +1,10 @@
 import { createOpenRouter } from "@openrouter/ai-sdk-provider";
 import { createGateway } from "ai";
 import { WorkerError } from "../errors.ts";
-import type { Usage } from "../tally.ts";
 import type { AgentContext, Message } from "./agent.ts";
 import { firstBytes } from "./body.ts";
 import { choiceOf } from "./config.ts";
-import { type FinishReason, guarded, type Model } from "./guard.ts";
+import { type FinishReason, guarded, type Model, type Watcher } from "./guard.ts";
 import { type Source, statusOf } from "./provider_errors.ts";
 
 /** Bytes of a JSON body that are read: a response that is not a stream only contains an error. */
@@ -69,14 +68,14 @@ export function check(context: AgentContext): void {
 }
 
 /**
- * The model that a session asked for, for one turn with this history; `used` counts its calls. Throws `bad_request`, `missing_key` or `internal`
+ * The model that a session asked for, for one turn with this history. Throws `bad_request`, `missing_key` or `internal`
  * with the name of the variable at fault.
  */
 export function connect(
   harness: string,
   context: AgentContext,
   history: readonly Message[],
-  used: (usage: Usage) => void,
+  watcher: Watcher,
 ): Connected {
   const { title, keyVar, urlVar, models, lastWord, ...provider } = chosen(
     choiceOf("OPEN_AGENT_PROVIDER", context),
@@ -89,7 +88,10 @@ export function connect(
     baseURL: baseUrl(urlVar, context.env[urlVar]?.trim()),
     fetch: fetchOf(context),
   };
-  return { model: guarded(provider.connect(model, connection), { source, history, lastWord, used }), source };
+  return {
+    model: guarded(provider.connect(model, connection), { source, history, lastWord, watcher }),
+    source,
+  };
 }
 
 function chosen(name = "openrouter"): Provider {

@@ -5,8 +5,11 @@ import type { Frame } from "./frames.ts";
 import type { Incoming, Link, Subscription } from "./link.ts";
 import type { BusOptions } from "./options.ts";
 
-/** How long no bytes may move while a ping is unanswered, in milliseconds. */
+/** How long nothing may arrive while a ping is unanswered, in milliseconds. */
 const ALIVE_TIMEOUT_MS = 3_000;
+/** The slowest link on which the bytes before a ping may delay it, in bytes per millisecond; and for how long at most. */
+const SLOW_RATE = 250;
+const MAX_DELAY_MS = 15_000;
 /** How long data may take on its way through a busy isolate, in milliseconds. */
 const BUSY_MS = 100;
 /** Largest request in bytes; the limit of the bus may be lower. */
@@ -138,18 +141,22 @@ export class Connection {
     }
   }
 
-  /** Whether the bus answers a ping, as long as bytes keep moving. Nothing else reveals a half-open socket. */
+  /**
+   * Whether the bus answers a ping, as long as data keeps arriving. Nothing else reveals a half-open socket, which accepts
+   * everything that is sent.
+   */
   async alive(): Promise<boolean> {
     if (!this.up) return false;
     const pong = this.link.ping();
-    // That the ping leaves is no progress.
-    if (await isWithin(BUSY_MS, pong)) return this.up;
+    const delayMs = Math.min(this.link.unanswered / SLOW_RATE, MAX_DELAY_MS);
+    let timeoutMs = ALIVE_TIMEOUT_MS + delayMs;
     for (;;) {
-      const { progress } = this.link;
-      if (await isWithin(ALIVE_TIMEOUT_MS, pong)) return this.up;
+      const { received } = this.link;
+      if (await isWithin(timeoutMs, pong)) return this.up;
       // In a busy isolate, received data may be waiting behind this timer.
       await scheduler.wait(BUSY_MS);
-      if (this.link.progress === progress) return false;
+      if (this.link.received === received) return false;
+      timeoutMs = ALIVE_TIMEOUT_MS;
     }
   }
 

@@ -96,9 +96,14 @@ export class Link {
     return this.wire.backlog;
   }
 
-  /** A number that changes while bytes move. */
-  get progress(): number {
-    return this.wire.progress;
+  /** How many messages of the WebSocket have arrived. */
+  get received(): number {
+    return this.wire.received;
+  }
+
+  /** Bytes that were written since one last arrived. */
+  get unanswered(): number {
+    return this.wire.unanswered;
   }
 
   /** What the server last said of itself; undefined if it did not yet. */

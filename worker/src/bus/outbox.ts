@@ -1,5 +1,5 @@
+import type { Share } from "../budget.ts";
 import type { Fault } from "../errors.ts";
-import type { Share } from "./budget.ts";
 import type { Connection, Expectation } from "./connection.ts";
 import type { Frame } from "./frames.ts";
 import { Keepalives } from "./keepalives.ts";
@@ -66,10 +66,15 @@ const TOO_MUCH: Fault = {
 export class Outbox {
   #connection: Connection | undefined;
   #maxPayload = DEFAULT_MAX_PAYLOAD;
-  #held: Held[] = [];
+  readonly #held = new Map<Share, Held[]>();
   #grace: number | null = null;
   readonly keepalives = new Keepalives();
   readonly #questions = new Map<string, Waiting>();
+
+  constructor(
+    /** Called after the held frames of a seat were sent. */
+    private readonly released: (share: Share) => void,
+  ) {}
 
   /** The limit of the bus, or the last one known. */
   get maxPayload(): number {
@@ -112,25 +117,25 @@ export class Outbox {
     }
   }
 
-  /** Publishes the held frames in order, all of them or those of one seat. */
-  release(share?: Share): void {
-    const connection = this.#connection;
-    if (share === undefined) this.#endGrace();
-    const held = this.#held;
-    this.#held = [];
-    const broken = new Set<Stream>();
-    for (const one of held) {
-      const { frame, stream } = one;
-      if (!connection?.up || (share && one.share !== share)) {
-        this.#held.push(one);
-        continue;
-      }
-      stream?.share.give(frame.size);
-      if (stream && broken.has(stream)) continue;
-      if (connection.publish(frame) || !stream) continue;
-      broken.add(stream);
-      stream.breakOff(TOO_LARGE);
+  /** Publishes the held frames of each seat in order. */
+  release(): void {
+    this.#endGrace();
+    for (const [share, held] of [...this.#held]) {
+      if (!this.#connection?.up) return;
+      this.#held.delete(share);
+      this.#publishHeld(held, this.#connection);
+      this.released(share);
     }
+  }
+
+  /** Whether frames are held back. */
+  get isHolding(): boolean {
+    return this.#held.size > 0;
+  }
+
+  /** The subjects of a seat's held frames. */
+  heldSubjects(share: Share): ReadonlySet<string> {
+    return new Set(this.#held.get(share)?.map(({ frame }) => frame.subject));
   }
 
   /** Resolves once the network has caught up. */
@@ -154,9 +159,25 @@ export class Outbox {
     return { subject, answer: promise, refusal: expectation.refusal, forget: () => this.#forget(subject) };
   }
 
+  #publishHeld(held: readonly Held[], connection: Connection): void {
+    const broken = new Set<Stream>();
+    for (const { frame, stream } of held) {
+      stream?.share.give(frame.size);
+      if (stream && broken.has(stream)) continue;
+      if (connection.publish(frame) || !stream) continue;
+      broken.add(stream);
+      stream.breakOff(TOO_LARGE);
+    }
+  }
+
   #hold(one: Held): void {
-    if (one.stream && !one.stream.share.take(one.frame.size)) one.stream.breakOff(TOO_MUCH);
-    else this.#held.push(one);
+    if (one.stream && !one.stream.share.take(one.frame.size)) {
+      one.stream.breakOff(TOO_MUCH);
+      return;
+    }
+    const held = this.#held.get(one.share);
+    if (held) held.push(one);
+    else this.#held.set(one.share, [one]);
   }
 
   #endGrace(): void {

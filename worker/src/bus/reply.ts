@@ -1,6 +1,6 @@
+import type { Share } from "../budget.ts";
 import { type Fault, WorkerError } from "../errors.ts";
 import { beginning } from "../text.ts";
-import type { Share } from "./budget.ts";
 import { chunkFrame, errorFrame, type Frame, pieces, type Query, queryFrame, terminator } from "./frames.ts";
 import type { Waiting } from "./keepalives.ts";
 import type { Outbox, Stream } from "./outbox.ts";

@@ -1,4 +1,5 @@
 import { nuid } from "@nats-io/nats-core";
+import { Share } from "../budget.ts";
 import type { Cancellation } from "../cancellation.ts";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
@@ -7,7 +8,6 @@ import { outcomeOf } from "../outcome.ts";
 import { type Identity, isReplySubject, type Subjects, signalFilter, subjectsOf } from "../subjects.ts";
 import { addUsage, type Tally, type Usage } from "../tally.ts";
 import { VERSION } from "../version.ts";
-import { Share } from "./budget.ts";
 import type { Connection } from "./connection.ts";
 import { envelopeOf } from "./envelope.ts";
 import { frameOf } from "./frames.ts";
@@ -76,7 +76,7 @@ export class Seat {
   readonly startedAt = new Date().toISOString();
   readonly subjects: Subjects;
   readonly session: string;
-  readonly #share = new Share();
+  readonly share = new Share();
   readonly #queue: PromptQueue;
   #redirects: string[] = [];
   /** The kinds of messages that were ignored and logged. */
@@ -114,8 +114,12 @@ export class Seat {
     return this.#queue.busy;
   }
 
+  /** The streams that a restart would cut off: the end of a held-back one has not been sent either. */
   get openStreams(): OpenStream[] {
-    return this.#queue.openStreams;
+    const open = this.#queue.openStreams;
+    const known = new Set(open.map(({ subject }) => subject));
+    const held = [...this.context.outbox.heldSubjects(this.share)].filter((subject) => !known.has(subject));
+    return [...open, ...held.map((subject) => ({ subject }))];
   }
 
   /** Largest request in bytes, as announced in the metadata of the endpoint. */
@@ -137,7 +141,6 @@ export class Seat {
   /** Ends all streams. */
   stop(): void {
     this.#queue.stop();
-    this.context.outbox.release(this.#share);
   }
 
   /** Ends a stream that was left open by a restart of the agent. */
@@ -226,7 +229,7 @@ export class Seat {
 
   /** A stream whose end is counted, also as that of a request. */
   #reply(subject: string, requestEnded?: (fault?: Fault) => void): Reply {
-    return new Reply(this.context.outbox, subject, this.#share, {
+    return new Reply(this.context.outbox, subject, this.share, {
       accepted: () => {
         this.tally.lastPromptAt = Date.now();
       },

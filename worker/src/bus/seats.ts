@@ -1,3 +1,4 @@
+import type { Share } from "../budget.ts";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { limitOrDefault } from "../limits.ts";
 import { info, warn } from "../log.ts";
@@ -14,6 +15,8 @@ import type { TurnRunner } from "./turns.ts";
 /** The delay before another attempt to reach the bus, in milliseconds: doubled each time, up to the maximum. */
 const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 4_000;
+/** How long the ends of streams are held back for an absent bus after their agents have left, in milliseconds. */
+const FAREWELL_MS = 60_000;
 /** How long another agent of the same name has to answer, in milliseconds. */
 const NAMESAKE_TIMEOUT_MS = 1_500;
 /** How long the test message to the agent itself may take, in milliseconds, and how often it is sent. */
@@ -55,7 +58,7 @@ export interface SeatsOptions {
  */
 export class Seats {
   readonly #seats = new Map<string, Seat>();
-  readonly #outbox = new Outbox();
+  readonly #outbox = new Outbox((share) => this.#onReleased(share));
   readonly #beats = new Beats(() => this.#connection);
   readonly #discovery: Discovery;
   #connection: Connection | undefined;
@@ -64,6 +67,8 @@ export class Seats {
   /** How many agents are joining. */
   #joining = 0;
   #wasLost = false;
+  /** Until when ends are held back for agents that have left, in milliseconds since 1970. */
+  #farewellUntil = 0;
   #cause: string | undefined;
 
   readonly #seatContext: SeatContext;
@@ -126,10 +131,10 @@ export class Seats {
     seat?.stop();
     await this.#opening?.catch(() => undefined);
     if (seat) {
-      // Sends frames that were held back without a connection, or until callers reconnect.
       seat.stop();
       this.#remove(seat);
     }
+    this.#takeLeave();
     if (this.#isDeserted) await this.#close();
     else await this.#connection?.alive();
   }
@@ -142,6 +147,7 @@ export class Seats {
       seat.stop();
       this.#remove(seat);
     }
+    this.#takeLeave();
     if (this.#isDeserted) void this.#close();
   }
 
@@ -219,6 +225,8 @@ export class Seats {
       this.#explain(undefined);
       return connection;
     } catch (thrown) {
+      // Callers have lost their connections too.
+      this.#wasLost ||= this.#seats.size > 0;
       const error = busError(thrown);
       this.#explain(error.message);
       throw error;
@@ -246,6 +254,27 @@ export class Seats {
     void this.#reopen();
   }
 
+  /** Streams whose end was held back are no longer open. */
+  #onReleased(share: Share): void {
+    for (const seat of this.#seats.values()) if (seat.share === share) this.options.changed(seat.session);
+    if (this.#farewellUntil === 0 || !this.#isDeserted) return;
+    this.#farewellUntil = 0;
+    void this.#close();
+  }
+
+  /** Ends the streams of agents that have left while the bus was away, when it and their callers are back. */
+  #takeLeave(): void {
+    if (this.#seats.size > 0 || !this.#outbox.isHolding) return;
+    this.#farewellUntil = Date.now() + FAREWELL_MS;
+    if (this.up) return;
+    this.#wasLost = true;
+    void this.#reopen();
+  }
+
+  get #isTakingLeave(): boolean {
+    return this.#outbox.isHolding && Date.now() < this.#farewellUntil;
+  }
+
   /** Retries until the agents are on the bus again. */
   async #reopen(): Promise<void> {
     if (this.#reopening) return;
@@ -253,7 +282,7 @@ export class Seats {
     try {
       let logged: string | undefined;
       let retryMs = RETRY_MS;
-      while (this.#seats.size > 0 && !this.up) {
+      while ((this.#seats.size > 0 || this.#isTakingLeave) && !this.up) {
         const cause = await this.#connected().then(
           () => undefined,
           (thrown) => faultOf(thrown).message,
@@ -277,15 +306,15 @@ export class Seats {
 
   /** Drops the connection; frames are held back for the next one. */
   #drop(): void {
-    this.#wasLost ||= this.#connection !== undefined && this.#seats.size > 0;
+    this.#wasLost ||= this.#connection !== undefined && (this.#seats.size > 0 || this.#isTakingLeave);
     this.#connection?.drop();
     this.#connection = undefined;
     this.#outbox.detach();
   }
 
-  /** Whether no agent needs the connection. */
+  /** Whether no agent and no caller needs the connection. */
   get #isDeserted(): boolean {
-    return this.#seats.size === 0 && this.#joining === 0;
+    return this.#seats.size === 0 && this.#joining === 0 && !this.#isTakingLeave;
   }
 
   /** An agent that joins meanwhile opens another connection. */

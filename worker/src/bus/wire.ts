@@ -2,11 +2,11 @@ import { endOfTick } from "../tick.ts";
 
 /**
  * nats-server sends browsers messages of at most 4 KiB. To other clients it sends a large prompt as one WebSocket message,
- * which shows no progress until all of it has arrived.
+ * which shows no sign of life until all of it has arrived.
  */
 const USER_AGENT = "Mozilla/5.0 (compatible; orch-cf-agent)";
 
-/** Largest WebSocket message in bytes, so that progress shows while a large answer is sent. */
+/** Largest WebSocket message in bytes. */
 const MAX_MESSAGE_BYTES = 64 * 1024;
 
 const encoder = new TextEncoder();
@@ -18,12 +18,12 @@ export interface WireEvents {
 }
 
 /**
- * A WebSocket that tracks whether bytes move. All that is written in one tick of the event loop goes as one message: each
+ * A WebSocket that tracks whether anything arrives. All that is written in one tick of the event loop goes as one message: each
  * further one would delay answers.
  */
 export class Wire {
   #received = 0;
-  #sent = 0;
+  #unanswered = 0;
   #pending = "";
   /** Bytes of the pending text. */
   #pendingBytes = 0;
@@ -47,6 +47,7 @@ export class Wire {
     socket.binaryType = "arraybuffer";
     socket.addEventListener("message", ({ data }) => {
       this.#received += 1;
+      this.#unanswered = 0;
       if (this.#isOpen) received(new Uint8Array(data as ArrayBuffer));
     });
     const onEnd = () => {
@@ -68,11 +69,14 @@ export class Wire {
     return this.#pendingBytes + (this.socket.bufferedAmount ?? 0);
   }
 
-  /** A number that changes with each received message, and while a backlog leaves. */
-  get progress(): number {
-    const waiting = this.socket.bufferedAmount ?? 0;
-    // What leaves at once tells nothing: a dead path takes it too, as long as it fits the buffers on the way.
-    return this.#received + (waiting > 0 ? this.#sent - waiting : 0);
+  /** How many messages have arrived. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Bytes that were written since a message last arrived. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   /** Sends text of so many bytes at the end of the tick; does nothing once closed. */
@@ -81,6 +85,7 @@ export class Wire {
     if (this.#pending === "") void endOfTick().then(() => this.#flush());
     this.#pending += text;
     this.#pendingBytes += bytes;
+    this.#unanswered += bytes;
   }
 
   /** Sends what was written and closes, without waiting for the close handshake, which may never come. */
@@ -96,7 +101,6 @@ export class Wire {
     const bytes = encoder.encode(this.#pending);
     this.#pending = "";
     this.#pendingBytes = 0;
-    this.#sent += bytes.length;
     if (this.socket.readyState !== WebSocket.OPEN) return;
     for (let start = 0; start < bytes.length; start += MAX_MESSAGE_BYTES) {
       this.socket.send(bytes.subarray(start, start + MAX_MESSAGE_BYTES));

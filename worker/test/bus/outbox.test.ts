@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_SEAT_BYTES, Share } from "../../src/bus/budget.ts";
+import { MAX_SEAT_BYTES, Share } from "../../src/budget.ts";
 import type { Connection } from "../../src/bus/connection.ts";
 import { chunkFrame, type Frame } from "../../src/bus/frames.ts";
 import { Outbox } from "../../src/bus/outbox.ts";
@@ -27,7 +27,7 @@ class Recorder {
 }
 
 test("what is said without a connection goes out with the next one, in order", () => {
-  const outbox = new Outbox();
+  const outbox = new Outbox(() => {});
   const reply = new Reply(outbox, "a", new Share());
   for (const text of ["one", "two"]) reply.response(text);
   reply.end();
@@ -37,7 +37,7 @@ test("what is said without a connection goes out with the next one, in order", (
 });
 
 test("a frame that cannot go ends its own stream, once, and no other", () => {
-  const outbox = new Outbox();
+  const outbox = new Outbox(() => {});
   const [large, small] = [new Share(), new Share()].map((share, n) => new Reply(outbox, `${n}`, share));
   large?.response("before");
   large?.response("x".repeat(100_000));
@@ -51,7 +51,7 @@ test("a frame that cannot go ends its own stream, once, and no other", () => {
 });
 
 test("what waits is bounded: beyond that its stream ends with an error", () => {
-  const outbox = new Outbox();
+  const outbox = new Outbox(() => {});
   const share = new Share();
   const reply = new Reply(outbox, "a", share);
   for (let n = 0; n < 100; n += 1) reply.response("x".repeat(100_000));
@@ -63,8 +63,8 @@ test("what waits is bounded: beyond that its stream ends with an error", () => {
   assert.equal(share.used, 0);
 });
 
-test("one seat's frames can be released alone, and the last limit of the bus is kept", () => {
-  const outbox = new Outbox();
+test("after a loss, frames wait for callers, and the last limit of the bus is kept", () => {
+  const outbox = new Outbox(() => {});
   const [mine, other] = [new Share(), new Share()];
   const connection = new Recorder(2048);
   outbox.attach(connection.asConnection(), true);
@@ -74,8 +74,21 @@ test("one seat's frames can be released alone, and the last limit of the bus is 
   outbox.publish(chunkFrame("b", "response", "other"), new Reply(outbox, "b", other));
   // The grace of a reconnect.
   outbox.attach(connection.asConnection(), false);
-  outbox.release(mine);
-  assert.deepEqual(connection.sent, ["a mine"]);
+  assert.deepEqual(connection.sent, []);
   outbox.release();
   assert.deepEqual(connection.sent, ["a mine", "b other"]);
+});
+
+test("held streams are known by their subjects, until their seat is told that they went out", () => {
+  const released: Share[] = [];
+  const outbox = new Outbox((share) => released.push(share));
+  const [mine, other] = [new Share(), new Share()];
+  for (const subject of ["a", "b"]) new Reply(outbox, subject, mine).end();
+  assert.deepEqual([...outbox.heldSubjects(mine)], ["a", "b"]);
+  assert.deepEqual([...outbox.heldSubjects(other)], []);
+  outbox.release();
+  assert.deepEqual(released, []);
+  outbox.attach(new Recorder().asConnection(), true);
+  assert.deepEqual([...outbox.heldSubjects(mine)], []);
+  assert.deepEqual(released, [mine]);
 });

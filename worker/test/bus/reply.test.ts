@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import type { Share } from "../../src/bus/budget.ts";
+import type { Share } from "../../src/budget.ts";
 import type { Frame } from "../../src/bus/frames.ts";
 import { Keepalives } from "../../src/bus/keepalives.ts";
 import type { Outbox } from "../../src/bus/outbox.ts";

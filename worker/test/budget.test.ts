@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_ISOLATE_BYTES, MAX_SEAT_BYTES, Share } from "../../src/bus/budget.ts";
+import { MAX_ISOLATE_BYTES, MAX_SEAT_BYTES, Share } from "../src/budget.ts";
 
 test("a seat has its share, and all seats together have the isolate's", () => {
   const seats = Array.from({ length: MAX_ISOLATE_BYTES / MAX_SEAT_BYTES }, () => new Share());

@@ -1,16 +1,17 @@
 /**
- * Bytes that may be pending in one isolate, across all of its objects: requests that are queued or being answered, and
- * frames that are held back. An isolate has 128 MB, and handling a byte takes several bytes of memory.
+ * Bytes that may be pending in one isolate, across all of its objects: requests that are queued or being answered, frames
+ * that are held back, and answers that models are writing. An isolate has 128 MB, and handling a byte takes several bytes
+ * of memory.
  */
 export const MAX_ISOLATE_BYTES = 16 * 1024 * 1024;
-/** The part of them that one seat may use, so that a flood does not affect other seats. */
+/** The part of them that one seat, or one answer, may use, so that a flood does not affect others. */
 export const MAX_SEAT_BYTES = 4 * 1024 * 1024;
 
 /** Weak references, because an object that is destroyed does not return its bytes. */
 const shares = new Set<WeakRef<Share>>();
 let total = 0;
 
-/** What one seat uses of the isolate's budget. */
+/** What one seat or one answer uses of the isolate's budget. */
 export class Share {
   #used = 0;
 
@@ -35,6 +36,10 @@ export class Share {
   give(bytes: number): void {
     this.#used -= bytes;
     total -= bytes;
+  }
+
+  giveAll(): void {
+    this.give(this.#used);
   }
 }
 
