@@ -79,8 +79,9 @@ export class Wire {
     return this.#unanswered;
   }
 
-  /** Sends text of so many bytes at the end of the tick. */
+  /** Sends text of so many bytes at the end of the tick; does nothing once closed. */
   write(text: string, bytes = text.length): void {
+    if (!this.#isOpen) return;
     if (this.#pending === "") void endOfTick().then(() => this.#flush());
     this.#pending += text;
     this.#pendingBytes += bytes;
