@@ -226,7 +226,12 @@ def test_the_names_are_those_of_the_worker() -> None:
     secrets, _, variables = page.partition("\nVars")
     for kind, text in ((Secrets, secrets), (Vars, variables)):
         rows = [row for row in text.splitlines() if row.startswith("| `")]
-        listed = {name for row in rows for name in row.split("|")[1].split("`")[1::2] if name.isupper()}
+        listed = {
+            name
+            for row in rows
+            for name in row.split("|")[1].split("`")[1::2]
+            if name.isupper() and name.isidentifier()
+        }
         assert listed == set(kind.__struct_fields__), kind
 
 

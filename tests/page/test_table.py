@@ -8,17 +8,18 @@ from playwright.sync_api import Locator, expect
 from tests.support.listing import PAGE_AGENTS, FakeList, agent, time
 from tests.support.visit import Visit
 
-NOW = datetime.now(UTC)
-
-
 #: What stands where there is no time.
 NOTHING = "\N{EN DASH}"
 
 
+def ago(**units: float) -> str:
+    """Return when that was: minutes may pass between the import of this module and a test."""
+    return time(datetime.now(UTC) - timedelta(**units))
+
+
 def crowd(number: int) -> list[dict[str, object]]:
     """Return agents that started one after the other, newest first."""
-    moments = [NOW - timedelta(minutes=minutes) for minutes in range(number)]
-    return [agent(f"agent-{i}", started_at=time(moment), answered=i) for i, moment in enumerate(moments)]
+    return [agent(f"agent-{i}", started_at=ago(minutes=i), answered=i) for i in range(number)]
 
 
 def cells(row: Locator) -> list[str]:
@@ -36,8 +37,8 @@ class TestRows:
             "busy",
             owner="ann",
             agent="claude-code",
-            started_at=time(NOW - timedelta(hours=3, minutes=59)),
-            last_prompt_at=time(NOW - timedelta(seconds=5)),
+            started_at=ago(hours=3, minutes=59),
+            last_prompt_at=ago(seconds=5),
             answered=12,
             failed=1,
             input_tokens=1234567,
@@ -52,7 +53,7 @@ class TestRows:
 
     def test_an_agent_that_stopped_says_why_and_when(self, tab: Visit) -> None:
         """And it cannot be stopped again."""
-        stopped = agent("echo-1", "stopped", cause="it was aborted", stopped_at=time(NOW - timedelta(minutes=5)))
+        stopped = agent("echo-1", "stopped", cause="it was aborted", stopped_at=ago(minutes=5))
         FakeList(tab, [stopped])
         tab.open()
         expect(tab.row("echo-1")).to_contain_text("5 min ago: it was aborted")
@@ -95,7 +96,7 @@ class TestChanges:
         fake = FakeList(tab, [agent("b"), agent("a")])
         tab.open()
         tab.expect_sessions("b", "a")
-        fake.agents = [agent("c", started_at=time(NOW)), agent("b", "busy", answered=2)]
+        fake.agents = [agent("c", started_at=ago()), agent("b", "busy", answered=2)]
         tab.wait_for_a_look()
         tab.expect_sessions("c", "b")
         assert cells(tab.row("b"))[2:6] == ["busy", "1 h ago", NOTHING, "2"]
@@ -251,7 +252,7 @@ class TestOrder:
 
     def test_agents_that_were_never_prompted_come_last(self, tab: Visit) -> None:
         """After those that were prompted long ago."""
-        FakeList(tab, [agent("never"), agent("long-ago", last_prompt_at=time(NOW - timedelta(hours=9)))])
+        FakeList(tab, [agent("never"), agent("long-ago", last_prompt_at=ago(hours=9))])
         tab.open()
         heading(tab, "Last prompt").get_by_role("button").click()
         tab.expect_sessions("long-ago", "never")

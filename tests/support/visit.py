@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 
 #: How the browser logs a request that failed, which is no fault of the page.
 _FAILED = "Failed to load resource: "
+#: How often time is let pass for one look of the page.
+MAX_FORWARDS = 100
 # The page may not run code made of text; what a test evaluates, the debugger runs.
 _WATCH = """
 addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sourceFile }) =>
@@ -45,8 +47,14 @@ class Visit:
 
     def wait_for_a_look(self) -> None:
         """Let the time pass until the page looks at the agents again."""
+        before = len(self.requests)
         with self.page.expect_response(lambda response: "/agents" in response.url):
-            self.page.clock.fast_forward(10_000)
+            # While the page still reads its last answer, it has no timer that this would fire.
+            for _ in range(MAX_FORWARDS):
+                self.page.clock.fast_forward(10_000)
+                self.page.wait_for_timeout(50)
+                if len(self.requests) > before:
+                    break
 
     def let_time_pass(self, duration_ms: int) -> None:
         """Let time pass, and every request that the page then sends arrive."""
