@@ -210,9 +210,11 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   }
 
   #endOrphans(session: string, fault: Fault | undefined): void {
-    for (const subject of this.#orphans.get(session) ?? [])
-      this.#seats.get(session)?.endOrphan(subject, fault);
+    const orphans = this.#orphans.get(session) ?? [];
     this.#orphans.delete(session);
+    for (const subject of orphans) this.#seats.get(session)?.endOrphan(subject, fault);
+    // Otherwise the next restart would end them again.
+    if (orphans.length > 0) this.#onChange(session);
   }
 
   /** Without agents nothing is stored, so that the hub costs nothing. */
