@@ -99,6 +99,22 @@ def test_a_second_fault_may_meet_what_the_first_held_up(ledger: Ledger, settled:
     assert ledger.excuses(stream) == is_excused
 
 
+def test_what_was_lost_once_is_not_excused_for_ever(ledger: Ledger) -> None:
+    """A stream without an end is not open at every later fault."""
+    stream = stream_of(ledger, ACK, said=None)
+    ledger.cut("one", 150, 151)
+    ledger.losses.append(Span(150, 151))
+    assert not ledger.excuses(stream)
+
+
+def test_a_second_fault_that_came_at_once_meets_nothing(ledger: Ledger) -> None:
+    """What the first one holds up is not sent yet when the second one begins, however long that lasts."""
+    stream = stream_of(ledger, ACK, said=130)
+    ledger.delay(109)
+    ledger.losses.append(Span(108.5, 112))
+    assert not ledger.excuses(stream)
+
+
 def test_who_was_stopped_does_not_answer(ledger: Ledger) -> None:
     """Not until the next start begins."""
     agent = ledger.agents["one"]

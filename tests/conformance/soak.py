@@ -322,10 +322,12 @@ class Soak:
             [fault] = self.fate.choices([fault for _, fault in faults], [weight for weight, _ in faults])
             name = fault.__name__
             self.count(f"fault {name}")
+            is_second = not self.ledger.is_settled
             self.ledger.is_settled = False
             await fault()
             self.note(f"over: {name}")
-            if self.fate.random() < 0.5:
+            # At most two in a row: the more there are, the more of what they hold up is excused.
+            if is_second or self.fate.random() < 0.5:
                 await self.settle(name)
         await self.settle("all")
 

@@ -19,8 +19,8 @@ from tests.support.caller import Frame
 MARGIN_S = 0.5
 # Longest wait for the end of an acknowledged stream: a full queue of turns, and an agent's way back.
 END_S = 150.0
-# How long after its ack a turn may still have been running when it was ended on purpose.
-CUT_S = 30.0
+# How long after its ack a stream counts as open, when something could have ended it: one that was lost never ends.
+OPEN_S = 30.0
 # How long a stream is watched after its end for a second one, which an agent's next life might send.
 LINGER_S = 60.0
 
@@ -115,8 +115,10 @@ class Stream:
         return now > (self.acknowledged or self.sent) + END_S
 
     def was_open(self, then: float) -> bool:
-        """Tell whether it was acknowledged and not ended."""
-        return self.acknowledged is not None and self.acknowledged <= then and not any(end < then for end in self.ends)
+        """Tell whether it was acknowledged not long before, and not ended."""
+        if self.acknowledged is None or any(end < then for end in self.ends):
+            return False
+        return self.acknowledged <= then <= self.acknowledged + OPEN_S
 
     def moments(self) -> Iterator[Span]:
         """When its ack and its end may have been on the wire."""
@@ -126,8 +128,7 @@ class Stream:
         if self.acknowledged is not None:
             if not self.takes_turns:
                 yield Span(self.acknowledged, self.acknowledged + MARGIN_S)
-            latest = self.acknowledged + CUT_S
-            yield from (cut for cut in self.agent.cuts if self.acknowledged <= cut.end and cut.begin <= latest)
+            yield from (cut for cut in self.agent.cuts if self.was_open(cut.begin))
 
 
 class Ledger:
@@ -183,8 +184,12 @@ class Ledger:
 
     def excuses(self, stream: Stream) -> bool:
         """Tell whether a fault may have cost its ack or its end."""
-        moments = [*stream.moments(), *(delay for delay in self.delays if stream.was_open(delay.begin))]
-        return any(loss.meets(at, MARGIN_S) for loss in self.losses for at in moments)
+        delays = [delay for delay in self.delays if stream.was_open(delay.begin)]
+        return any(
+            any(loss.meets(at, MARGIN_S) for at in stream.moments())
+            or any(delay.begin <= loss.begin <= delay.end for delay in delays)
+            for loss in self.losses
+        )
 
     def verdict(self, stream: Stream) -> tuple[str, str | None]:
         """Return what became of a stream, for counting, and which promise was broken."""
