@@ -106,6 +106,7 @@ MINUTES ?= 10
 soak-worker: $(READY) $(WORKER_BUNDLE) ## random faults in each mode, for MINUTES=10: no stream without its end, no agent lost
 	rm -rf $(OLDER_WORKER) && mkdir $(OLDER_WORKER)
 	git archive $(OLDER) worker | tar x -C $(OLDER_WORKER) --strip-components=1
+	rm $(OLDER_WORKER)/biome.json
 	mkdir $(OLDER_WORKER)/dist && echo 0.0.1 > $(OLDER_WORKER)/dist/version
 	cd $(OLDER_WORKER) && export $(WORKER_PATH) && { test ! -d page || { $(BUILD_PAGE); }; } && $(BUILD_WORKER)
 	$(BIN)/python -m tests.conformance.soak --minutes $(MINUTES) --older $(OLDER_WORKER)/dist/index.js
