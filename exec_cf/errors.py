@@ -151,13 +151,18 @@ def os_reason(error: OSError) -> str:
 
 
 def is_secret(path: Path) -> bool:
-    """Return whether the value at *path* may be a secret, so that diagnostics show only its name."""
-    return bool(path) and path[0] in _SECRET_FIELDS
+    """Return whether the value at *path* may be a secret, so that diagnostics show only its name.
+
+    At any depth, since people indent `env` wrongly or merge it from elsewhere, and in any case.
+    """
+    return any(isinstance(step, str) and step.lower() in _SECRET_FIELDS for step in path)
 
 
 def dotted(path: Path) -> str:
     """Return *path* in printable dotted form: `env.PORT`, `outfit.accessories[1]`, `labels."a b"`."""
-    names = [_name(step) if isinstance(step, str) and is_secret(path) else step for step in path]
+    names = [
+        _name(step) if isinstance(step, str) and is_secret(path[:index]) else step for index, step in enumerate(path)
+    ]
     steps = [f"[{name}]" if isinstance(name, int) else f".{_key(name)}" for name in names]
     return "".join(steps).removeprefix(".")
 

@@ -83,6 +83,9 @@ def test_problems_are_in_reading_order_and_each_is_reported_once() -> None:
         (("env", "TOKEN=hunter2"), 'env."TOKEN…"'),
         (("env", "TOKEN: hunter2"), 'env."TOKEN…"'),
         (("env", 1), "env[1]"),
+        (("<<", "env", "TOKEN=hunter2"), '"<<".env."TOKEN…"'),
+        (("cf-worker", 0, "ENV", "A", "B=hunter2"), 'cf-worker[0].ENV.A."B…"'),
+        (("a=b", "env"), '"a=b".env'),
         (("labels", "a=b"), 'labels."a=b"'),
     ],
 )

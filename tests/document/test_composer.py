@@ -166,6 +166,8 @@ def test_an_anchor_within_another_of_its_name_can_be_named() -> None:
         *("env: {A: *hunter2}", "env: {A: &hunter2 [*hunter2]}", "env: {A: !hunter2}", "env: {A: !hunter2 x}"),
         *("env: {A: !!hunter2 x}", "env: {A: !!int hunter2}", "env: {A: !hunter2!x y}", "env: !hunter2 {A: b}"),
         *("env: {A: !<hunter2> x}", "env: [*hunter2]", "env:\n  A: *hunter2", "env: {<<: hunter2}"),
+        *("<<: {env: {A: *hunter2}}", "<<: [{}, {env: {A: !hunter2 x}}]", "cf-worker: {env: {A: *hunter2}}"),
+        *("cf-worker: {env: {A: !!int hunter2}}", "cf-worker: {env: {B=hunter2: , B=hunter2: }}", "Env: {A: *hunter2}"),
     ],
 )
 def test_no_value_of_env_is_quoted(text: str) -> None:
