@@ -9,7 +9,7 @@ import msgspec
 
 from exec_cf.display import quoted, truncated
 from exec_cf.errors import Code, Diagnostic, InvalidValue, Refused
-from exec_cf.subjects import check_token
+from exec_cf.subjects import check_spec_token
 from exec_cf.urls import base_url, is_loopback, origin_of
 
 
@@ -53,7 +53,7 @@ _SWITCH = {"0": False, "false": False, "off": False, "1": True, "true": True, "o
 
 
 def _token(text: str) -> str:
-    check_token(text)
+    check_spec_token(text)
     return text
 
 

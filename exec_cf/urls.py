@@ -35,12 +35,27 @@ _LOOPBACK = re.compile(
     rf"|[0:]*:0{{0,3}}1|[0:]*:ffff:((?=127\.){_IPV4.pattern}|7f[0-9a-f]{{2}}:[0-9a-f]{{1,4}})"
 )
 _BARE_ADDRESS = re.compile(rf"({_IPV4.pattern}|\[[0-9A-Fa-f:.]+\])([/?#].*)?", re.DOTALL)
+_MISSPELLED = re.compile(
+    r"""(
+        https?[^/a-z0-9]?//                                       # a URL without its colon
+        | (:[0-9]+                                                # a port of this machine
+        | [^/?\#\s]+@[^/?\#@\s]*:[0-9]+                           # a host and port after credentials
+        | \[[^\]/?\#]*\] (:[0-9]+)?                               # an address in brackets, with a zone
+        | (?=[^/?\#]*:[^/?\#]*:) [0-9A-F:.]+ (%[^/?\#]*)?         # an IPv6 address without brackets
+        | [^/?\#\s]+\.workers\.dev\.?                             # the name of a Worker
+        ) ([/?\#]|\Z)
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_DEVIATING = frozenset("ßς")
+"""Letters that IDNA 2003 replaces and IDNA 2008 keeps; a capital sigma at the end of a name becomes the second."""
+
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 def is_url(text: str) -> bool:
     """Return whether *text* is meant as a URL, with any scheme or none (`//host`, `host:8787`)."""
-    if _HOST_AND_PORT.fullmatch(text) or _BARE_ADDRESS.fullmatch(text):
+    if _HOST_AND_PORT.fullmatch(text) or _BARE_ADDRESS.fullmatch(text) or _MISSPELLED.match(text):
         return True
     return bool(_SCHEME.match(text) and not _DRIVE.match(text)) or text.startswith("//")
 
@@ -67,12 +82,16 @@ def printed_base_url(text: str) -> str:
 
 
 def _check_new_host(url: str) -> None:
-    """Raise `InvalidValue` for an empty label, and for a number that only some programs read as an address."""
+    """Raise `InvalidValue` for an empty label, and for a number or a name that only some programs read as this host."""
     host = host_of(url)
     if host.startswith(".") or ".." in host:
         raise InvalidValue(f"{quoted_url(host)} is not a valid host name", "write one dot between two labels")
     if ":" not in host and _NUMERIC.fullmatch(host) and not _IPV4.fullmatch(host.removesuffix(".")):
         raise InvalidValue(f"{quoted_url(host)} is not an IPv4 address", "write it like 192.0.2.1")
+    if not _DEVIATING.isdisjoint(host):
+        raise InvalidValue(
+            f"{quoted_url(host)} means another host to other programs", "write it in its ASCII form (xn--…)"
+        )
 
 
 def check_script_path(text: str) -> None:
@@ -224,7 +243,7 @@ def _http_url(text: str, limit: int = MAX_URL_BYTES) -> re.Match[str]:
     _check_characters(text)
     parts = _HTTP.fullmatch(text)
     if not parts:
-        is_bare = _HOST_AND_PORT.fullmatch(text) or _BARE_ADDRESS.fullmatch(text)
+        is_bare = "@" not in text and (_HOST_AND_PORT.fullmatch(text) or _BARE_ADDRESS.fullmatch(text))
         like = truncated(f"http://{text}") if is_bare else "https://worker.example.workers.dev"
         raise InvalidValue(f"{quoted_url(text)} is not an http(s) URL", f"write it like {like}")
     if "@" in parts["authority"]:

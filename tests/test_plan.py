@@ -108,7 +108,9 @@ def test_only_open_agent_variables_are_kept_and_the_rest_is_named_without_its_va
     assert "hush" not in note
 
 
-@pytest.mark.parametrize("script", ["192.168.1.5:8787", "worker.example:8787", "http://127.1:8787"])
+@pytest.mark.parametrize(
+    "script", ["192.168.1.5:8787", "worker.example:8787", "http://127.1:8787", "':9000'", "https//h"]
+)
 def test_a_bad_url_is_never_read_as_a_path(script: str) -> None:
     code, (problem,) = refusal(spec(script))
     assert code is Exit.INPUT

@@ -31,6 +31,7 @@ NUMBERS = ["127.1", "2130706433", "010.0.0.1", "0x7f.0.0.1", "0X7F000001", "256.
         ("http://[::ffff:127.0.0.1]:8787", "http://[::ffff:127.0.0.1]:8787"),
         ("https://[64:ff9b::192.0.2.1]", "https://[64:ff9b::192.0.2.1]"),
         ("https://bücher.example", "https://bücher.example"),
+        ("https://ΚΌΣΜΟΣ.example", "https://ΚΌΣΜΟΣ.example"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
         ("https://xn--n3h.net", "https://xn--n3h.net"),
         ("https://my_app.xn--bcher-kva.example.", "https://my_app.xn--bcher-kva.example."),
@@ -75,6 +76,10 @@ def test_a_base(text: str, wanted: str) -> None:
         ("http://127\u30020\u30020\u30021", "another host to other programs"),
         ("http://127\uff0e0\uff0e0\uff0e1", "another host to other programs"),
         ("https://\u212a.example", "another host to other programs"),
+        ("https://straße.example", "another host to other programs"),
+        ("https://STRA\u1e9eE.example", "another host to other programs"),
+        ("https://κόσμος.example", "another host to other programs"),
+        ("https://example.ΚΌΣΜΟΣ", "another host to other programs"),
         ("ftp://h", "not an http(s) URL"),
         ("javascript:alert(1)", "not an http(s) URL"),
         ("//h", "not an http(s) URL"),
@@ -173,6 +178,9 @@ def test_not_an_abort(endpoint: str, says: str) -> None:
             "bücher.example:80",
             "ann@h:1",
         ),
+        *("https//h", "http;//h", "HTTPS//h/x", ":9000", ":9000/base", "1ann:hush@h:80", "ann:hush@h:80/x"),
+        *("::1", "2001:db8::1", "fe80::1%eth0/x", "[fe80::1%25eth0]:8787", "[fe80::1%25eth0]/x"),
+        *("worker.example.workers.dev", "worker.example.WORKERS.dev./base", "a.workers.dev?x"),
     ],
 )
 def test_what_is_meant_as_a_url(text: str) -> None:
@@ -184,6 +192,17 @@ def test_what_is_meant_as_a_url(text: str) -> None:
     [
         *("worker/index.js", "./x", "/abs/x.ts", "x", "", "a b", "1:x", "1.2.3/x.js", "v1.2.3.4.js", "src/x.ts:80"),
         *("C:\\worker.js", "C:/my workers/x.js", "c:x.js", "src\\x.ts", "\\\\server\\share\\x.js", "..\\x.js"),
+        *(
+            "http/x.js",
+            "https",
+            "httpd//x.js",
+            ":x",
+            "/:80",
+            "@scope/x.js",
+            "@scope/x@1:2/y",
+            "x/a.workers.dev",
+            "[x]x.js",
+        ),
     ],
 )
 def test_what_is_meant_as_a_path(text: str) -> None:
@@ -197,7 +216,7 @@ def test_a_host_without_a_scheme_is_refused_with_the_url_it_means(text: str) -> 
     assert invalid.value.hint == f"write it like http://{text}"
 
 
-@pytest.mark.parametrize("host", NUMBERS)
+@pytest.mark.parametrize("host", [*NUMBERS, "straße.example", "example.ΚΌΣΜΟΣ"])
 def test_a_handle_may_have_any_host_that_was_ever_printed(host: str) -> None:
     assert urls.printed_base_url(f"http://{host}") == f"http://{host}"
 
