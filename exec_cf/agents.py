@@ -67,14 +67,16 @@ def collected(page_at: Callable[[str], AgentPage]) -> Listing:
 def confirm_stop(client: Client, confirm: Callable[[str], bool]) -> bool:
     """Return whether there is an agent to stop, after naming the owners of all and asking *confirm*.
 
-    A Worker that has no list is asked about without a number. Raises `Refused` if the list cannot be had otherwise, or
-    the user does not agree.
+    If the Worker has no list, the question has no number. Raises `Refused` if the list cannot be fetched for any other
+    reason, or the user does not agree.
     """
     url = truncated(client.base)
     try:
         running = [agent for agent in _listing(client).agents.agents if agent.state != "stopped"]
     except NoRouteError as missing:
-        unknown = f"the Worker has no list of agents (HTTP {missing}), so how many run, and whose, is not known"
+        unknown = (
+            f"the Worker has no list of agents (HTTP {missing}), so the number and the owners of its agents are unknown"
+        )
         client.note(Diagnostic(Code.NO_ROUTE, unknown))
         question = f"stop all agents of {url}?"
     else:

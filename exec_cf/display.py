@@ -7,9 +7,10 @@ MAX_SHOWN_CHARS = 120
 """Characters of a value that are shown."""
 
 _MAX_NAMES = 20
+"""Names that are shown of a long list."""
 
 _MAX_READ_CHARS = 1024
-"""Characters of a value that are processed to show it, since thousands of diagnostics can quote one long text."""
+"""Characters of a value that are processed at all, since thousands of diagnostics can quote the same long text."""
 
 _PLAIN_WORD = re.compile("[A-Za-z0-9._/:+,@%-]+")
 """What no shell expands or splits."""

@@ -26,7 +26,7 @@ class PreparedSpawn(msgspec.Struct, frozen=True):
 
 
 class Spawned(msgspec.Struct, frozen=True):
-    """A handle, and the URL that stops the agent that was started for it; *stop* is empty if none was.
+    """A handle, and the URL that stops the agent that was started for it; *stop* is empty if no agent was started.
 
     With *maybe_started*, an attempt got no response but may have started an agent.
     """
@@ -104,9 +104,11 @@ def roll_back(spawned: Spawned, prepared: PreparedSpawn, client: Client) -> None
     try:
         client.stop(spawned.stop, with_token=True)
     except (WorkerError, NoRouteError) as error:
-        client.note(Diagnostic(Code.ROLLED_BACK, f"the agent could not be stopped again: {error}"))
+        client.note(
+            Diagnostic(Code.ROLLED_BACK, f"its handle was not delivered, and the agent could not be stopped: {error}")
+        )
         return
-    client.note(Diagnostic(Code.ROLLED_BACK, "the agent was stopped again"))
+    client.note(Diagnostic(Code.ROLLED_BACK, "the agent was stopped, since its handle could not be delivered"))
 
 
 def _handle(planned: Plan, abort: str, time: float, status: str, message: str) -> WorkerHandle:

@@ -37,7 +37,7 @@ _CONFLICTING_DEPLOYMENT = frozenset({10035, 10057, 10079})
 
 
 Confirm = Callable[[str], bool]
-"""Asks the user the question, and returns whether the answer is yes. Raises `Refused` if there is nobody to ask."""
+"""Asks the user a question, and returns whether the answer is yes. Raises `Refused` if there is nobody to ask."""
 
 
 class Steps:

@@ -86,7 +86,7 @@ class Race:
             if not self._running or time.monotonic() >= next_at:
                 address = lookup.take()
                 if address is not None:
-                    # One that failed at once does not hold the next one up.
+                    # An address that failed at once must not delay the next one.
                     is_under_way = self._begin(address)
                     next_at = time.monotonic() + CONNECTION_ATTEMPT_DELAY_S if is_under_way else 0.0
                     continue
@@ -99,7 +99,7 @@ class Race:
                 next_at = 0.0  # try the next address at once
 
     def _begin(self, address: str) -> bool:
-        """Begin to connect, and say whether that is under way."""
+        """Begin to connect, and return whether the connection is in progress."""
         self._tried.append(endpoint(address, self._port))
         self._attempt.peer = ", ".join(self._tried)
         try:
@@ -158,7 +158,7 @@ class Stream(httpcore.NetworkStream):
         self._attempt = attempt
         self._is_encrypted = False
         self._carries_tls = False
-        """Whether there is another TLS inside this one."""
+        """Whether another TLS connection runs inside this one."""
         try:
             address, port, *_ = connected.getpeername()
         except OSError:  # the peer closed it at once
