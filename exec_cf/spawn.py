@@ -8,7 +8,7 @@ import msgspec
 from exec_cf import document, routes, settings
 from exec_cf.answers import NoRouteError, Started, WorkerError
 from exec_cf.client import Client
-from exec_cf.errors import Code, Diagnostic
+from exec_cf.errors import Code, Diagnostic, Note
 from exec_cf.handles import ABORT_KIND, CONFLICT
 from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
 from exec_cf.plan import Plan, plan
@@ -36,7 +36,7 @@ class Spawned(msgspec.Struct, frozen=True):
     maybe_started: bool = False
 
 
-def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> PreparedSpawn:
+def prepare(data: bytes, environ: Mapping[str, str], note: Note) -> PreparedSpawn:
     """Return the spawn that the SpawnSpec in *data* asks for; *note* gets informational diagnostics.
 
     Raises `Refused` with every problem of the spec and of the environment.

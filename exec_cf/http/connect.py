@@ -15,6 +15,7 @@ from typing import Any
 
 import httpcore
 
+from exec_cf.errors import os_reason
 from exec_cf.http.addresses import endpoint, family_of, is_loopback
 from exec_cf.http.attempt import Attempt
 from exec_cf.http.model import RequestError
@@ -141,8 +142,7 @@ class Race:
         return None, failed
 
     def _fail(self, address: str, error: OSError) -> None:
-        reason = (error.strerror or type(error).__name__).lower()
-        self._failures.setdefault(reason, []).append(endpoint(address, self._port))
+        self._failures.setdefault(os_reason(error), []).append(endpoint(address, self._port))
 
     def _failure(self, lookup: Lookup) -> str:
         if not self._tried:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from exec_cf.errors import os_reason
 from exec_cf.http.addresses import literal
 
 CONFIGURATION = "/etc/resolv.conf"
@@ -215,8 +216,7 @@ class _Question:
         try:
             act()
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            self._failures[host] = f"the name server {host} cannot be asked: {reason}"
+            self._failures[host] = f"the name server {host} cannot be asked: {os_reason(error)}"
 
     def _listen(self, poller: select.poll, end: float, *, until_one_fails: bool) -> list[str]:
         """Return the addresses from the first answer before *end*, or an empty list."""
@@ -245,8 +245,7 @@ class _Question:
         except _ServerFailed as failed:
             self._failures[host] = str(failed)
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            self._failures[host] = f"the name server {host} cannot be asked: {reason}"
+            self._failures[host] = f"the name server {host} cannot be asked: {os_reason(error)}"
         poller.unregister(number)
         del self._sockets[number]
         datagrams.close()

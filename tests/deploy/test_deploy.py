@@ -481,9 +481,6 @@ def test_a_key_in_the_place_of_the_token_is_recognised(api: Cloudflare) -> None:
 # The manners of the API
 
 
-Refusal = tuple[int, str]
-
-
 @pytest.mark.parametrize(
     ("code", "words"),
     [
