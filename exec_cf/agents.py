@@ -8,7 +8,7 @@ import msgspec
 
 from exec_cf.answers import AgentPage, NoRouteError, WorkerError
 from exec_cf.client import Client, or_refuse
-from exec_cf.display import truncated
+from exec_cf.display import first_names, truncated
 from exec_cf.errors import Code, Diagnostic, Refused
 from exec_cf.messages import AgentList, ListedAgent
 from exec_cf.usage import VERBS
@@ -16,9 +16,6 @@ from exec_cf.usage import VERBS
 MAX_PAGES = 1000
 MAX_BYTES = 16 << 20
 """Longest list, in bytes of all its pages: some 50,000 agents."""
-
-_MAX_NAMES = 20
-"""How many owners or sessions a diagnostic names."""
 
 _UPDATE = f"update it with `{VERBS['deploy'].example}`"
 
@@ -70,14 +67,16 @@ def collected(page_at: Callable[[str], AgentPage]) -> Listing:
 def confirm_stop(client: Client, confirm: Callable[[str], bool]) -> bool:
     """Return whether there is an agent to stop, after naming the owners of all and asking *confirm*.
 
-    A Worker that has no list is asked about without a number. Raises `Refused` if the list cannot be had otherwise, or
-    the user does not agree.
+    If the Worker has no list, the question has no number. Raises `Refused` if the list cannot be fetched for any other
+    reason, or the user does not agree.
     """
     url = truncated(client.base)
     try:
         running = [agent for agent in _listing(client).agents.agents if agent.state != "stopped"]
     except NoRouteError as missing:
-        unknown = f"the Worker has no list of agents (HTTP {missing}), so how many run, and whose, is not known"
+        unknown = (
+            f"the Worker has no list of agents (HTTP {missing}), so the number and the owners of its agents are unknown"
+        )
         client.note(Diagnostic(Code.NO_ROUTE, unknown))
         question = f"stop all agents of {url}?"
     else:
@@ -94,7 +93,7 @@ def confirm_stop(client: Client, confirm: Callable[[str], bool]) -> bool:
 def owners(agents: Sequence[ListedAgent]) -> str:
     """Return the owners of *agents* and how many each has, the largest first: `ann (8), bob (4)`."""
     counts = Counter(agent.owner for agent in agents).most_common()
-    return _named([f"{truncated(owner) or 'unknown'} ({count})" for owner, count in counts])
+    return first_names([f"{truncated(owner) or 'unknown'} ({count})" for owner, count in counts])
 
 
 def stop_all(client: Client) -> None:
@@ -109,7 +108,9 @@ def stop_all(client: Client) -> None:
     count = len(ended.stopped)
     if ended.failed:
         rest = f"{'at least ' if ended.maybe_more else ''}{count} {_was(count)} stopped"
-        message = f"abort: {_counted(len(ended.failed))} of {url} could not be stopped: {_named(ended.failed)}; {rest}"
+        message = (
+            f"abort: {_counted(len(ended.failed))} of {url} could not be stopped: {first_names(ended.failed)}; {rest}"
+        )
         raise Refused([Diagnostic(Code.WORKER, message, hint="abort again")])
     if ended.maybe_more:
         known = f"; at least {count} {_was(count)} running" if count else ""
@@ -130,9 +131,3 @@ def _counted(count: int) -> str:
 
 def _was(count: int) -> str:
     return "was" if count == 1 else "were"
-
-
-def _named(names: Sequence[str]) -> str:
-    rest = len(names) - _MAX_NAMES
-    shown = ", ".join(names[:_MAX_NAMES])
-    return f"{shown} and {rest} more" if rest > 0 else shown

@@ -171,9 +171,8 @@ class Answer:
         self.status = response.status
         self.resent = response.resent
         """Whether the request was sent twice, so that it may have taken effect the first time."""
-        self._intermediary = edge.intermediary(response, sends_service_token=bool(settings.access_client_id))
-        if not self._intermediary and not is_foreign:
-            self._intermediary = edge.page(response) or edge.foreign_redirect(response)
+        has_service_token = bool(settings.access_client_id)
+        self._intermediary = edge.intermediary(response, sends_service_token=has_service_token, is_foreign=is_foreign)
 
     @property
     def is_retryable(self) -> bool:
@@ -181,17 +180,16 @@ class Answer:
         return self.status == 429 or self.status >= 500
 
     @property
-    def lacks_route(self) -> bool:
-        """Whether the Worker does not serve the route."""
-        return self.status in {404, 405} and not self._intermediary
-
-    @property
     def problem(self) -> str:
         """The HTTP status, with the Worker's own message where there is one, or what answered instead."""
         return self._intermediary or self._with_message(f"HTTP {self.status}")
 
     def started(self, plan: Plan, *, maybe_started: bool) -> Started:
-        """Return the agent that was started for *plan*. Raises `WorkerError` if it is not the agent of the plan."""
+        """Return the agent that was started for *plan*.
+
+        Raises `NoRouteError` if the Worker does not serve the route, and `WorkerError` if it refuses, or if the agent
+        is not the one of *plan*.
+        """
         self._raise_for_status()
         body = self._decoded(_StartBody)
         if body is None:
@@ -215,8 +213,6 @@ class Answer:
         """
         if self.status == 404 and self._error().error:
             return SessionState("unknown")
-        if self.lacks_route:
-            raise NoRouteError(self.status)
         self._raise_for_status()
         body = self._decoded(_StateBody)
         if body is None:
@@ -239,8 +235,6 @@ class Answer:
 
         Raises `NoRouteError` if the Worker does not serve the route, `WorkerError` if it refuses.
         """
-        if self.lacks_route:
-            raise NoRouteError(self.status)
         if self.status != 410:
             self._raise_for_status()
 
@@ -249,8 +243,6 @@ class Answer:
 
         Raises `NoRouteError` if the Worker has no such list, `WorkerError` if it refuses, or sends anything else.
         """
-        if self.lacks_route:
-            raise NoRouteError(self.status)
         self._raise_for_status()
         body = self._decoded(_PageBody)
         try:
@@ -266,8 +258,6 @@ class Answer:
 
         Raises `NoRouteError` if the Worker does not serve the route, `WorkerError` if it refuses.
         """
-        if self.lacks_route:
-            raise NoRouteError(self.status)
         self._raise_for_status()
         body = self.stopped_some()
         if body is None:
@@ -289,8 +279,11 @@ class Answer:
         return ListedAgent(**{**fields, **names, **times, **cause})
 
     def _raise_for_status(self) -> None:
+        """Raise `NoRouteError` if the Worker does not serve the route, `WorkerError` for any other status but 2xx."""
         if self._intermediary:
             self._fail(self._intermediary)
+        if self.status in {404, 405}:
+            raise NoRouteError(self.status)
         if 200 <= self.status < 300:
             return
         if self.status in {401, 403}:

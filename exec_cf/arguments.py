@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
-from exec_cf.display import quoted
+from exec_cf.display import listed, quoted
 from exec_cf.errors import Code, Diagnostic, InvalidValue, Refused
 from exec_cf.states import LISTED
 from exec_cf.subjects import check_printed_token
@@ -100,7 +100,7 @@ def _call(verbs: list[Verb], files: list[str], options: dict[str, str]) -> Call:
         raise _wrong(f"unexpected argument {quoted(files[-1])}", f"write `{verb.example}`")
     for option in options:
         if option != "--format" and option not in verb.options:
-            takers = " and ".join(other.flag for other in VERBS.values() if option in other.options)
+            takers = listed(other.flag for other in VERBS.values() if option in other.options)
             raise _wrong(f"{option} is only valid with {takers}", "remove it")
     file = "" if files == ["-"] else "".join(files)
     return Call(
@@ -119,8 +119,7 @@ def _one_of(option: str, kind: str, known: Sequence[str], options: dict[str, str
     """Return the value of *option*, which must be one of *known*; empty if it was not given."""
     chosen = options.get(option)
     if chosen is not None and chosen not in known:
-        *head, last = known
-        raise _wrong(f"{option}: {quoted(chosen)} is not a {kind}", f"write {', '.join(head)} or {last}")
+        raise _wrong(f"{option}: {quoted(chosen)} is not a {kind}", f"write {listed(known, 'or')}")
     return chosen or ""
 
 

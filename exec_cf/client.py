@@ -8,9 +8,9 @@ import msgspec
 
 from exec_cf import answers, edge, routes, urls
 from exec_cf._version import version
-from exec_cf.answers import MAX_CAUSE_CHARS, AgentPage, Answer, SessionState, Started, WorkerError
+from exec_cf.answers import MAX_CAUSE_CHARS, AgentPage, Answer, NoRouteError, SessionState, Started, WorkerError
 from exec_cf.display import truncated
-from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.errors import Code, Diagnostic, Note, Refused
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.plan import Plan, start_body
 from exec_cf.settings import Settings, service_token
@@ -41,7 +41,7 @@ class Stopped(msgspec.Struct, frozen=True):
 class Client:
     """Talks to the Worker at *base*. Each failed attempt is reported to *note* as it happens."""
 
-    def __init__(self, base: str, settings: Settings, world: World, note: Callable[[Diagnostic], None]) -> None:
+    def __init__(self, base: str, settings: Settings, world: World, note: Note) -> None:
         self.base = base
         self.settings = settings
         self.note = note
@@ -95,10 +95,11 @@ class Client:
             answer, attempts = self._ask("start", request)
         except WorkerError as error:
             raise WorkerError(str(error), maybe_started=True) from None
-        if answer.lacks_route:
-            self.note(no_route("POST /agent/<session>", answer.status))
+        try:
+            return answer.started(plan, maybe_started=attempts > 1 or answer.resent)
+        except NoRouteError as missing:
+            self.note(no_route("POST /agent/<session>", missing))
             return Started()
-        return answer.started(plan, maybe_started=attempts > 1 or answer.resent)
 
     def status(self, plan: Plan) -> SessionState:
         """Return the state of the plan's session.
@@ -183,8 +184,7 @@ class Client:
 
     def _healthy(self, response: Response) -> Response:
         """Return *response* if a healthy Worker sent it: a 2xx that is not a web page. Raises `RequestError`."""
-        intermediary = edge.intermediary(response, sends_service_token=bool(self.settings.access_client_id))
-        problem = intermediary or edge.page(response) or edge.foreign_redirect(response)
+        problem = edge.intermediary(response, sends_service_token=bool(self.settings.access_client_id))
         if problem or not 200 <= response.status < 300:
             raise _RefusalError(problem or f"HTTP {response.status}", response)
         return response
@@ -233,9 +233,9 @@ def or_refuse() -> Iterator[None]:
         raise Refused([Diagnostic(Code.WORKER, str(error))]) from None
 
 
-def no_route(route: str, status: object) -> Diagnostic:
+def no_route(route: str, missing: NoRouteError) -> Diagnostic:
     """Return the diagnostic about a Worker that does not serve *route*."""
-    return Diagnostic(Code.NO_ROUTE, f"the Worker has no {route} (HTTP {status}); ready only means that it is healthy")
+    return Diagnostic(Code.NO_ROUTE, f"the Worker has no {route} (HTTP {missing}); ready only means that it is healthy")
 
 
 class _RefusalError(RequestError):

@@ -1,6 +1,6 @@
 """Runs each verb with its input from the world and its output to it; returns the exit code."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from exec_cf import agents, output, settings, spawn, table, verbs
@@ -10,7 +10,7 @@ from exec_cf.client import Client
 from exec_cf.display import truncated
 from exec_cf.document import LIMITS
 from exec_cf.encode import render, render_json
-from exec_cf.errors import Code, Diagnostic, Refused, os_reason
+from exec_cf.errors import Code, Diagnostic, Note, Refused, os_reason
 from exec_cf.report import Reporter
 from exec_cf.usage import PROGRAM
 from exec_cf.world import World
@@ -64,7 +64,7 @@ def _perform(call: Call, world: World, reporter: Reporter) -> None:
             output.write(verbs.versions(call.as_json), world)
 
 
-def _spawn(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+def _spawn(call: Call, world: World, note: Note) -> None:
     prepared = spawn.prepare(_input(call, world, note), world.environ, note)
     output.check_writable(world)
     client = Client(prepared.plan.base, prepared.settings, world, note)
@@ -76,7 +76,7 @@ def _spawn(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None
         raise
 
 
-def _list(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+def _list(call: Call, world: World, note: Note) -> None:
     client = _client(world, note)
     output.check_writable(world)
     listing = agents.listing(client, call.owner, call.state)
@@ -90,7 +90,7 @@ def _list(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
     output.write(shown.encode(), world)
 
 
-def _abort_all(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+def _abort_all(call: Call, world: World, note: Note) -> None:
     client = _client(world, note)
     if not call.is_confirmed:
         _check_can_ask("stopping all agents", world)
@@ -98,13 +98,13 @@ def _abort_all(call: Call, world: World, note: Callable[[Diagnostic], None]) -> 
         agents.stop_all(client)
 
 
-def _client(world: World, note: Callable[[Diagnostic], None]) -> Client:
+def _client(world: World, note: Note) -> Client:
     """Return a client of the Worker of `CF_WORKER_URL`. Raises `Refused`."""
     current = settings.of_worker(world.environ, note)
     return Client(current.url, current, world, note)
 
 
-def _deployment(call: Call, world: World, note: Callable[[Diagnostic], None]) -> None:
+def _deployment(call: Call, world: World, note: Note) -> None:
     from exec_cf import deploy  # noqa: PLC0415  loads the Worker's bundle: 350 kB
 
     data = _input(call, world, note)
@@ -137,12 +137,12 @@ def _answer(question: str, world: World) -> str:
     return world.ask(f"{PROGRAM}: {question}").strip().lower()
 
 
-def _target(call: Call, world: World, note: Callable[[Diagnostic], None]) -> tuple[verbs.Target, Client]:
+def _target(call: Call, world: World, note: Note) -> tuple[verbs.Target, Client]:
     target = verbs.parse_handle(_input(call, world, note), world.environ, note)
     return target, Client(target.plan.base, target.settings, world, note)
 
 
-def _input(call: Call, world: World, note: Callable[[Diagnostic], None]) -> bytes:
+def _input(call: Call, world: World, note: Note) -> bytes:
     if not call.file and world.at_terminal():
         note(Diagnostic(Code.TERMINAL, f"reading the {call.verb.reads} from the terminal; end it with Ctrl-D"))
     try:

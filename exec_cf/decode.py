@@ -1,6 +1,6 @@
 """Decodes a document into a message with msgspec, and explains each field that msgspec rejects."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, get_args
@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, get_args
 import msgspec
 from msgspec import inspect
 
-from exec_cf.display import MAX_SHOWN_CHARS, quoted, truncated
+from exec_cf.display import MAX_SHOWN_CHARS, listed, quoted, truncated
 from exec_cf.document import Document, Value, describe
 from exec_cf.errors import Code, Diagnostic, Path, is_secret
 from exec_cf.messages import SPECS
@@ -112,7 +112,7 @@ def _explain(value: Value, kind: Any, path: Path = ()) -> Iterator[Diagnostic]:
 def _struct(value: Value, kind: Any, path: Path) -> Iterator[Diagnostic]:
     fields = {field.encode_name: field for field in kind.fields}
     if not isinstance(value, dict):
-        yield Diagnostic(Code.TYPE, "a mapping", path, f"its fields are {_listed(fields)}")
+        yield Diagnostic(Code.TYPE, "a mapping", path, f"its fields are {listed(fields)}")
         return
     for key, item in value.items():
         if key in fields and item is None and not isinstance(fields[key].type, inspect.UnionType):
@@ -137,7 +137,7 @@ def _each(value: Value, shape: type, expected: str, kind: Any, path: Path) -> It
 
 def _literal(value: Value, values: tuple[Any, ...], path: Path) -> Iterator[Diagnostic]:
     known = tuple(SPECS) if path == ("spec_version",) else values
-    hint = f"write {_listed(known, 'or')}"
+    hint = f"write {listed(known, 'or')}"
     if not isinstance(value, str):
         yield Diagnostic(Code.TYPE, "one of its values", path, hint)
     elif value not in values:
@@ -161,13 +161,8 @@ _SCALARS: Mapping[type, tuple[Callable[[Value], bool], str]] = {
 """The scalar types of the messages: what fits, and what diagnostics call it."""
 
 
-def _listed(names: Iterable[Any], last: str = "and") -> str:
-    *head, tail = map(str, names)
-    return f"{', '.join(head)} {last} {tail}" if head else tail
-
-
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
     near = get_close_matches(name.strip().lower().replace("_", "-"), known, 1, 0.7)
     near = near or get_close_matches(name.strip().lower(), known, 1, 0.7)
     near = near or get_close_matches(name.strip().upper(), known, 1, 0.7)
-    return f"did you mean {near[0]}?" if near else f"known fields are {_listed(known)}"
+    return f"did you mean {near[0]}?" if near else f"known fields are {listed(known)}"

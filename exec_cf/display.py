@@ -1,12 +1,16 @@
 """Makes untrusted text safe to show."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 MAX_SHOWN_CHARS = 120
 """Characters of a value that are shown."""
 
+_MAX_NAMES = 20
+"""Names that are shown of a long list."""
+
 _MAX_READ_CHARS = 1024
-"""Characters of a value that are processed to show it, since thousands of diagnostics can quote one long text."""
+"""Characters of a value that are processed at all, since thousands of diagnostics can quote the same long text."""
 
 _PLAIN_WORD = re.compile("[A-Za-z0-9._/:+,@%-]+")
 """What no shell expands or splits."""
@@ -50,6 +54,18 @@ def shell_word(text: str) -> str:
     if _PLAIN_WORD.fullmatch(text):
         return text
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+def listed(names: Iterable[str], last: str = "and") -> str:
+    """Return *names*, at least one, as in a sentence; *last* joins the last one: `a, b and c`."""
+    *head, tail = names
+    return f"{', '.join(head)} {last} {tail}" if head else tail
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Return the first 20 of *names*, separated by commas, and how many more there are."""
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _head(text: str) -> str:

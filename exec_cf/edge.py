@@ -60,8 +60,11 @@ _MEANINGS = {
 _NOT_THE_WORKER = "not from the Worker"
 
 
-def intermediary(response: Response, *, sends_service_token: bool) -> str:
-    """Return who answered instead of the Worker and what to do about it, or an empty text if nothing indicates that."""
+def intermediary(response: Response, *, sends_service_token: bool, is_foreign: bool = False) -> str:
+    """Return who answered instead of the Worker and what to do about it, or an empty text if nothing indicates that.
+
+    With *is_foreign*, the URL is outside the Worker's origin, so a web page or a redirect to another host may be right.
+    """
     who = (
         _access(response, sends_service_token)
         or _challenge(response)
@@ -70,12 +73,14 @@ def intermediary(response: Response, *, sends_service_token: bool) -> str:
         or _block(response)
         or _proxy(response)
     )
-    return f"HTTP {response.status} from {who}" if who else ""
+    if who:
+        return f"HTTP {response.status} from {who}"
+    return "" if is_foreign else _page(response) or _foreign_redirect(response)
 
 
-def page(response: Response) -> str:
+def _page(response: Response) -> str:
     """Return the description of a web page, which the Worker never sends; empty for any other response."""
-    if not is_page(response):
+    if not _is_page(response):
         return ""
     cure = "open the URL in a browser to see what it is"
     who = "a login, a captive portal, a proxy or a firewall"
@@ -84,7 +89,7 @@ def page(response: Response) -> str:
     )
 
 
-def foreign_redirect(response: Response) -> str:
+def _foreign_redirect(response: Response) -> str:
     """Return the description of a redirect to another host; empty for any other response."""
     host, own = _host(response.headers.get("location", "")), _host(response.url)
     if not 300 <= response.status < 400 or not host or host == own:
@@ -93,7 +98,7 @@ def foreign_redirect(response: Response) -> str:
     return f"HTTP {response.status}: a redirect to another host, which is not followed; {cure}"
 
 
-def is_page(response: Response) -> bool:
+def _is_page(response: Response) -> bool:
     """Return whether *response* is a web page."""
     return response.media_type in _HTML or (
         response.media_type in {"", "text/plain"} and bool(_HTML_BEGINNING.match(response.body))
@@ -132,12 +137,12 @@ def _is_access(response: Response) -> bool:
         return 300 <= response.status < 400
     if headers.get("www-authenticate", "").lower().startswith("cloudflare-access") or "cf-access-domain" in headers:
         return True
-    return is_page(response) and bool(_ACCESS.search(response.body))
+    return _is_page(response) and bool(_ACCESS.search(response.body))
 
 
 def _challenge(response: Response) -> str:
     has_header = response.headers.get("cf-mitigated", "").lower() == "challenge"
-    if not has_header and not (is_page(response) and _CHALLENGE.search(response.body)):
+    if not has_header and not (_is_page(response) and _CHALLENGE.search(response.body)):
         return ""
     cure = "exempt the Worker from challenges with a WAF rule that skips them"
     return f"Cloudflare, {_NOT_THE_WORKER}: a challenge, which only a browser can pass; {cure}"
@@ -180,7 +185,7 @@ def _network(response: Response) -> str:
 def _block(response: Response) -> str:
     has_header = "cf-mitigated" in response.headers
     if not has_header and not (
-        is_page(response) and response.status >= 400 and _is_cloudflare(response) and _BLOCKED.search(response.body)
+        _is_page(response) and response.status >= 400 and _is_cloudflare(response) and _BLOCKED.search(response.body)
     ):
         return ""
     cure = "allow this machine's requests with a WAF rule"

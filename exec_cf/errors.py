@@ -5,7 +5,7 @@
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -118,6 +118,10 @@ class Diagnostic(msgspec.Struct, frozen=True):
         return printable(f"{place}{field}{self.message}{hint}")
 
 
+Note = Callable[[Diagnostic], None]
+"""Takes each diagnostic as it happens."""
+
+
 class Refused(Exception):  # noqa: N818  reads as a sentence at every raise
     """The call fails because of *problems*, of which there is at least one."""
 
@@ -147,7 +151,7 @@ class InvalidValue(Exception):  # noqa: N818  reads as a sentence at every raise
 
 def os_reason(error: OSError) -> str:
     """Return the system's description of *error* in lower case: `no such file or directory`."""
-    return (error.strerror or str(error)).lower()
+    return (error.strerror or str(error) or type(error).__name__).lower()
 
 
 def is_secret(path: Path) -> bool:

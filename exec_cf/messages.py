@@ -11,7 +11,6 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 Agent = Literal["claude-code", "codex", "pi", "gemini", "echo"]
 
-AGENTS: tuple[Agent, ...] = ("claude-code", "codex", "pi", "gemini", "echo")
 EXECUTOR = "cf-worker"
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exec_cf.display import quoted
+from exec_cf.display import listed, quoted
 from exec_cf.errors import Code, Diagnostic
 from exec_cf.messages import EXECUTOR, EXECUTOR_BLOCKS, Version, version_of
 
@@ -84,7 +84,7 @@ def _env(spec: Fields) -> Iterator[Diagnostic]:
             hint = "use A-Z, 0-9 and _, not beginning with a digit"
             yield Diagnostic(Code.KEY, "is not a valid variable name", ("env", key), hint)
         elif key.startswith(SHARED_ENV_PREFIX) and key not in AGENT_VARIABLES:
-            hint = f"write {', '.join(AGENT_VARIABLES[:-1])} or {AGENT_VARIABLES[-1]}"
+            hint = f"write {listed(AGENT_VARIABLES, 'or')}"
             yield Diagnostic(Code.KEY, "is not a variable that an agent reads", ("env", key), hint)
 
 
@@ -95,7 +95,7 @@ def _outfit(spec: Fields) -> Iterator[Diagnostic]:
     present = {key for key, value in outfit.items() if value is not None and value not in ("", [])}
     explicit = present & {"name", "cut", "accessories"}
     if "bundle" in present and explicit:
-        hint = f"remove bundle, or {' and '.join(sorted(explicit))}"
+        hint = f"remove bundle, or {listed(sorted(explicit))}"
         yield Diagnostic(Code.VALUE, "has both the bundle and the explicit form", ("outfit",), hint)
     elif not present:
         yield Diagnostic(Code.VALUE, "is empty", ("outfit",), "set bundle or name, or remove the block")
@@ -105,7 +105,7 @@ def _choices(spec: Fields) -> Iterator[Diagnostic]:
     for path, allowed in CHOICES[version_of(spec)].items():
         value = text(spec, *path)
         if value and value not in allowed:
-            hint = f"write {', '.join(allowed[:-1])} or {allowed[-1]}"
+            hint = f"write {listed(allowed, 'or')}"
             yield Diagnostic(Code.VALUE, f"{quoted(value)} is not one of the allowed values", path, hint)
 
 
@@ -113,9 +113,7 @@ def _blocks(spec: Fields) -> Iterator[Diagnostic]:
     present = [block for block in EXECUTOR_BLOCKS[version_of(spec)] if spec.get(block) is not None]
     if len(present) > 1:
         hint = f"keep only {EXECUTOR}" if EXECUTOR in present else "keep only one"
-        yield Diagnostic(
-            Code.BLOCKS, f"exactly one executor block is allowed, found {' and '.join(present)}", hint=hint
-        )
+        yield Diagnostic(Code.BLOCKS, f"exactly one executor block is allowed, found {listed(present)}", hint=hint)
     elif present and present != [EXECUTOR]:
         hint = f"send it to the {present[0]} backend, or use a {EXECUTOR} block"
         yield Diagnostic(Code.BLOCKS, f"this program only handles {EXECUTOR}", (present[0],), hint)

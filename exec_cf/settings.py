@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from exec_cf.display import quoted, truncated
-from exec_cf.errors import Code, Diagnostic, InvalidValue, Refused
-from exec_cf.subjects import check_spec_token
+from exec_cf.errors import Code, Diagnostic, InvalidValue, Note, Refused
+from exec_cf.subjects import check_token
 from exec_cf.urls import base_url, is_loopback, origin_of
 
 
@@ -53,7 +53,7 @@ _SWITCH = {"0": False, "false": False, "off": False, "1": True, "true": True, "o
 
 
 def _token(text: str) -> str:
-    check_spec_token(text)
+    check_token(text)
     return text
 
 
@@ -165,7 +165,7 @@ def _half_a_service_token(environ: Mapping[str, str]) -> list[Diagnostic]:
 
 
 @contextmanager
-def applied(environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> Iterator[Settings]:
+def applied(environ: Mapping[str, str], note: Note) -> Iterator[Settings]:
     """Yield the settings of *environ* to a block that reads a document; *note* gets their diagnostics afterwards.
 
     Raises `Refused` with every problem of the environment and of the `Refused` that the block raises, if any; then
@@ -182,7 +182,7 @@ def applied(environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> I
         note(diagnostic)
 
 
-def of_worker(environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> Settings:
+def of_worker(environ: Mapping[str, str], note: Note) -> Settings:
     """Return the settings for requests to the Worker of `CF_WORKER_URL`. Raises `Refused`, also if it is not set."""
     with applied(environ, note) as settings:
         if not environ.get("CF_WORKER_URL"):

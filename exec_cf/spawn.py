@@ -8,7 +8,7 @@ import msgspec
 from exec_cf import document, routes, settings
 from exec_cf.answers import NoRouteError, Started, WorkerError
 from exec_cf.client import Client
-from exec_cf.errors import Code, Diagnostic
+from exec_cf.errors import Code, Diagnostic, Note
 from exec_cf.handles import ABORT_KIND, CONFLICT
 from exec_cf.messages import EXECUTOR, HANDLES, AbortBlock, WorkerHandle
 from exec_cf.plan import Plan, plan
@@ -26,7 +26,7 @@ class PreparedSpawn(msgspec.Struct, frozen=True):
 
 
 class Spawned(msgspec.Struct, frozen=True):
-    """A handle, and the URL that stops the agent that was started for it; *stop* is empty if none was.
+    """A handle, and the URL that stops the agent that was started for it; *stop* is empty if no agent was started.
 
     With *maybe_started*, an attempt got no response but may have started an agent.
     """
@@ -36,7 +36,7 @@ class Spawned(msgspec.Struct, frozen=True):
     maybe_started: bool = False
 
 
-def prepare(data: bytes, environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> PreparedSpawn:
+def prepare(data: bytes, environ: Mapping[str, str], note: Note) -> PreparedSpawn:
     """Return the spawn that the SpawnSpec in *data* asks for; *note* gets informational diagnostics.
 
     Raises `Refused` with every problem of the spec and of the environment.
@@ -104,9 +104,11 @@ def roll_back(spawned: Spawned, prepared: PreparedSpawn, client: Client) -> None
     try:
         client.stop(spawned.stop, with_token=True)
     except (WorkerError, NoRouteError) as error:
-        client.note(Diagnostic(Code.ROLLED_BACK, f"the agent could not be stopped again: {error}"))
+        client.note(
+            Diagnostic(Code.ROLLED_BACK, f"its handle was not delivered, and the agent could not be stopped: {error}")
+        )
         return
-    client.note(Diagnostic(Code.ROLLED_BACK, "the agent was stopped again"))
+    client.note(Diagnostic(Code.ROLLED_BACK, "the agent was stopped, since its handle could not be delivered"))
 
 
 def _handle(planned: Plan, abort: str, time: float, status: str, message: str) -> WorkerHandle:

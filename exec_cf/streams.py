@@ -15,9 +15,9 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def reserve_stderr() -> None:
-    """Give the number of a closed stderr to something that cannot be written to.
+    """Occupy the descriptor of a closed stderr with something that cannot be written to.
 
-    Otherwise a connection may get it, and with it the diagnostics.
+    Otherwise a connection could get that descriptor, and the diagnostics would be sent to its peer.
     """
     try:
         os.fstat(STDERR)
@@ -34,7 +34,7 @@ def _occupy(number: int) -> None:
             finally:
                 os.close(root)
     except OSError:
-        return  # no number is left, for a connection neither
+        return  # no descriptor is left, so a connection cannot get one either
 
 
 # Where it exists, this needs no permission to read the folder.
@@ -52,7 +52,7 @@ def can_ask() -> bool:
 
 
 def columns() -> int | None:
-    """Return the width of the terminal that stdout is, 0 if it does not know it, or None if it is not one."""
+    """Return the width of the terminal on stdout: 0 if it is unknown, None if stdout is not a terminal."""
     if not os.isatty(STDOUT):
         return None
     try:

@@ -11,14 +11,14 @@ from exec_cf.display import truncated
 from exec_cf.messages import AgentList, ListedAgent, ListTotals
 
 DEFAULT_COLUMNS = 80
-"""The width of a terminal that does not know its own."""
+"""The width of a terminal that does not report its own."""
 
 _GAP = "  "
 _MAX_CELL_CHARS = 300
 
 
 def width(columns: int, environ: Mapping[str, str]) -> int:
-    """Return the width to use on a terminal of *columns*, 0 if it does not know; `COLUMNS` takes precedence."""
+    """Return the width to use on a terminal of *columns*, 0 if unknown; `COLUMNS` takes precedence."""
     wanted = environ.get("COLUMNS", "")
     return int(wanted) if _WIDTH.fullmatch(wanted) else columns or DEFAULT_COLUMNS
 
@@ -32,9 +32,9 @@ def is_coloured(environ: Mapping[str, str]) -> bool:
 
 
 def table(listed: AgentList, now: datetime, columns: int, *, coloured: bool) -> str:
-    """Return the agents as lines of at most *columns*, the last of which has the totals; *now* is what ages end at.
+    """Return the agents as lines of at most *columns*, the last of which has the totals; *now* is when ages are taken.
 
-    Columns are left out, then texts cut, the least important first, until the rest fits.
+    Until the rest fits, columns are left out, then texts are cut, the least important ones first.
     """
     summary = _summary(listed.totals, columns)
     if not listed.agents:
@@ -45,7 +45,7 @@ def table(listed: AgentList, now: datetime, columns: int, *, coloured: bool) -> 
 
 
 class _Column(msgspec.Struct, frozen=True):
-    """A column. Those with the lowest *rank* stay longest; one with a *least* width can be cut to it."""
+    """A column. Those with the lowest *rank* are left out last; one with a *least* width can be cut to it."""
 
     title: str
     text: Callable[[ListedAgent, datetime], str]
@@ -188,7 +188,7 @@ def fitted(text: str, limit: int) -> str:
 
 
 def _clusters(text: str) -> Iterator[str]:
-    """Yield what readers take for characters: each with its accents, symbols with their colour, flags whole."""
+    """Yield the characters as readers see them: each with its accents, symbols with their colour, flags whole."""
     begin = 0
     for index in range(1, len(text) + 1):
         if index == len(text) or not _joins(text[begin:index], text[index]):

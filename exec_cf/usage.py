@@ -8,7 +8,7 @@ VERSION = f"{PROGRAM} {version}\n"
 
 
 class Verb:
-    """One verb. *flag* is empty for a spawn; *reads* names the input document, and is empty if there is none.
+    """One verb. *flag* is empty for a spawn; *reads* names the input document, and is empty if it reads none.
 
     *summary* is its line of `--help`; *options* are those that it accepts besides `--format`.
     """
@@ -53,7 +53,7 @@ HELP = f"""\
 
       --format json   print JSON, and each diagnostic as one JSON object
       --owner OWNER, --state STATE   with --list: only these agents
-      --wait SECONDS  with --status, --deploy: wait until it is up (0, 60)
+      --wait SECONDS  with --status, --deploy: how long to wait (default 0, 60)
       --dry-run       with --deploy, --undeploy: only say what would change
       --yes           with --undeploy, --abort --all: do not ask
   -h, --help          print this help; -V, --version prints the version

@@ -11,7 +11,7 @@ from exec_cf.answers import NoRouteError, SessionState, WorkerError
 from exec_cf.client import Client, no_route, or_refuse
 from exec_cf.display import quoted_url
 from exec_cf.encode import render, render_json
-from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.errors import Code, Diagnostic, Note, Refused
 from exec_cf.messages import EXECUTOR, SPECS, Version, WorkerHandle
 from exec_cf.plan import Plan
 from exec_cf.plan import plan as plan_of
@@ -50,7 +50,7 @@ def versions(as_json: bool) -> bytes:
     return render_json(supported) if as_json else render(supported)
 
 
-def parse_handle(data: bytes, environ: Mapping[str, str], note: Callable[[Diagnostic], None]) -> Target:
+def parse_handle(data: bytes, environ: Mapping[str, str], note: Note) -> Target:
     """Return the target of a verb: the WorkerHandle in *data*, with the settings in *environ*.
 
     Raises `Refused` with every problem of both.

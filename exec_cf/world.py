@@ -67,7 +67,7 @@ class World(Protocol):
         ...
 
     def columns(self) -> int | None:
-        """Return the width of the terminal that stdout is, 0 if it does not know it, or None if it is not one."""
+        """Return the width of the terminal on stdout: 0 if it is unknown, None if stdout is not a terminal."""
         ...
 
     def check_writable(self) -> None:

@@ -38,6 +38,16 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
+def not_emulated(request: pytest.FixtureRequest) -> None:
+    """Skip where the program is for another machine: its emulator has memory, threads and a pace of its own."""
+    file = Path(str(request.config.getoption("--program")))
+    head = file.read_bytes()[:20] if file.is_file() else b""
+    machine = slice(18, 20)
+    if head.startswith(b"\x7fELF") and head[machine] != Path(sys.executable).read_bytes()[machine]:
+        pytest.skip("the program runs under an emulator")
+
+
+@pytest.fixture
 def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
     """The program under test, in a clean environment with a home of its own."""
     line = str(request.config.getoption("--program"))

@@ -130,7 +130,7 @@ def test_an_agent_whose_handle_is_lost_is_stopped_again() -> None:
     world = FakeWorld(EXAMPLE_SPEC, {}, script, broken_write=FULL)
     assert run(world) == Exit.RUNTIME
     assert script.requests[-1].url.endswith("/control/abort/lead")
-    assert world.errors[0] == f"{PROGRAM}the agent was stopped again"
+    assert world.errors[0] == f"{PROGRAM}the agent was stopped, since its handle could not be delivered"
 
 
 def test_an_agent_that_ran_before_stays() -> None:

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from exec_cf.display import printable, quoted, quoted_url, shell_word, truncated
+from exec_cf.display import first_names, listed, printable, quoted, quoted_url, shell_word, truncated
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,14 @@ def test_what_a_shell_would_change_is_quoted(text: str) -> None:
 
 def test_what_no_shell_changes_stays_as_it_is() -> None:
     assert shell_word("https://a-b.c:8080/d_e%20f@g,h+i") == "https://a-b.c:8080/d_e%20f@g,h+i"
+
+
+@pytest.mark.parametrize(("names", "sentence"), [(["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")])
+def test_names_are_listed_as_in_a_sentence(names: list[str], sentence: str) -> None:
+    assert listed(names, "or") == sentence
+
+
+def test_of_many_names_only_the_first_are_listed() -> None:
+    names = [str(number) for number in range(23)]
+    assert first_names(names).endswith("18, 19 and 3 more")
+    assert first_names(names[:20]).endswith("18, 19")

@@ -17,8 +17,7 @@ def response(front: Front, url: str = "https://worker.example/health") -> Respon
 
 
 def said(came: Response, *, sends_service_token: bool = False) -> str:
-    found = edge.intermediary(came, sends_service_token=sends_service_token)
-    return found or edge.page(came) or edge.foreign_redirect(came)
+    return edge.intermediary(came, sends_service_token=sends_service_token)
 
 
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)

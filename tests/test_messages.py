@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from exec_cf.deploy.messages import WorkerDocument
 from exec_cf.encode import render_json
-from exec_cf.messages import AGENTS, EXECUTOR_BLOCKS, HANDLES, SPECS, AgentList, SpawnSpec, WorkerHandle, version_of
+from exec_cf.messages import EXECUTOR_BLOCKS, HANDLES, SPECS, AgentList, SpawnSpec, WorkerHandle, version_of
 from tests.support.fleet import listed, totals
 from tests.support.strategies import messages
 
@@ -113,10 +113,6 @@ def test_the_fields_of_a_handle_are_in_the_contracts_order() -> None:
         *("spec_version", "name", "agent", "session", "created_at", "executor", "pane_id", "id", "bus", "abort"),
         *("log_file", "pid", "status", "message"),
     ]
-
-
-def test_the_agents() -> None:
-    assert AGENTS == ("claude-code", "codex", "pi", "gemini", "echo")
 
 
 @pytest.mark.parametrize(("version", "kind"), SPECS.items())

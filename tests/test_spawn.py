@@ -137,7 +137,7 @@ def test_what_was_started_is_rolled_back_at_the_worker(block: str) -> None:
     told: list[Diagnostic] = []
     spawn.roll_back(one.spawned, one.prepared, client_of(one.prepared, back, told))
     assert [(request.method, request.url) for request in back.requests] == [("POST", "https://h/control/abort/lead")]
-    assert [problem.message for problem in told] == ["the agent was stopped again"]
+    assert [problem.message for problem in told] == ["the agent was stopped, since its handle could not be delivered"]
 
 
 def test_an_agent_that_could_not_be_rolled_back_is_reported() -> None:
@@ -145,7 +145,7 @@ def test_an_agent_that_could_not_be_rolled_back_is_reported() -> None:
     told: list[Diagnostic] = []
     refused = client_of(one.prepared, Script(*[RequestError("connection refused")] * 3), told)
     spawn.roll_back(one.spawned, one.prepared, refused)
-    assert "could not be stopped again: abort: connection refused" in told[-1].message
+    assert "could not be stopped: abort: connection refused" in told[-1].message
 
 
 def test_an_agent_that_ran_before_is_not_rolled_back() -> None:
@@ -177,7 +177,7 @@ def test_a_rollback_without_a_route_is_reported() -> None:
     one = ready_at("")
     told: list[Diagnostic] = []
     spawn.roll_back(one.spawned, one.prepared, client_of(one.prepared, Script(Response(404)), told))
-    assert "could not be stopped again" in told[-1].message
+    assert "could not be stopped" in told[-1].message
 
 
 _TEXTS = st.one_of(st.text(max_size=40), st.text(alphabet="éa😀/{}%", min_size=1500, max_size=1700))

@@ -40,7 +40,7 @@ unseen=(encodings.idna encodings.punycode encodings.utf_16 encodings.utf_16_le e
 unseen+=(msgspec._utils uuid decimal numbers datetime enum)
 
 export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0 PYTHONHASHSEED=0 PYTHONPATH=$work/source
-CFLAGS="-O2 -fstack-protector-strong -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections"
+CFLAGS="-O2 -fstack-protector-strong -fno-asynchronous-unwind-tables -fno-unwind-tables -ffunction-sections -fdata-sections"
 CFLAGS+=" -ffile-prefix-map=$work=. -ffile-prefix-map=$toolchain=."
 if [ -e "$toolchain/bin/clang" ]; then
   # For macOS. The linker signs the file, so it must not be stripped afterwards.

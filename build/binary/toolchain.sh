@@ -20,7 +20,7 @@ JOBS=${JOBS:-$(nproc)}
 # The interpreter's version stands in its pin and nowhere else.
 python=$(grep -o '^python3\.[0-9]*' "$here/toolchain/sources.tsv")
 # For all C code: checks of the stack, and no tables for unwinding it, which are 0.8 MB and read by nothing.
-COMMON_CFLAGS="-fstack-protector-strong -fno-asynchronous-unwind-tables"
+COMMON_CFLAGS="-fstack-protector-strong -fno-asynchronous-unwind-tables -fno-unwind-tables"
 export here requirements macos_requirements PIP_PYTHON SOURCES JOBS python COMMON_CFLAGS
 export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=0
 # A variable that was given to `make`, such as VERSION, would take the place of the sources' own in their makefiles.

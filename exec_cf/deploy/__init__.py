@@ -3,19 +3,15 @@
 No other verb loads this package.
 """
 
-from collections.abc import Callable
-
 from exec_cf.deploy import bundle as bundles
 from exec_cf.deploy.messages import Deployed, Options
 from exec_cf.deploy.plan import plan
 from exec_cf.deploy.steps import Confirm, Steps
 from exec_cf.document import read
-from exec_cf.errors import Diagnostic
+from exec_cf.errors import Note
 from exec_cf.world import World
 
-__all__ = ["Confirm", "Deployed", "Note", "Options", "deploy", "undeploy"]
-
-Note = Callable[[Diagnostic], None]
+__all__ = ["Confirm", "Deployed", "Options", "deploy", "undeploy"]
 
 
 def deploy(data: bytes, options: Options, world: World, note: Note) -> Deployed:

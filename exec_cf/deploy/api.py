@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from exec_cf.display import truncated
-from exec_cf.errors import Code, Diagnostic, Refused
+from exec_cf.errors import Code, Diagnostic, Note, Refused
 from exec_cf.http import Request, RequestError, Response
 
 BASE = "https://api.cloudflare.com/client/v4"
@@ -21,8 +21,8 @@ BASE_VARIABLE = "CLOUDFLARE_API_BASE_URL"
 READ_TIMEOUT_MS = 30_000
 UPLOAD_TIMEOUT_MS = 120_000
 
-ATTEMPTS = 3
-"""How often a call without an answer is made."""
+RATE_LIMITED_ATTEMPTS = 3
+"""How often a call is made that Cloudflare answers with a rate limit."""
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -30,6 +30,8 @@ MAX_WAIT_S = 60
 """Longest wait that Cloudflare may ask for, in seconds."""
 
 _PAUSES_S = (1.0, 3.0)
+"""Seconds between the attempts at a call that gets no answer."""
+
 _RATE_PAUSE_S = 10.0
 _MAX_MESSAGE_CHARS = 300
 _MAX_QUOTED_CHARS = 100
@@ -79,7 +81,7 @@ class Api(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...]
     exchange: Callable[[Request], Response]
     sleep: Callable[[float], None]
-    note: Callable[[Diagnostic], None]
+    note: Note
 
     def get(self, path: str, kind: type[T]) -> T:
         """Return the result of a GET as *kind*. Raises `ApiError`, `NoAnswer`, and `Refused` if it does not fit."""
@@ -108,7 +110,7 @@ class Api(msgspec.Struct, frozen=True):
 
     def _rate_limited(self, method: str, path: str, body: bytes, content_type: str, timeout_ms: int) -> msgspec.Raw:
         """Return the result of one call, repeated only if it was rate limited."""
-        for _ in range(ATTEMPTS - 1):
+        for _ in range(RATE_LIMITED_ATTEMPTS - 1):
             try:
                 return self._call(method, path, body, content_type, timeout_ms)
             except RateLimited as limited:

@@ -13,9 +13,9 @@ from hashlib import sha256
 import msgspec
 
 from exec_cf.deploy.bundle import Bundle
+from exec_cf.deploy.messages import CONTROL_TOKEN
 
 VAR = "DEPLOYMENT"
-KEY = "CONTROL_TOKEN"
 
 MIN_KEY_CHARS = 32
 """Shortest control token that counts as impossible to guess."""
@@ -52,7 +52,7 @@ def of(bundle: Bundle, secrets: Mapping[str, str]) -> Fingerprint:
     """Return the fingerprint of *bundle* with *secrets*, the named ones by name."""
     code = sha256(bundle.code)
     code.update(msgspec.json.encode([bundle.observability, bundle.migrations], order="sorted"))
-    key = secrets.get(KEY, "")
+    key = secrets.get(CONTROL_TOKEN, "")
     is_usable = len(key) >= MIN_KEY_CHARS
     macs = {name: _mac(key, name, value) for name, value in sorted(secrets.items())} if is_usable else {}
     return Fingerprint(bundle.version, code.hexdigest()[:_DIGITS], macs)

@@ -8,6 +8,7 @@ import msgspec
 from exec_cf.deploy import fingerprint
 from exec_cf.deploy.bundle import Bundle
 from exec_cf.deploy.fingerprint import Fingerprint
+from exec_cf.deploy.messages import CONTROL_TOKEN
 
 NEW = "new Worker"
 
@@ -194,11 +195,11 @@ def _bindings(now: Live, wanted: Wanted) -> Iterator[str]:
 
 def _secrets(now: Live, wanted: Wanted) -> Iterator[str]:
     before, after = now.fingerprint.secrets if now.fingerprint else {}, wanted.fingerprint.secrets
-    has_new_key = fingerprint.KEY in after and before.get(fingerprint.KEY) != after[fingerprint.KEY]
+    has_new_key = CONTROL_TOKEN in after and before.get(CONTROL_TOKEN) != after[CONTROL_TOKEN]
     for name in wanted.secrets:
         if name not in now.secrets:
             yield f"secret {name}"
         elif not after:
             yield f"secret {name} (not comparable)"
-        elif before.get(name) != after[name] and (name == fingerprint.KEY or not has_new_key):
+        elif before.get(name) != after[name] and (name == CONTROL_TOKEN or not has_new_key):
             yield f"secret {name}"

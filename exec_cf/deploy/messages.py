@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+CONTROL_TOKEN = "CONTROL_TOKEN"  # noqa: S105  the name of the secret
+
 _Text = Annotated[str, Meta(description="Text; a number is written in quotes.")]
 
 

@@ -1,7 +1,7 @@
 """Turns a worker document, the environment and the files of secrets into a plan, before any call."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -11,34 +11,15 @@ from exec_cf.deploy import rules
 from exec_cf.deploy.api import BASE, BASE_VARIABLE
 from exec_cf.deploy.bundle import Bundle
 from exec_cf.deploy.live import Wanted
-from exec_cf.deploy.messages import SecretSource, TokenSource, WorkerDocument
+from exec_cf.deploy.messages import CONTROL_TOKEN, SecretSource, TokenSource, WorkerDocument
 from exec_cf.display import shell_word
 from exec_cf.document import Document
 from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused, os_reason
 from exec_cf.rules import text
 from exec_cf.settings import bearer
-
-TOKEN = "CONTROL_TOKEN"  # noqa: S105  the name of the secret
-
+from exec_cf.world import World
 
 _MAX_SHOWN_NAME_CHARS = 31
-
-
-class Surroundings(Protocol):
-    """The part of `World` that a plan needs."""
-
-    @property
-    def environ(self) -> Mapping[str, str]:
-        """The environment variables."""
-        ...
-
-    def read_secret(self, file: str, limit: int) -> bytes:
-        """Return the content of the regular file *file*: at most *limit* + 1 bytes. Raises `OSError`."""
-        ...
-
-    def random_token(self) -> str:
-        """Return a token that cannot be guessed."""
-        ...
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -89,7 +70,7 @@ def credentials(document: Document, environ: Mapping[str, str]) -> Credentials:
     return Credentials(base, token, account or text(document.value, "account"))
 
 
-def plan(document: Document, folder: str, world: Surroundings, bundle: Bundle, *, deploys: bool) -> Plan:
+def plan(document: Document, folder: str, world: World, bundle: Bundle, *, deploys: bool) -> Plan:
     """Return the plan of *document*; the files of its secrets are relative to *folder*.
 
     Deleting needs no secrets: with *deploys* false, secrets that cannot be read are no problem.
@@ -156,7 +137,7 @@ def _named(struct: msgspec.Struct) -> dict[str, Any]:
 class _Secrets:
     """Reads the secrets that a document names, each on its own, so that all problems are reported at once."""
 
-    def __init__(self, described: WorkerDocument, folder: str, world: Surroundings) -> None:
+    def __init__(self, described: WorkerDocument, folder: str, world: World) -> None:
         self._folder = folder
         self._world = world
         self.values: dict[str, str] = {}
@@ -218,7 +199,7 @@ class _Secrets:
             raise InvalidValue("the secret is not UTF-8 text", "name the right source") from None
         if length > rules.MAX_VALUE_BYTES:
             raise InvalidValue(f"the secret is longer than {rules.MAX_VALUE_BYTES} bytes", "name the right source")
-        return bearer(value) if name == TOKEN else value
+        return bearer(value) if name == CONTROL_TOKEN else value
 
 
 def _unreadable(file: str, error: OSError) -> InvalidValue:

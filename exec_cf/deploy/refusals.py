@@ -37,8 +37,8 @@ _DELETED = Meaning("the Worker was deleted in the meantime", _AGAIN)
 MEANINGS: dict[int, Meaning] = {
     **dict.fromkeys(NO_WORKER | NO_VERSION, _DELETED),
     6003: Meaning(
-        "Cloudflare does not take CLOUDFLARE_API_TOKEN for a token",
-        "set it to an API token, without quotes; the Global API Key is none",
+        "Cloudflare does not accept CLOUDFLARE_API_TOKEN as a token",
+        "set it to an API token, without quotes; the Global API Key is not one",
     ),
     7003: Meaning("Cloudflare does not know the account", "set CLOUDFLARE_ACCOUNT_ID to its 32 hexadecimal digits"),
     10016: Meaning("Cloudflare refuses the Worker's name", "choose another"),

@@ -153,7 +153,7 @@ class Remote:
         try:
             self._api.send("PUT", f"{self._account}/subdomain", {"subdomain": subdomain})
         except ApiError:
-            # An earlier attempt whose answer was lost may have registered it.
+            # An earlier attempt, whose answer was lost, may have registered it.
             if self.subdomain() != subdomain:
                 raise
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from exec_cf.deploy.messages import CONTROL_TOKEN
 from exec_cf.display import quoted
 from exec_cf.errors import Code, Diagnostic, Path
 from exec_cf.rules import DNS_LABEL, DNS_LABEL_LENGTH, ENV_KEY, text
@@ -83,13 +84,13 @@ def broken_source(source: Any, path: Path) -> Iterator[Diagnostic]:
 
 def _token(fields: Mapping[str, Any]) -> Iterator[Diagnostic]:
     secrets = fields.get("secrets")
-    named = isinstance(secrets, dict) and "CONTROL_TOKEN" in secrets
-    source = secrets["CONTROL_TOKEN"] if isinstance(secrets, dict) and named else None
+    named = isinstance(secrets, dict) and CONTROL_TOKEN in secrets
+    source = secrets[CONTROL_TOKEN] if isinstance(secrets, dict) and named else None
     is_open = fields.get("open") is True
     if named and source is None and not is_open:
         hint = "name another token, or write open: true"
         message = "without it, anyone may start and stop agents"
-        yield Diagnostic(Code.VALUE, message, ("secrets", "CONTROL_TOKEN"), hint)
+        yield Diagnostic(Code.VALUE, message, ("secrets", CONTROL_TOKEN), hint)
     if source is not None and is_open:
         yield Diagnostic(Code.VALUE, "the document names a CONTROL_TOKEN", ("open",), "remove one of the two")
     if fields.get("rotate") is True and source is None:

@@ -28,7 +28,8 @@ class Site:
             return str(failed)
         health = answers.health(response)
         if health is None:
-            return self._intermediary(response) or f"HTTP {response.status}, not from this program's Worker"
+            intermediary = edge.intermediary(response, sends_service_token=bool(self._service_token()))
+            return intermediary or f"HTTP {response.status}, not from this program's Worker"
         if health.version != version:
             return f"it reports version {truncated(health.version)}"
         return "" if health.auth == auth else f"it reports auth {truncated(health.auth)}, not {auth}"
@@ -56,15 +57,6 @@ class Site:
         headers |= self._service_token()
         request = Request(method=method, url=url, timeout_ms=_TIMEOUT_MS, headers=headers, read_body=True)
         return self._world.exchange(request)
-
-    def _intermediary(self, response: Response) -> str:
-        """Return who answered instead of the Worker, if that is known."""
-        sends_service_token = bool(self._service_token())
-        return (
-            edge.intermediary(response, sends_service_token=sends_service_token)
-            or edge.page(response)
-            or edge.foreign_redirect(response)
-        )
 
     def _service_token(self) -> dict[str, str]:
         """Return the headers that Cloudflare Access lets pass, if the environment has them for this very address."""

@@ -5,19 +5,19 @@ was interrupted at any point.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from exec_cf.deploy import live, refusals, upload
 from exec_cf.deploy.api import Api, ApiError, NoAnswer
 from exec_cf.deploy.live import Live
-from exec_cf.deploy.messages import Deployed, Options
-from exec_cf.deploy.plan import TOKEN, Plan
+from exec_cf.deploy.messages import CONTROL_TOKEN, Deployed, Options
+from exec_cf.deploy.plan import Plan
 from exec_cf.deploy.remote import Account, Remote, Worker, accounts, token_status
 from exec_cf.deploy.site import Site
 from exec_cf.display import quoted, shell_word
-from exec_cf.errors import Code, Diagnostic, Refused, os_reason
+from exec_cf.errors import Code, Diagnostic, Note, Refused, os_reason
 from exec_cf.world import World
 
 UPLOADS = 3
@@ -36,18 +36,14 @@ _CONFLICTING_DEPLOYMENT = frozenset({10035, 10057, 10079})
 """Codes of an upload that conflicts with another one."""
 
 
-class Confirm(Protocol):
-    """Asks the user whether to continue. Raises `Refused` if there is nobody to ask."""
-
-    def __call__(self, question: str) -> bool:
-        """Return whether the user agrees."""
-        ...
+Confirm = Callable[[str], bool]
+"""Asks the user a question, and returns whether the answer is yes. Raises `Refused` if there is nobody to ask."""
 
 
 class Steps:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, world: World, note: Callable[[Diagnostic], None]) -> None:
+    def __init__(self, plan: Plan, world: World, note: Note) -> None:
         self._plan = plan
         self._wanted = plan.wanted
         self._world = world
@@ -131,7 +127,7 @@ class Steps:
         raise _refused(Code.ACCOUNT, message, "set CLOUDFLARE_ACCOUNT_ID")
 
     def _site(self, worker: Worker) -> Site:
-        return Site(worker.url, self._wanted.secrets.get(TOKEN, ""), self._world)
+        return Site(worker.url, self._wanted.secrets.get(CONTROL_TOKEN, ""), self._world)
 
     # Checks
 
@@ -143,7 +139,7 @@ class Steps:
         if not current.is_of(self._wanted.bundle):
             hint = "choose another name, or write replace: true to replace it"
             raise _refused(Code.TAKEN, f"the account has another Worker named {plan.name} ({current})", hint)
-        if TOKEN not in self._wanted.secrets or TOKEN not in current.secrets or plan.rotate:
+        if CONTROL_TOKEN not in self._wanted.secrets or CONTROL_TOKEN not in current.secrets or plan.rotate:
             return
         has_same_token = self._has_same_token(remote, current)
         if has_same_token is None:
@@ -159,8 +155,8 @@ class Steps:
 
     def _has_same_token(self, remote: Remote, current: Live) -> bool | None:
         """Return whether the Worker has the document's control token, or None if that cannot be determined."""
-        ours = self._wanted.fingerprint.secrets.get(TOKEN)
-        theirs = current.fingerprint.secrets.get(TOKEN) if current.fingerprint else None
+        ours = self._wanted.fingerprint.secrets.get(CONTROL_TOKEN)
+        theirs = current.fingerprint.secrets.get(CONTROL_TOKEN) if current.fingerprint else None
         if ours and theirs:
             return ours == theirs
         if self._plan.new_token_file:
@@ -169,7 +165,11 @@ class Steps:
         return self._site(worker).accepts_token() if worker.url else None
 
     def _check_token_is_set(self, current: Live | None) -> None:
-        if self._plan.open or TOKEN in self._wanted.secrets or (current is not None and TOKEN in current.secrets):
+        if (
+            self._plan.open
+            or CONTROL_TOKEN in self._wanted.secrets
+            or (current is not None and CONTROL_TOKEN in current.secrets)
+        ):
             return
         hint = "add CONTROL_TOKEN: {file: control.token, create: true} below secrets, or write open: true"
         message = "without a CONTROL_TOKEN, anyone may start and stop agents"
@@ -241,7 +241,7 @@ class Steps:
         if not file:
             return
         try:
-            self._world.create_secret(file, self._wanted.secrets[TOKEN].encode() + b"\n")
+            self._world.create_secret(file, self._wanted.secrets[CONTROL_TOKEN].encode() + b"\n")
         except OSError as error:
             raise _uncreatable(file, error) from None
         self._report(Code.STEP, f"created {file} with a new control token")
@@ -278,7 +278,7 @@ class Steps:
 
     def _stop_agents(self, worker: Worker, current: Live) -> None:
         """Stop the agents before their Worker is deleted, so that they leave the bus."""
-        if not worker.url or (TOKEN in current.secrets and TOKEN not in self._wanted.secrets):
+        if not worker.url or (CONTROL_TOKEN in current.secrets and CONTROL_TOKEN not in self._wanted.secrets):
             return
         failure = self._site(worker).stop_agents()
         if failure:
@@ -287,7 +287,7 @@ class Steps:
     def _wait(self, site: Site, current: Live | None, wait_s: float) -> str:
         """Wait until the Worker reports the right version and `auth`; return what it says after *wait_s* seconds."""
         secrets = (current.secrets if current else set()) - set(self._wanted.removed)
-        auth = "token" if TOKEN in secrets | self._wanted.secrets.keys() else "none"
+        auth = "token" if CONTROL_TOKEN in secrets | self._wanted.secrets.keys() else "none"
         deadline = self._world.monotonic() + wait_s
         polls = 0
         while doubt := site.unready(self._wanted.bundle.version, auth):

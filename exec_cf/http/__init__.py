@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from exec_cf._version import version
-from exec_cf.http.model import MAX_BODY_BYTES, SECRET_HEADERS, Request, RequestError, Response
+from exec_cf.http.model import MAX_BODY_BYTES, Request, RequestError, Response
+from exec_cf.usage import PROGRAM
 
 if TYPE_CHECKING:
     from exec_cf.http.exchange import Exchanger
 
-__all__ = ["MAX_BODY_BYTES", "SECRET_HEADERS", "USER_AGENT", "Network", "Request", "RequestError", "Response"]
+__all__ = ["MAX_BODY_BYTES", "USER_AGENT", "Network", "Request", "RequestError", "Response"]
 
-USER_AGENT = f"orch-executor-cf-worker/{version}"
+USER_AGENT = f"{PROGRAM}/{version}"
 
 
 class Network:

@@ -48,7 +48,9 @@ def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a t
             return "out of memory"
         case ConnectionRefusedError():
             return "connection refused"
-        case ConnectionResetError() | OSError(errno=errno.ENOTCONN):  # the latter where it is noticed before it is used
+        case (
+            ConnectionResetError() | OSError(errno=errno.ENOTCONN)
+        ):  # the latter if the socket is found unconnected before use
             return "the connection was reset"
         case TimeoutError():
             return f"timed out after {attempt.timeout_ms} ms"

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpcore
 
+from exec_cf.errors import os_reason
 from exec_cf.http.addresses import endpoint, family_of, is_loopback
 from exec_cf.http.attempt import Attempt
 from exec_cf.http.model import RequestError
@@ -85,7 +86,7 @@ class Race:
             if not self._running or time.monotonic() >= next_at:
                 address = lookup.take()
                 if address is not None:
-                    # One that failed at once does not hold the next one up.
+                    # An address that failed at once must not delay the next one.
                     is_under_way = self._begin(address)
                     next_at = time.monotonic() + CONNECTION_ATTEMPT_DELAY_S if is_under_way else 0.0
                     continue
@@ -98,7 +99,7 @@ class Race:
                 next_at = 0.0  # try the next address at once
 
     def _begin(self, address: str) -> bool:
-        """Begin to connect, and say whether that is under way."""
+        """Begin to connect, and return whether the connection is in progress."""
         self._tried.append(endpoint(address, self._port))
         self._attempt.peer = ", ".join(self._tried)
         try:
@@ -141,8 +142,7 @@ class Race:
         return None, failed
 
     def _fail(self, address: str, error: OSError) -> None:
-        reason = (error.strerror or type(error).__name__).lower()
-        self._failures.setdefault(reason, []).append(endpoint(address, self._port))
+        self._failures.setdefault(os_reason(error), []).append(endpoint(address, self._port))
 
     def _failure(self, lookup: Lookup) -> str:
         if not self._tried:
@@ -158,7 +158,7 @@ class Stream(httpcore.NetworkStream):
         self._attempt = attempt
         self._is_encrypted = False
         self._carries_tls = False
-        """Whether there is another TLS inside this one."""
+        """Whether another TLS connection runs inside this one."""
         try:
             address, port, *_ = connected.getpeername()
         except OSError:  # the peer closed it at once

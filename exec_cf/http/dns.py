@@ -3,7 +3,7 @@
 musl, which the one-file program is linked with, asks for both families at once and fails when one half does, ends a
 search at the first domain that fails, and drops a long search list. Here each family is a question of its own
 (RFC 1035), a domain that fails is passed over, and a name server that fails gives way to the next. Queries go over
-UDP, and over TCP where the response says that it was cut.
+UDP, and over TCP if the response was truncated.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from exec_cf.errors import os_reason
 from exec_cf.http.addresses import literal
 
 CONFIGURATION = "/etc/resolv.conf"
@@ -35,7 +36,7 @@ _RESEND_S = 1.0
 """Seconds to wait for a name server before the next one is asked as well."""
 
 _TCP_PATIENCE_S = 2.0
-"""Seconds for the rest of a response that was cut, before what has arrived of it is used."""
+"""Seconds to wait for the rest of a truncated response, before the part that arrived is used."""
 
 _TYPES = {socket.AF_INET: 1, socket.AF_INET6: 28}
 _SIZES = {socket.AF_INET: 4, socket.AF_INET6: 16}
@@ -215,8 +216,7 @@ class _Question:
         try:
             act()
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            self._failures[host] = f"the name server {host} cannot be asked: {reason}"
+            self._failures[host] = f"the name server {host} cannot be asked: {os_reason(error)}"
 
     def _listen(self, poller: select.poll, end: float, *, until_one_fails: bool) -> list[str]:
         """Return the addresses from the first answer before *end*, or an empty list."""
@@ -239,21 +239,20 @@ class _Question:
             if not _is_truncated(message, query):
                 return self._read(message, query, host)
             whole = self._over_tcp(datagrams, query)
-            return self._read(whole, query, host) if whole else self._read_cut(message, query, host)
+            return self._read(whole, query, host) if whole else self._read_truncated(message, query, host)
         except (_Malformed, BlockingIOError):
             return []  # possibly forged; the real response may still arrive
         except _ServerFailed as failed:
             self._failures[host] = str(failed)
         except OSError as error:
-            reason = (error.strerror or type(error).__name__).lower()
-            self._failures[host] = f"the name server {host} cannot be asked: {reason}"
+            self._failures[host] = f"the name server {host} cannot be asked: {os_reason(error)}"
         poller.unregister(number)
         del self._sockets[number]
         datagrams.close()
         return []
 
     def _over_tcp(self, datagrams: socket.socket, query: bytes) -> bytes:
-        """Return the whole response; empty if TCP does not bring it in time, as behind many firewalls."""
+        """Return the whole response; empty if it does not arrive over TCP in time, as behind many firewalls."""
         end = time.monotonic() + _TCP_PATIENCE_S
         try:
             with socket.create_connection(datagrams.getpeername()[:2], self._left(end)) as stream:
@@ -294,14 +293,14 @@ class _Question:
             raise LookupFailed(f"the name has no address (by the server {host})")
         return found
 
-    def _read_cut(self, message: bytes, query: bytes, host: str) -> list[str]:
-        """Return the addresses in a response that was cut, at least one. Raises `_ServerFailed`."""
+    def _read_truncated(self, message: bytes, query: bytes, host: str) -> list[str]:
+        """Return the addresses in a truncated response, at least one. Raises `_ServerFailed`."""
         try:
             found = _addresses(message, len(query), _header(message, query)[1], self._family)
         except _Malformed:
             found = []
         if not found:
-            raise _ServerFailed(f"the name server {host} cuts its answer, and does not send it over TCP")
+            raise _ServerFailed(f"the name server {host} truncates its answer, and does not send it over TCP")
         return found
 
 

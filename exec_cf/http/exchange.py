@@ -134,7 +134,7 @@ def _redirect_target(sent: httpx.Request, response: Response) -> httpx.Request |
 _NOT_THE_WORKERS = b"/cdn-cgi/"
 """Cloudflare reserves these paths on every host, for example for logins of Access."""
 
-_NOWHERE = "redirected to what is not an http(s) URL"
+_NOWHERE = "the redirect does not lead to an http(s) URL"
 
 
 def _bare_host(url: httpx.URL) -> bytes:

@@ -100,12 +100,12 @@ def _number(family: socket.AddressFamily, address: str) -> int:
 
 
 def _plain_address(host: str) -> str:
-    """Return *host* in its shortest form if it is an address, one of IPv4 also when it is written as one of IPv6."""
+    """Return *host* in its shortest form if it is an address (a mapped IPv6 address as IPv4), otherwise empty."""
     return literal(host).removeprefix("::ffff:")
 
 
 def _ascii(domain: str) -> str:
-    """Return *domain* as DNS has it, or unchanged if it is no name."""
+    """Return *domain* in the ASCII form that DNS uses, or unchanged if it is not a name."""
     if domain.isascii():
         return domain
     try:

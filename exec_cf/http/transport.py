@@ -61,8 +61,8 @@ class Transport(httpx.BaseTransport):
     def _may_send_again(self, error: Exception) -> bool:
         """Return whether *error* may be due to our own caching, so that the request should be repeated once.
 
-        The peer may close an idle connection just as the next request is sent, or may have sent more than its response
-        before, and the hashed folder may have fewer certificates than the file.
+        The peer may close an idle connection just as the next request is sent, or may have sent more than its previous
+        response; and the hashed folder may have fewer certificates than the file.
         """
         attempt = self._attempt
         if isinstance(error, TimeoutError | RequestError):
@@ -87,7 +87,7 @@ class Transport(httpx.BaseTransport):
         )
         response = self._pool(url.scheme, proxy).handle_request(sent)
         if not self._attempt.received:
-            # It came with the response before, so it cannot answer this request (as an early 408 of a proxy).
+            # It came with the previous response, so it does not answer this request (such as an early 408 of a proxy).
             raise httpcore.RemoteProtocolError
         return httpx.Response(
             response.status,

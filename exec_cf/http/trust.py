@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import certifi
 
+from exec_cf.errors import os_reason
 from exec_cf.http.model import RequestError
 
 
@@ -88,7 +89,7 @@ class Trust:
         except ssl.SSLError as error:
             raise self._unreadable(f"OpenSSL says: {_words(error)}") from None
         except OSError as error:
-            raise self._unreadable((error.strerror or type(error).__name__).lower()) from None
+            raise self._unreadable(os_reason(error)) from None
 
     def _unreadable(self, reason: str) -> RequestError:
         names = [name for name, value in zip(VARIABLES, self._named, strict=True) if value]

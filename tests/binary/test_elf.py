@@ -56,6 +56,7 @@ def _access(process: int, program: Path) -> dict[range, str]:
     return {range(first - loaded, last - loaded): line[1] for line, (first, last) in zip(lines, ends, strict=True)}
 
 
+@pytest.mark.usefixtures("not_emulated")
 def test_relocated_data_is_read_only_while_it_runs(program: Path, headers: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"

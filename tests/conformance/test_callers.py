@@ -24,7 +24,6 @@ from tests.support.workerd import Workerd, own_connections
 pytestmark = pytest.mark.anyio
 
 ABORTED = {"type": "status", "data": "aborted"}
-ALIVE = {"type": "status", "data": "alive"}
 
 
 @pytest.fixture(scope="module")

@@ -475,13 +475,10 @@ def test_a_key_in_the_place_of_the_token_is_recognised(api: Cloudflare) -> None:
     api.treat("list-deployments", refused(6003, "Invalid request headers", status=400))
     desk = Desk(api)
     assert desk.deploy() == 70
-    assert "set it to an API token, without quotes; the Global API Key is none" in desk.errors[-1]
+    assert "set it to an API token, without quotes; the Global API Key is not one" in desk.errors[-1]
 
 
 # The manners of the API
-
-
-Refusal = tuple[int, str]
 
 
 @pytest.mark.parametrize(

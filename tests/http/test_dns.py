@@ -97,7 +97,7 @@ def test_a_response_of_which_nothing_has_arrived_is_a_failure(reply: Reply, monk
     with NameServer({(NAME, A): reply}, serves_tcp=False) as server:
         failed = failure(to(server))
     assert isinstance(failed, ServersFailed)
-    assert str(failed) == "the name server 127.0.0.1 cuts its answer, and does not send it over TCP"
+    assert str(failed) == "the name server 127.0.0.1 truncates its answer, and does not send it over TCP"
 
 
 def test_a_name_that_is_not_there() -> None:

@@ -20,6 +20,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
+@pytest.mark.usefixtures("not_emulated")
 def test_a_spawn_takes_four_round_trips(program: Program, authority: Authority) -> None:
     """One for TCP, one for TLS, one for the probe and one for the start; of these the relay sees three."""
     with WorkerStub(started(), tls=authority.server("127.0.0.1")) as worker, Relay(worker.port, 0.025) as relay:

@@ -121,6 +121,7 @@ def test_a_name_without_an_address_is_reported(program: Program, tmp_path: Path,
     assert message.startswith(f"healthcheck: the name {NAME} was not found: ")
 
 
+@pytest.mark.usefixtures("not_emulated")
 def test_without_a_thread_a_name_is_found_too(program: Program, tmp_path: Path) -> None:
     """The C library takes the limit for the size of a thread's stack, for which there is no room then."""
     alone = f"prlimit --stack={2**47 - 1} --"

@@ -48,25 +48,13 @@ def test_a_signal_during_the_start_ends_it(program: Program) -> None:
         assert running.end() == (-signal.SIGTERM, b"", "")
 
 
-def test_an_ignored_hangup_stays_ignored(program: Program) -> None:
-    """As under `nohup`."""
+@pytest.mark.parametrize("name", ["HUP", "INT"], ids=["as under nohup", "as in the background of a plain shell"])
+def test_an_ignored_signal_stays_ignored(program: Program, name: str) -> None:
     with (
         Server(manners.in_turn(manners.status(503), manners.ok)) as server,
-        program.start(env=PROBE_ONLY, within="trap '' HUP; exec \"$@\"") as running,
+        program.start(env=PROBE_ONLY, within=f"trap '' {name}; exec \"$@\"") as running,
     ):
         running.feed(spec(server.url))
         running.wait_for("attempt 1/3")
-        os.kill(running.child.pid, signal.SIGHUP)
-        assert outcome(running.end()) == ("ready", "")
-
-
-def test_an_ignored_interrupt_stays_ignored(program: Program) -> None:
-    """As in the background of a shell without job control."""
-    with (
-        Server(manners.in_turn(manners.status(503), manners.ok)) as server,
-        program.start(env=PROBE_ONLY, within="trap '' INT; exec \"$@\"") as running,
-    ):
-        running.feed(spec(server.url))
-        running.wait_for("attempt 1/3")
-        os.kill(running.child.pid, signal.SIGINT)
+        os.kill(running.child.pid, signal.Signals[f"SIG{name}"])
         assert outcome(running.end()) == ("ready", "")

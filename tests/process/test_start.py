@@ -210,7 +210,7 @@ def test_an_agent_whose_handle_is_lost_is_stopped_again(program: Program) -> Non
         ended = program.run(spec(worker.url), env=WITH_TOKEN, within='exec "$@" > /dev/full')
     assert (ended.code, ended.out) == (70, b"")
     assert worker.lines[-1] == "POST /control/abort/lead?cap=abc"
-    assert "the agent was stopped again" in ended.lines
+    assert "the agent was stopped, since its handle could not be delivered" in ended.lines
 
 
 @needs_full_device

@@ -11,12 +11,9 @@ from platforms import PLATFORMS
 from tests.release.conftest import ROOT, targets
 
 PAGES = [
-    "docs/installing.md",
-    "docs/releasing.md",
-    "docs/moving-from-npm.md",
-    "SECURITY.md",
-    "CHANGELOG.md",
-    "build/README.md",
+    str(page.relative_to(ROOT))
+    for pattern in ("*.md", "build/*.md", "docs/*.md", "worker/*.md", "tests/conformance/*.md")
+    for page in sorted(ROOT.glob(pattern))
 ]
 
 
@@ -24,19 +21,27 @@ def read(page: str) -> str:
     return (ROOT / page).read_text()
 
 
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_script_and_link_leads_somewhere(page: str) -> None:
     text = read(page)
     folder = (ROOT / page).parent
-    for link in re.findall(r"\]\((?!https:)([^)#]+)", text):
-        assert (folder / link).exists(), link
+    for link, anchor in re.findall(r"\]\((?!https:)([^)#]*)#?([^)]*)\)", text):
+        target = folder / link if link else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), anchor
     for script in re.findall(r"build/[\w/]+\.(?:py|sh)", text):
         assert (ROOT / script).exists(), script
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_target_is_there(page: str) -> None:
-    for called in re.findall(r"\bmake ([a-z -]+)[`\n]", read(page)):
+    for called in re.findall(r"(?:^ *|`)make ([a-z -]+?)(?: *[`\n#]|  )", read(page), re.MULTILINE):
         assert set(called.split()) <= targets(), called
 
 
@@ -69,3 +74,11 @@ def test_compilers_are_not_called_pinned_while_apt_takes_those_of_the_day() -> N
     assert "apt-get -qq install" in (ROOT / "build/binary/in_debian.sh").read_text()
     said = " ".join(read("SECURITY.md").split())
     assert "The C compiler, the linker and the system headers for Linux are not: they are Debian's at the time" in said
+
+
+def test_the_versions_in_the_binary_are_those_that_are_pinned() -> None:
+    pinned = (ROOT / "build/binary/toolchain/sources.tsv").read_text()
+    files = {"CPython": "python3.13_", "OpenSSL": "openssl_", "musl": "musl_", "zlib": "zlib_1.3.dfsg+really"}
+    for name, file in files.items():
+        [version] = re.findall(rf"contains [^:]*?\b{name} ([\d.]+\d)", read("SECURITY.md"))
+        assert f"{file}{version}.orig" in pinned, name

@@ -1,12 +1,14 @@
 """A server process: started, awaited, and stopped by its own pid."""
 
 import contextlib
+import functools
 import itertools
 import os
 import random
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +41,34 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+# Reads ids of process groups, negative ones of those that have ended, and kills what is left when its input ends.
+_KEEPER = """
+import os, signal, sys
+groups = set()
+for line in sys.stdin:
+    group = int(line)
+    groups.add(group) if group > 0 else groups.discard(-group)
+for group in groups:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        _tell_keeper(self.pid)
+"""
+
+
+@functools.cache
+def _keeper() -> subprocess.Popen[str]:
+    """Start what ends the servers when the tests themselves are killed."""
+    argv = [sys.executable, "-I", "-S", "-c", _KEEPER]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, text=True, bufsize=1, start_new_session=True)
+
+
+def _tell_keeper(group: int) -> None:
+    keeper = _keeper().stdin
+    assert keeper is not None
+    keeper.write(f"{group}\n")
+
+
 class ServerError(Exception):
     """A server did not start; the message ends with the last of its log."""
 
@@ -62,6 +92,7 @@ class Process:
                 # A process group of its own, so that what it starts itself ends with it.
                 start_new_session=True,
             )
+        _tell_keeper(self.pid)
 
     @property
     def pid(self) -> int:
@@ -89,11 +120,13 @@ class Process:
             self._child.wait(STOP_LIMIT_S)
         except subprocess.TimeoutExpired:
             self.kill()
+        _tell_keeper(-self.pid)
 
     def kill(self) -> None:
         """Kill the process, as in a crash."""
         self._signal_group(signal.SIGKILL)
         self._child.wait()
+        _tell_keeper(-self.pid)
 
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

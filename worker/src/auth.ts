@@ -98,7 +98,7 @@ function refuseBrowsers({ headers }: Request, { origin, hostname }: URL): void {
   });
 }
 
-/** Headers that browsers add, most of them on their own terms. Programs send none of them by default. */
+/** Headers that browsers add, most of which a page cannot change. Programs send none of them by default. */
 const BROWSER_HEADERS = [
   "Origin",
   "Referer",
@@ -112,7 +112,7 @@ const BROWSER_HEADERS = [
   "Upgrade-Insecure-Requests",
 ];
 
-/** Over plain http, a page's GET of its own origin only has these headers, and the page can remove the first ones. */
+/** Over plain http, a page's GET of its own origin may have none of the headers above, so two more are looked at. */
 function isFromBrowser(headers: Headers): boolean {
   const isNamed = BROWSER_HEADERS.some((name) => headers.has(name));
   const language = headers.get("Accept-Language") ?? "*";

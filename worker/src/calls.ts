@@ -38,7 +38,7 @@ export interface HubCalls extends Rpc.DurableObjectBranded {
   leave(session: string, generation: number): Promise<Outcome<Tally | undefined>>;
   /** The seat of an agent; null if it has none. */
   view(session: string): Promise<SeatView | null>;
-  /** Makes sure that the hub is alive; by its name it finds its agents again, if it has lost all of them. */
+  /** Makes sure that the hub is alive. Its name lets a hub that has lost all of its agents find them again. */
   wake(hub?: string): Promise<void>;
 }
 
@@ -74,7 +74,7 @@ export interface RegistryCalls extends Rpc.DurableObjectBranded {
   list(): Promise<string[]>;
   /** Records that a session or a hub is alive. Versions without `report` call it. */
   seen(name: string): Promise<void>;
-  /** The same, with the agents that have changed there, and why none of them is on the bus, if so. */
+  /** The same, with the agents that have changed there; with a cause, none of them is on the bus. */
   report(name: string, rows: readonly AgentRow[], cause?: string): Promise<void>;
   /** The answer of `GET /agents`. */
   agents(query: AgentQuery): Promise<AgentList>;

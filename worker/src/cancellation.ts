@@ -1,6 +1,6 @@
 /**
- * Whether work was cancelled, and why. Lighter than an AbortController, which is only made for who asks for its signal:
- * one for each prompt, with its listeners, would delay every answer.
+ * Whether work was cancelled, and why. An AbortController for each prompt, with its listeners, would delay every answer, so
+ * one is only made when its signal is needed.
  */
 export class Cancellation {
   #reason: Error | undefined;
@@ -32,7 +32,7 @@ export class Cancellation {
     if (this.#reason) throw this.#reason;
   }
 
-  /** Calls back at once when the work is cancelled. The returned function ends that. */
+  /** Calls back at once when the work is cancelled. The returned function removes the listener. */
   onCancel(listener: (reason: Error) => void): () => void {
     this.#listeners ??= new Set();
     this.#listeners.add(listener);

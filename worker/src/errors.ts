@@ -55,6 +55,10 @@ export class WorkerError extends Error {
   }
 }
 
+export function badRequest(message: string): WorkerError {
+  return new WorkerError({ code: "bad_request", message });
+}
+
 /** The fault behind anything that was thrown. The text of an unknown error may contain a secret, so it is dropped. */
 export function faultOf(thrown: unknown): Fault {
   if (thrown instanceof WorkerError) return thrown.fault;

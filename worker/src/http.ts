@@ -1,4 +1,5 @@
-import { CODES, type Fault, WorkerError } from "./errors.ts";
+import { badRequest, CODES, type Fault, WorkerError } from "./errors.ts";
+import { utf8 } from "./text.ts";
 
 /** Largest body of a start: labels must fit into one bus message. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -31,9 +32,9 @@ export async function readJson(request: Request): Promise<unknown> {
     throw new WorkerError({ code: "unsupported_media_type", message: "send the body as application/json" });
   }
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    return JSON.parse(utf8(bytes));
   } catch {
-    throw new WorkerError({ code: "bad_request", message: "the body is not valid JSON" });
+    throw badRequest("the body is not valid JSON");
   }
 }
 

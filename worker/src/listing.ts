@@ -1,10 +1,13 @@
-import { WorkerError } from "./errors.ts";
+import { badRequest } from "./errors.ts";
 import { tokenProblem } from "./subjects.ts";
 import { type Numbers, numbersOf, type Tally, timeOf } from "./tally.ts";
 import { base64url, fromBase64url } from "./text.ts";
 
 /** How many agents one page of the list has. */
 const PAGE = 100;
+
+/** How long a stopped agent is remembered and listed, in milliseconds. */
+export const STOPPED_MS = 24 * 60 * 60 * 1000;
 
 export const STATES = ["starting", "ready", "busy", "stopped"] as const;
 export type State = (typeof STATES)[number];
@@ -22,7 +25,7 @@ export interface AgentRow {
   readonly stoppedAt?: number;
 }
 
-/** A place in the list: behind the agent of this session that was started at this time. */
+/** A place in the list: after the agent of this session that was started at this time. */
 interface Position {
   readonly startedAt: number;
   readonly session: string;
@@ -68,8 +71,8 @@ export function queryOf(params: URLSearchParams): AgentQuery {
   const given = new Map<string, string>();
   for (const [name, value] of params) {
     if (!["owner", "state", "cursor"].includes(name))
-      throw bad("the query has an unknown parameter; the parameters are owner, state and cursor");
-    if (given.has(name)) throw bad(`the query has ${name} more than once`);
+      throw badRequest("the query has an unknown parameter; the parameters are owner, state and cursor");
+    if (given.has(name)) throw badRequest(`the query has ${name} more than once`);
     given.set(name, value);
   }
   const owner = given.get("owner");
@@ -144,21 +147,17 @@ function positionOf(cursor: string): Position {
   const [, startedAt, session] = fromBase64url(cursor)?.match(/^(\d{1,15})\.(.+)$/) ?? [];
   if (startedAt !== undefined && session !== undefined && tokenProblem(session) === undefined)
     return { startedAt: Number(startedAt), session };
-  throw bad("the cursor is not one that this Worker has given");
+  throw badRequest("the cursor is not one that this Worker has given");
 }
 
 function ownerOf(text: string): string {
   const problem = tokenProblem(text);
   if (problem === undefined) return text;
-  throw bad(`owner ${problem}`);
+  throw badRequest(`owner ${problem}`);
 }
 
 function stateOf(text: string): State {
   const state = STATES.find((known) => known === text);
   if (state !== undefined) return state;
-  throw bad(`state is not one of ${STATES.join(", ")}`);
-}
-
-function bad(message: string): WorkerError {
-  return new WorkerError({ code: "bad_request", message });
+  throw badRequest(`state is not one of ${STATES.join(", ")}`);
 }

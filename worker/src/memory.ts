@@ -1,4 +1,5 @@
 import type { Message } from "./agents/agent.ts";
+import { STOPPED_MS } from "./listing.ts";
 import type { Settings } from "./settings.ts";
 import type { Tally } from "./tally.ts";
 
@@ -36,9 +37,6 @@ export interface StoppedAgent {
   readonly at: number;
   readonly tally?: Tally;
 }
-
-/** How long a stopped agent is remembered, in milliseconds. */
-const STOPPED_MS = 24 * 60 * 60 * 1000;
 
 /** The ids of the newest messages within both bounds, chosen without reading their text. */
 const NEWEST = `SELECT id FROM (

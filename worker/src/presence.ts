@@ -42,7 +42,7 @@ export function stoppedRowOf({ session, settings, cause, at, tally = newTally(at
   return { session, owner, agent, state: "stopped", tally, cause, stoppedAt: at };
 }
 
-/** The same from what its session says; undefined if the session has no agent to speak of. */
+/** The same, from what its session reports; undefined if no agent was stopped in the session. */
 export function lastRowOf(view: View | StopRecord | null): AgentRow | undefined {
   if (view === null || !("session" in view) || view.stopped_at === undefined) return undefined;
   const { session, owner, agent, cause = "" } = view;

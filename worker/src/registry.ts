@@ -26,14 +26,14 @@ interface Sign {
 
 const HANGS: Fault = { code: "internal", message: "it did not answer in time" };
 const SILENT = "it has given no sign of life for a minute, and will be woken";
-const UNREPORTED = "an earlier version has started it, and it has not reported yet";
+const UNREPORTED = "it was started by an earlier version, and has not reported yet";
 
 /** Hubs are named `hub.<n>`; sessions are subject tokens, which have no dot. */
 const HUB = "hub.";
 
 /**
  * Remembers which sessions have an agent, and in which hub, because a namespace cannot list its objects; and what they
- * have last reported. There is only one Registry.
+ * last reported. There is only one Registry.
  *
  * Signs of life are kept in memory only: after a restart, everything counts as silent.
  */

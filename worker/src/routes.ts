@@ -1,4 +1,4 @@
-import { WorkerError } from "./errors.ts";
+import { badRequest, WorkerError } from "./errors.ts";
 import { prefersHtml } from "./http.ts";
 import { type AgentQuery, queryOf } from "./listing.ts";
 import { newTokenProblem, tokenProblem } from "./subjects.ts";
@@ -62,7 +62,7 @@ function sessionOf(segment: string, problemOf = tokenProblem): string {
   const session = decoded(segment);
   const problem = session === undefined ? "is not percent-encoded UTF-8" : problemOf(session);
   if (session !== undefined && problem === undefined) return session;
-  throw new WorkerError({ code: "bad_request", message: `the session in the path ${problem}` });
+  throw badRequest(`the session in the path ${problem}`);
 }
 
 function decoded(segment: string): string | undefined {

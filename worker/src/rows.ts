@@ -1,8 +1,5 @@
-import type { AgentRow } from "./listing.ts";
+import { type AgentRow, STOPPED_MS } from "./listing.ts";
 import { latest } from "./tally.ts";
-
-/** How long a stopped agent is listed, in milliseconds. */
-const STOPPED_MS = 24 * 60 * 60 * 1000;
 
 /** The agents as they have last reported, in a table of the Registry and in memory. */
 export class Rows {

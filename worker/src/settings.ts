@@ -1,4 +1,4 @@
-import { WorkerError } from "./errors.ts";
+import { badRequest, WorkerError } from "./errors.ts";
 import { newTokenProblem } from "./subjects.ts";
 import { beginning } from "./text.ts";
 import type { Vars } from "./vars.ts";
@@ -29,10 +29,12 @@ const ENV_KEYS: ReadonlySet<string> = new Set([
 
 /** The settings in the body of a start. Throws WorkerError: 400 with the field at fault. */
 export function settingsOf(body: unknown, session: string, vars: Vars): Settings {
-  if (!isObject(body)) throw bad("the body is not a JSON object");
+  if (!isObject(body)) throw badRequest("the body is not a JSON object");
   const unknown = Object.keys(body).find((field) => !FIELDS.has(field));
   if (unknown !== undefined) {
-    throw bad(`the body has an unknown field ${quoted(unknown)}; the fields are ${[...FIELDS].join(", ")}`);
+    throw badRequest(
+      `the body has an unknown field ${quoted(unknown)}; the fields are ${[...FIELDS].join(", ")}`,
+    );
   }
   const name = stringOf(body, "name") ?? session;
   const agent = harnessOf(stringOf(body, "agent") ?? "echo");
@@ -63,30 +65,30 @@ function ownerOf(given: string | undefined, vars: Vars): string {
   const owner = given || vars.OPEN_AGENT_OWNER || "worker";
   const problem = newTokenProblem(owner);
   if (problem === undefined) return owner;
-  if (given) throw bad(`owner ${problem}`);
+  if (given) throw badRequest(`owner ${problem}`);
   throw new WorkerError({ code: "internal", message: `the Worker's var OPEN_AGENT_OWNER ${problem}` });
 }
 
 function harnessOf(text: string): Harness {
   const harness = HARNESSES.find((known) => known === text);
   if (harness !== undefined) return harness;
-  throw bad(`agent is not one of ${HARNESSES.join(", ")}`);
+  throw badRequest(`agent is not one of ${HARNESSES.join(", ")}`);
 }
 
 function envOf(body: object): StringMap {
   const env = stringMapOf(body, "env");
   const unknown = Object.keys(env).find((key) => !ENV_KEYS.has(key));
   if (unknown !== undefined) {
-    throw bad(`env has an unknown key ${quoted(unknown)}; the keys are ${[...ENV_KEYS].join(", ")}`);
+    throw badRequest(`env has an unknown key ${quoted(unknown)}; the keys are ${[...ENV_KEYS].join(", ")}`);
   }
   return env;
 }
 
 function stringMapOf(body: object, field: string): StringMap {
   const value: unknown = Object.getOwnPropertyDescriptor(body, field)?.value ?? {};
-  if (!isObject(value)) throw bad(`${field} is not an object`);
+  if (!isObject(value)) throw badRequest(`${field} is not an object`);
   if (!Object.values(value).every((entry) => typeof entry === "string")) {
-    throw bad(`${field} contains a value that is not a string`);
+    throw badRequest(`${field} contains a value that is not a string`);
   }
   return value as StringMap;
 }
@@ -94,7 +96,7 @@ function stringMapOf(body: object, field: string): StringMap {
 /** An empty string counts as absent. */
 function stringOf(body: object, field: string): string | undefined {
   const value: unknown = Object.getOwnPropertyDescriptor(body, field)?.value ?? undefined;
-  if (value !== undefined && typeof value !== "string") throw bad(`${field} is not a string`);
+  if (value !== undefined && typeof value !== "string") throw badRequest(`${field} is not a string`);
   return value || undefined;
 }
 
@@ -105,8 +107,4 @@ function quoted(name: string): string {
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function bad(message: string): WorkerError {
-  return new WorkerError({ code: "bad_request", message });
 }

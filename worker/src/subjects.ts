@@ -43,7 +43,7 @@ export function isReplySubject(text: unknown): text is string {
 /** Longest subject token in UTF-8 bytes: three of them and the prefixes stay well below the server's control line of 4096. */
 const MAX_TOKEN_BYTES = 255;
 
-/** Assigned, and not seen: Unicode's default-ignorable code points, and others that look like a space. */
+/** Assigned but invisible: Unicode's default-ignorable code points, and others that look like a space. */
 const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2800\u{13441}\u{13442}\u{16FE4}\u{1D159}]/u;
 
 /**

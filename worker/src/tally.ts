@@ -36,13 +36,13 @@ export function newTally(startedAt: number): Tally {
   return { startedAt, activeAt: startedAt, answered: 0, failed: 0, inputTokens: 0, outputTokens: 0 };
 }
 
-/** Counts the tokens in. */
+/** Adds tokens to the counters. */
 export function addUsage(tally: Tally, { inputTokens, outputTokens }: Usage): void {
   tally.inputTokens += inputTokens;
   tally.outputTokens += outputTokens;
 }
 
-/** Of several copies, the one that was last counted in: counters only grow. */
+/** The newest of several copies of a tally, whose counters only grow. */
 export function latest(first: Tally, ...others: readonly (Tally | undefined)[]): Tally {
   return others.reduce<Tally>((best, other) => (other && isLater(other, best) ? other : best), first);
 }

@@ -13,19 +13,26 @@ export function isBlank(text: string): boolean {
   return /^[\s\p{Cc}\p{Cf}\p{Z}]*$/u.test(text);
 }
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** UTF-8 as text to the byte: a byte order mark is kept. Throws TypeError if the bytes are not UTF-8. */
+export function utf8(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
 /** Bytes as text that needs no escape in a URL. */
 export function base64url(bytes: Uint8Array): string {
   const text = btoa(String.fromCharCode(...bytes));
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** The UTF-8 text that was encoded; undefined if it is none. */
+/** The text that `base64url` was given as UTF-8; undefined if `text` is anything else. */
 export function fromBase64url(text: string): string | undefined {
   try {
     const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (unit) =>
       unit.charCodeAt(0),
     );
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return utf8(bytes);
   } catch {
     return undefined;
   }

@@ -89,13 +89,15 @@ static void sort_out(struct memory *memory, struct snapshot_region mapping, cons
     if (memory->foreign_count == MOST_MAPPINGS || memory->reserved_count == MOST_MAPPINGS) {
         snapshot_fail("there are too many mappings, up to", mapping.start);
     }
-    if (within(mapping.start, snapshot_small) || within(mapping.start, snapshot_large)) {
+    if (mapping.start < memory->images[memory->images_count - 1].end) {
+        /* The executable. An emulator does not name all its pages, and what looks like their address may be a short text. */
+    } else if (within(mapping.start, snapshot_small) || within(mapping.start, snapshot_large)) {
         if (access[0] != 'r') {
             memory->reserved[memory->reserved_count++] = mapping;
         }
     } else if ((name[0] == '[' && strcmp(name, "[heap]")) || (!name[0] && access[1] != 'w')) {
         memory->foreign[memory->foreign_count++] = mapping;
-    } else if (mapping.start >= memory->images[memory->images_count - 1].end) {
+    } else {
         snapshot_fail("there is memory outside of it, at", mapping.start);
     }
 }

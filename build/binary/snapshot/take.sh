@@ -20,8 +20,12 @@ sed -n 's/.*<module name="\([^"]*\)".*/\1/p' "$work/report.xml" | grep -vxF "$(p
 # processors.
 start='import os, sys; os.execve(sys.argv[1], ["program"], dict(each.split("=") for each in sys.argv[2:]))'
 settings=(TZ=UTC0 MIMALLOC_PURGE_DELAY=0 MIMALLOC_ARENA_RESERVE=0 MIMALLOC_USE_NUMA_NODES=1)
+# The streams are always the same: the interpreter remembers whether it can seek them, which it cannot in a pipe.
 memory() {
-  (cd / && exec "$python" -I -S -c "$start" "$program" "${settings[@]}" < "$work/modules" 3> "$1" > /dev/null)
+  local code=0
+  (cd / && exec "$python" -I -S -c "$start" "$program" "${settings[@]}" < "$work/modules" 3> "$1" > /dev/null 2> "$work/messages") || code=$?
+  cat "$work/messages" >&2
+  return $code
 }
 memory "$work/memory"
 memory "$work/memory-again"

@@ -1,6 +1,6 @@
 import { isStepCount, streamText, type TextStreamPart, type ToolSet } from "ai";
 import { Share } from "../budget.ts";
-import { type Fault, WorkerError } from "../errors.ts";
+import { badRequest, type Fault, WorkerError } from "../errors.ts";
 import { timerMs } from "../limits.ts";
 import { isBlank } from "../text.ts";
 import type { Agent, AgentContext, Turn } from "./agent.ts";
@@ -40,8 +40,7 @@ export function modelAgent(harness: string, context: AgentContext): Agent {
 }
 
 async function answer(turn: Turn, harness: string, context: AgentContext): Promise<string> {
-  if (isBlank(turn.prompt))
-    throw new WorkerError({ code: "bad_request", message: "the prompt is blank; send some text" });
+  if (isBlank(turn.prompt)) throw badRequest("the prompt is blank; send some text");
   const limits = limitsOf(context);
   const share = new Share();
   try {

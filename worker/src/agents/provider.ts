@@ -1,6 +1,6 @@
 import { createOpenRouter } from "@openrouter/ai-sdk-provider";
 import { createGateway } from "ai";
-import { WorkerError } from "../errors.ts";
+import { badRequest, WorkerError } from "../errors.ts";
 import type { AgentContext, Message } from "./agent.ts";
 import { firstBytes } from "./body.ts";
 import { choiceOf } from "./config.ts";
@@ -97,10 +97,7 @@ export function connect(
 function chosen(name = "openrouter"): Provider {
   if (Object.hasOwn(PROVIDERS, name)) return PROVIDERS[name as keyof typeof PROVIDERS];
   const known = Object.keys(PROVIDERS).join(" or ");
-  throw new WorkerError({
-    code: "bad_request",
-    message: `OPEN_AGENT_PROVIDER names an unknown provider; use ${known}`,
-  });
+  throw badRequest(`OPEN_AGENT_PROVIDER names an unknown provider; use ${known}`);
 }
 
 function keyOf(name: string, key: string | undefined): string {

@@ -1,4 +1,5 @@
 import { isReplySubject } from "../subjects.ts";
+import { utf8 } from "../text.ts";
 import type { Envelope } from "./envelope.ts";
 
 export interface Redirect {
@@ -20,7 +21,7 @@ export function redirectOf(payload: Uint8Array): Redirect | string {
 
 function parsed(payload: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload));
+    return JSON.parse(utf8(payload));
   } catch {
     return undefined;
   }

@@ -1,35 +1,35 @@
-# The interpreter, with every extension module that the program uses built in, optimised for the program's own kind of
-# work (profile) and as a whole (link time). It is linked dynamically itself: it has to run the freezer.
+# The interpreter with all extension modules that the program uses, optimised with a profile of the program's kind of work
+# and at link time. It is linked dynamically itself, because it has to run the freezer.
 
 unpack "$python"
 recipe=$here/toolchain/cpython
 
 export CC=$musl/bin/musl-gcc AR=gcc-ar
-# -fwrapv and -DNDEBUG are CPython's own; the sections let the linker drop what nothing refers to.
+# -fwrapv and -DNDEBUG are CPython's defaults. With the sections, the linker can drop what nothing refers to.
 ./configure --prefix=/usr --disable-shared --disable-test-modules --without-ensurepip --without-doc-strings \
   --with-openssl="$openssl/usr" --enable-optimizations --with-lto=full --with-pkg-config=no --without-readline \
   OPT="-DNDEBUG -O2 -fwrapv" CFLAGS="-g0 $COMMON_CFLAGS -fPIE -ffunction-sections -fdata-sections" \
   CPPFLAGS="-I$zlib/include" LDFLAGS="-L$zlib/lib"
-# Without this configure has not believed in the compiler, and both builds would be the same unoptimised one.
+# Otherwise configure did not recognise gcc, and the profile would not be used.
 grep -q '^PGO_PROF_USE_FLAG=.*-fprofile-use' Makefile
 
 sed "s|@OPENSSL@|$openssl/usr|g; s|@ZLIB@|$zlib|g" "$recipe/Setup.local" > Modules/Setup.local
 cp "$packages"/source/msgspec-*/src/msgspec/*.[ch] Modules/
 cp "$recipe/_msgspec_core.c" Modules/
 make Makefile Modules/config.c
-# A module inside a package is found by the importer of built-in modules under its full name.
+# The importer of built-in modules looks for a module in a package by its full name.
 sed -i 's/{"_msgspec_core", /{"msgspec._core", /' Modules/config.c
 grep -q '"msgspec._core", PyInit__msgspec_core' Modules/config.c
 
-# What counts for the profile is gcc's own and made for glibc: on aarch64 it calls this, which musl keeps to itself. The
-# Makefile removes every *.o between the two builds.
+# gcc's profiling code is made for glibc: on aarch64 it calls this function, which musl does not export. The name does not
+# end with .o, because the Makefile removes such files between the two builds.
 cat > getauxval.c <<'SOURCE'
 unsigned long getauxval(unsigned long);
 unsigned long __getauxval(unsigned long kind) { return getauxval(kind); }
 SOURCE
 "$CC" -c -O2 -fPIC getauxval.c -o getauxval.obj
 
-# The interpreter that runs the freezer and the one that is profiled need no slow link: only the library is kept.
+# Only the library goes into the program, so neither the profiled interpreter nor the freezer's is optimised at link time.
 SITE=$packages/runtime make -j"$JOBS" PROFILE_TASK="$recipe/training.py" PGO_PROF_GEN_FLAG="-fprofile-generate -fno-lto" \
   CFLAGS_NODIST=-g0 LDFLAGS_NODIST="-fno-lto $PWD/getauxval.obj"
 make install DESTDIR="$OUT"

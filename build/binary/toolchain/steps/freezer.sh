@@ -1,5 +1,5 @@
-# The interpreter once more, together with its optimised library, the packages to freeze and the compiler that does it:
-# one folder is all that freeze.sh has to know.
+# A copy of the interpreter with its optimised library, the packages to freeze, the freezer and the compiler, so that
+# freeze.sh needs only one folder.
 
 cp -a "$cpython/usr" "$OUT/usr"
 site=$OUT/usr/lib/$python/site-packages

@@ -1,6 +1,6 @@
-# The interpreter's library as one object that was optimised as a whole, here and once instead of at each link of the
-# program; what the linker can still drop from it stands in sections of its own. With it in one archive is all that it
-# refers to, since that is the one file that the freezer links with.
+# The interpreter's library as one object, optimised at link time once, instead of each time that the program is linked.
+# Functions and data keep their sections, so that the linker can still drop them. The archive also contains the libraries
+# that it refers to, since the freezer links with this one file.
 
 "$musl/bin/musl-gcc" -O2 $COMMON_CFLAGS -fPIE -ffunction-sections -fdata-sections -flto -flinker-output=nolto-rel -nostdlib -r \
   -Wl,--whole-archive "$cpython"/usr/lib/$python/config-${python#python}*/lib$python.a -Wl,--no-whole-archive -o python.o

@@ -1,11 +1,11 @@
-# The interpreter as one archive with all that it refers to, as library.sh leaves it, for macOS. Nothing of it can run
-# here: the interpreter that was built for this machine does what the build needs one for, there is no profile, and the
-# answers that configure would find by running a program stand below.
+# The interpreter and the libraries that it refers to as one archive, as in library.sh, for macOS. It cannot run here, so the
+# build uses the interpreter of this machine where it needs one, there is no profile, and what configure would learn from
+# running programs is given below.
 
 unpack "$python"
 recipe=$here/toolchain/cpython
 
-# It builds for iOS on another system, but not for macOS. Darwin 20 is macOS 11. Nothing in it uses CoreFoundation.
+# CPython supports building for iOS on another system, but not for macOS. Darwin 20 is macOS 11. CoreFoundation is not used.
 cp configure upstream
 sed -i -e 's/^\t\*-apple-ios\*)$/\t*-apple-darwin*)\n\t\tac_sys_system=Darwin\n\t\t_host_ident=$host_cpu\n\t\t;;\n&/' \
   -e 's/^\tac_sys_release=$/\tac_sys_release=20.1.0/' -e 's/^\tLIBS="$LIBS -framework CoreFoundation"$/\t:/' configure
@@ -17,10 +17,10 @@ answers=(
   ac_cv_computed_gotos=yes ac_cv_aligned_required=no
   # Newer than macOS 11.
   ac_cv_func_dup3=no ac_cv_func_pipe2=no ac_cv_func_accept4=no
-  # Terminals, which the compiler has no header for.
+  # Terminals, for which the compiler has no headers.
   ac_cv_func_openpty=no ac_cv_search_login_tty=no ac_cv_func_forkpty=no ac_cv_file__dev_ptmx=no ac_cv_file__dev_ptc=no
 )
-# What macOS 11 lacks is an error wherever it is not asked for at run time.
+# The use of a function that macOS 11 lacks is an error unless it is guarded at run time.
 export CC=$machine-clang AR=ar RANLIB=ranlib MACOSX_DEPLOYMENT_TARGET=11.0
 ./configure --prefix=/usr --host="${machine/arm64/aarch64}-apple-darwin" --build="$(uname -m)-pc-linux-musl" \
   --with-build-python="$cpython/usr/bin/$python" --disable-shared --disable-test-modules --without-ensurepip \
@@ -32,7 +32,7 @@ sed "s|@OPENSSL@|$macos_openssl/usr|g; s|@ZLIB@|$macos_zlib|g" "$recipe/Setup.lo
 cp "$packages"/source/msgspec-*/src/msgspec/*.[ch] Modules/
 cp "$recipe/_msgspec_core.c" Modules/
 make Makefile Modules/config.c
-# A module inside a package is found by the importer of built-in modules under its full name.
+# As in cpython.sh.
 sed -i 's/{"_msgspec_core", /{"msgspec._core", /' Modules/config.c
 grep -q '"msgspec._core", PyInit__msgspec_core' Modules/config.c
 make -j"$JOBS" lib$python.a Modules/_hacl/libHacl_Hash_SHA2.a Modules/_decimal/libmpdec/libmpdec.a

@@ -1,4 +1,4 @@
-# As openssl.sh, for macOS: what is left out there is left out here. The file names no folder of the machine that built it.
+# As openssl.sh, for macOS, with the same parts left out and no folder of this machine in it.
 
 unpack openssl
 without=$(grep -oE '\bno-[a-z0-9_-]+' "$here/toolchain/steps/openssl.sh")

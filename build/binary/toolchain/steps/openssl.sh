@@ -1,6 +1,6 @@
-# TLS for https. What a client of TLS 1.2 and 1.3 never uses is left out, as is the machine's openssl.cnf, which may name
-# modules that a static file cannot load. No assembler: it is 1.6 MB for nothing that shows on one handshake. The library
-# holds its prefix and the compiler's name, so that both are without a folder of this machine.
+# TLS for https. What a client of TLS 1.2 and 1.3 never uses is left out, and so is the machine's openssl.cnf, which may
+# name modules that a static file cannot load. No assembler, which takes 1.6 MB and makes no difference in one handshake.
+# The library contains its prefix and the compiler's name, so neither may contain a folder of this machine.
 
 unpack openssl
 PATH=$musl/bin:$PATH

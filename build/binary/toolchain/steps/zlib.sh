@@ -1,4 +1,4 @@
-# Compressed answers of a server are read with it.
+# Decompresses what a server sends compressed.
 
 unpack zlib
 CC=$musl/bin/musl-gcc CFLAGS="-O2 $COMMON_CFLAGS -fPIC -ffunction-sections -fdata-sections" ./configure --static --prefix="$OUT"

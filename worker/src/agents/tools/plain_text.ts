@@ -72,7 +72,7 @@ class Reader implements TokenizerCallbacks {
     else if (this.#skipped.name === this.#name) this.#skipped.depth += 1;
   }
 
-  /** In HTML the slash of `<a/>` has a meaning inside SVG only. */
+  /** In HTML, the slash of `<a/>` only has a meaning inside SVG. */
   onselfclosingtag(): void {
     if (this.#name !== "svg") this.onopentagend();
   }

@@ -64,7 +64,7 @@ export function isPublicHost(hostname: string): boolean {
   return !PRIVATE_ZONES.some((zone) => host === zone || host.endsWith(`.${zone}`));
 }
 
-/** Global unicast, and yet answered by the machine's own cloud: Azure's platform. */
+/** Global unicast, but answered by the cloud that runs the machine: Azure's platform. */
 const PLATFORM_ADDRESS = "168.63.129.16";
 
 /** Public means global unicast by the registries, and not an IPv6 address with an IPv4 address inside. */
