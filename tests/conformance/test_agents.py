@@ -313,6 +313,20 @@ class TestFaults:
             await until(lambda: state(fragile) == "ready")
             assert "cause" not in row(http, "a")
 
+    async def test_an_agent_without_its_bus_is_starting_in_a_new_registry(
+        self, fragile: Agent, breakable: tuple[NatsServer, Workerd]
+    ) -> None:
+        """The platform drops an idle Registry within seconds; the cause is on its disk."""
+        bus, _ = breakable
+        redeploy(fragile.worker, FRAGILE)
+        await until(lambda: state(fragile) == "ready")
+        bus.stop()
+        await until(lambda: state(fragile) == "starting")
+        with fragile.worker.client() as http:
+            http.get("/crash/REGISTRY/registry")
+            assert state(fragile) == "starting"
+            assert "bus" in row(http, "a")["cause"]
+
     async def test_an_agent_that_gives_no_sign_of_life_is_starting(self, fragile: Agent) -> None:
         """After a minute, counted from the start of the Registry; not before."""
         await until(lambda: state(fragile) == "ready")

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { RegistryCalls } from "./calls.ts";
+import { Causes } from "./causes.ts";
 import type { Env } from "./env.ts";
 import { type Fault, WorkerError } from "./errors.ts";
 import { type AgentList, type AgentQuery, type AgentRow, listOf } from "./listing.ts";
@@ -20,8 +21,6 @@ const WAKE_LIMIT = 40;
 /** When an object was last seen alive. Each sign is a new object, so that a later one can be detected. */
 interface Sign {
   readonly at: number;
-  /** Why its agents are not on the bus. */
-  readonly cause?: string;
 }
 
 const HANGS: Fault = { code: "internal", message: "it did not answer in time" };
@@ -41,6 +40,7 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
   /** The hub of each session, or `true` for its own connection, as on disk. */
   readonly #places = new Map(this.ctx.storage.kv.list<string | true>());
   readonly #rows = new Rows(this.ctx.storage.sql);
+  readonly #causes = new Causes(this.ctx.storage.sql);
   /** Agents that have a place, and have not reported yet. */
   readonly #drafts = new Map<string, AgentRow>();
   readonly #signs = new Map<string, Sign>();
@@ -57,6 +57,7 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     this.#places.delete(session);
     this.#drafts.delete(session);
     this.#signs.delete(session);
+    this.#causes.set(session, undefined);
     this.#rows.end(session, last);
   }
 
@@ -114,6 +115,7 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
   async wake(): Promise<number> {
     this.#rows.purge();
     const names = new Set([...this.#places].map(([session, place]) => (place === true ? session : place)));
+    this.#causes.keep(names);
     const silent = [...names].filter((name) => this.#silentFor(name) > SILENT_MS);
     await Promise.all(silent.slice(0, WAKE_LIMIT).map((name) => this.#wake(name)));
     return Math.max(0, silent.length - WAKE_LIMIT);
@@ -155,9 +157,9 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
   /** An agent that has a place. One that is not on the bus is starting, whatever it has reported. */
   #shown(session: string, place: string | true): AgentRow {
     const row = this.#rows.running(session) ?? this.#drafts.get(session) ?? this.#unreported(session);
-    const sign = this.#signs.get(place === true ? session : place);
-    const isSilent = Date.now() - (sign?.at ?? this.#bornAt) > SILENT_MS;
-    const cause = isSilent ? SILENT : sign?.cause;
+    const name = place === true ? session : place;
+    const isSilent = Date.now() - (this.#signs.get(name)?.at ?? this.#bornAt) > SILENT_MS;
+    const cause = isSilent ? SILENT : this.#causes.get(name);
     return cause === undefined ? row : { ...row, state: "starting", cause };
   }
 
@@ -174,10 +176,9 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
     this.#places.set(session, place);
   }
 
-  #sign(name: string, cause?: string): Sign {
-    const sign = { at: Date.now(), ...(cause !== undefined && { cause }) };
-    this.#signs.set(name, sign);
-    return sign;
+  #sign(name: string, cause?: string): void {
+    this.#signs.set(name, { at: Date.now() });
+    this.#causes.set(name, cause);
   }
 
   #silentFor(name: string): number {
