@@ -1,7 +1,7 @@
 """Calls to Cloudflare's API: the response envelope, rate limits and retries.
 
 Sources disagree on the HTTP statuses, so the error codes in the envelope decide. Text from a gateway and a web page
-from a firewall count as no answer.
+from a firewall count as no answer, and nothing of them is shown.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from exec_cf import edge
 from exec_cf.display import truncated
 from exec_cf.errors import Code, Diagnostic, Note, Refused
 from exec_cf.http import Request, RequestError, Response
@@ -34,7 +35,6 @@ _PAUSES_S = (1.0, 3.0)
 
 _RATE_PAUSE_S = 10.0
 _MAX_MESSAGE_CHARS = 300
-_MAX_QUOTED_CHARS = 100
 _MIN_LINE_CHARS = 8
 
 T = TypeVar("T")
@@ -59,7 +59,16 @@ class RateLimited(ApiError):  # noqa: N818  reads as a sentence at every raise
 
 
 class NoAnswer(Exception):  # noqa: N818  reads as a sentence at every raise
-    """There was no answer, so the call may have taken effect; the text is the cause."""
+    """There was no answer, so the call may have taken effect; the text is the cause.
+
+    *wait_s* are the seconds to wait before the next attempt, as far as the peer asks for that. With *is_foreign*,
+    something else than Cloudflare's API answered.
+    """
+
+    def __init__(self, cause: str, *, wait_s: float = 0.0, is_foreign: bool = False) -> None:
+        super().__init__(cause)
+        self.wait_s = wait_s
+        self.is_foreign = is_foreign
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -105,7 +114,8 @@ class Api(msgspec.Struct, frozen=True):
                 return self._rate_limited(method, path, body, content_type, READ_TIMEOUT_MS)
             except NoAnswer as cause:
                 self.note(Diagnostic(Code.ATTEMPT, str(cause)))
-            self.sleep(pause_s)
+                asked_s = cause.wait_s
+            self.sleep(max(pause_s, asked_s))
         return self._rate_limited(method, path, body, content_type, READ_TIMEOUT_MS)
 
     def _rate_limited(self, method: str, path: str, body: bytes, content_type: str, timeout_ms: int) -> msgspec.Raw:
@@ -153,19 +163,22 @@ class Api(msgspec.Struct, frozen=True):
             problem = _first(envelope.errors if envelope else None)
             raise RateLimited(_wait_s(response), self._redacted(problem.message))
         if envelope is None or status >= 500:
-            raise NoAnswer(self._redacted(f"{call}: HTTP {status}: {self._summary(response, envelope)}"))
+            raise self._no_answer(response, envelope, call)
         if envelope.success:
             return envelope.result
         problem = _first(envelope.errors)
         raise ApiError(problem.code, self._redacted(problem.message), status)
 
-    def _summary(self, response: Response, envelope: _Envelope | None) -> str:
-        if envelope is not None:
+    def _no_answer(self, response: Response, envelope: _Envelope | None, call: str) -> NoAnswer:
+        if envelope is None:
+            what = edge.instead_of_api(response)
+        else:
             problem = _first(envelope.errors)
-            return f"{problem.message} (code {problem.code})"
-        # Secrets are replaced before cutting, which could leave the beginning of one.
-        text = self._masked(response.body.decode(errors="replace"))
-        return truncated(" ".join(text.split()), _MAX_QUOTED_CHARS) or "no body"
+            what = f"{problem.message} (code {problem.code})"
+        asked_s = (response.retry_after_s or 0.0) if response.status == 503 else 0.0
+        too_long = f"; it asks to wait {asked_s:.0f} s" if asked_s > MAX_WAIT_S else ""
+        cause = self._redacted(f"{call}: HTTP {response.status}: {what}") + too_long
+        return NoAnswer(cause, wait_s=0.0 if too_long else asked_s, is_foreign=envelope is None)
 
     def _redacted(self, text: str) -> str:
         return truncated(self._masked(text), _MAX_MESSAGE_CHARS)

@@ -71,7 +71,8 @@ MEANINGS: dict[int, Meaning] = {
 
 def no_answer(error: NoAnswer, base: str) -> Diagnostic:
     """Return the diagnostic for *error*; *base* is the API's base URL, which the user may have set."""
-    hint = _AGAIN if base == BASE else f"check {BASE_VARIABLE}, or run it again"
+    hint = "let requests to it pass, and run it again" if error.is_foreign else _AGAIN
+    hint = hint if base == BASE else f"check {BASE_VARIABLE}, or run it again"
     return Diagnostic(Code.API, f"Cloudflare's API does not answer: {error}", hint=hint)
 
 

@@ -217,15 +217,17 @@ class Steps:
         agents = "" if current is None else "; running agents restart within 5 minutes"
         self._report(Code.STEP, f"uploading {size} KiB: {', '.join(changed)}{agents}")
         for _ in range(UPLOADS - 1):
+            pause_s = _UPLOAD_PAUSE_S
             try:
                 return self._upload_once(remote, current)
             except NoAnswer as cause:
+                pause_s = max(pause_s, cause.wait_s)
                 self._report(Code.ATTEMPT, str(cause))
             except ApiError as error:
                 if error.code not in _CONFLICTING_DEPLOYMENT:
                     raise
                 self._report(Code.ATTEMPT, str(refusals.diagnostic(error)))
-            self._world.sleep(_UPLOAD_PAUSE_S)
+            self._world.sleep(pause_s)
             current = remote.live()
             self._check_owner(remote, current)
             if not self._changes(current):

@@ -552,7 +552,43 @@ def test_an_api_of_the_environment_that_does_not_answer_is_named(api: Cloudflare
     api.treat("list-deployments", *[answered(404, b"<html>not here</html>")] * 3)
     desk = Desk(api)
     assert desk.deploy() == 70
-    assert "HTTP 404: <html>not here</html>; check CLOUDFLARE_API_BASE_URL, or run it again" in desk.errors[-1]
+    assert "HTTP 404: a web page, as from a login, a proxy or a firewall; check CLOUDFLARE" in desk.errors[-1]
+
+
+@pytest.mark.parametrize(
+    ("strange", "words"),
+    [
+        (answered(403, b"<html>hush</html>", cf_mitigated="challenge"), "HTTP 403: a challenge, which only a browser"),
+        (answered(200, b"<!DOCTYPE html>hush", content_type="text/html"), "HTTP 200: a web page, as from a login"),
+        (answered(302, b"", location="https://hush.example/login"), "HTTP 302: a redirect, as to a login"),
+        (answered(403, b"error code: 1020 hush"), "HTTP 403: error 1020 of Cloudflare's edge"),
+        (answered(502, b"hush"), "HTTP 502: not in the API's form"),
+        (answered(200, b'{"success": "hush"}'), "HTTP 200: not in the API's form"),
+        (answered(503, b""), "HTTP 503: an empty body"),
+    ],
+)
+def test_who_answers_instead_of_the_api_is_named_and_not_quoted(
+    api: Cloudflare, strange: Callable[..., Reply | None], words: str
+) -> None:
+    api.treat("list-deployments", *[strange] * 3)
+    desk = Desk(api)
+    assert desk.deploy() == 70
+    assert desk.said.count(words) == 3
+    assert "hush" not in desk.said
+
+
+@pytest.mark.parametrize("operation", ["list-deployments", "put-script", "get-worker"])
+def test_an_api_that_is_busy_is_waited_for_as_it_asks(api: Cloudflare, operation: str) -> None:
+    api.treat(operation, answered(503, b"busy", retry_after="7"))
+    assert 7 in deployed(api).slept
+
+
+def test_an_api_that_is_busy_for_long_is_tried_as_before_and_the_seconds_are_named(api: Cloudflare) -> None:
+    api.treat("list-deployments", *[answered(503, b"busy", retry_after="240")] * 3)
+    desk = Desk(api)
+    assert desk.deploy() == 70
+    assert "it asks to wait 240 s" in desk.errors[-1]
+    assert max(desk.slept) < 60
 
 
 def test_an_answer_of_an_unknown_form_is_said_to_be_one(api: Cloudflare) -> None:
@@ -847,9 +883,9 @@ def test_no_secret_is_shown(api: Cloudflare) -> None:
         assert not [secret for secret in ("hush-hush", CONTROL_TOKEN, TOKEN) if secret in shown]
 
 
-@pytest.mark.parametrize("before", [0, 42, 63, 91])
+@pytest.mark.parametrize("before", [0, 42, 163, 191])
 def test_no_part_of_a_secret_is_shown_from_an_answer_that_is_cut(api: Cloudflare, before: int) -> None:
-    api.treat("list-deployments", answered(504, b"x" * before + b" " + CONTROL_TOKEN.encode() + TOKEN.encode()))
+    api.treat("list-deployments", refused(10013, "x" * before + " " + CONTROL_TOKEN + TOKEN, status=500))
     desk = Desk(api)
     assert desk.deploy() == 0
     assert CONTROL_TOKEN[:6] not in desk.said
