@@ -8,6 +8,7 @@ CC=musl-gcc ./Configure "linux-$(uname -m)" --prefix=/usr --libdir=lib --openssl
   no-shared no-dso no-engine no-async no-legacy no-module no-ktls no-quic no-dtls no-psk no-srp no-tls1 no-tls1_1 \
   no-asm no-autoload-config no-apps no-docs no-tests no-comp no-cmp no-cms no-ct no-ts no-gost no-idea no-rc2 no-rc4 no-md4 no-mdc2 \
   no-rmd160 no-seed no-camellia no-aria no-bf no-cast no-sm2 no-sm3 no-sm4 no-whirlpool no-ssl-trace no-srtp \
-  -Os $COMMON_CFLAGS -fPIC -ffunction-sections -fdata-sections
+  no-argon2 no-blake2 no-des no-dsa no-ec2m no-filenames no-http no-multiblock no-nextprotoneg no-ocb no-rfc3779 no-scrypt no-siphash no-siv \
+  no-slh-dsa no-tls-deprecated-ec -Os $COMMON_CFLAGS -fPIC -ffunction-sections -fdata-sections
 make -j"$JOBS" build_libs
 make install_dev DESTDIR="$OUT"
