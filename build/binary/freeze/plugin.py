@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -49,10 +50,21 @@ CHANGES = {
 }
 
 
-def without_lines(code: CodeType) -> CodeType:
-    """Return *code* without its line table, which only tracebacks need: 1 MB of a snapshot."""
-    inner = tuple(without_lines(each) if isinstance(each, CodeType) else each for each in code.co_consts)
-    return code.replace(co_consts=inner, co_linetable=b"")
+def without_annotations(source: str) -> str:
+    """Return *source* without the annotations of functions, which nothing reads: 0.2 MB of a snapshot."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+    return ast.unparse(tree)
+
+
+def stripped(code: CodeType) -> CodeType:
+    """Return *code* without line tables and qualified names, which only tracebacks and reprs need: 1.4 MB of a snapshot."""
+    inner = tuple(stripped(each) if isinstance(each, CodeType) else each for each in code.co_consts)
+    return code.replace(co_consts=inner, co_linetable=b"", co_qualname=code.co_name)
 
 
 class NuitkaPluginExecutor(NuitkaPluginBase):
@@ -101,11 +113,11 @@ class NuitkaPluginExecutor(NuitkaPluginBase):
         old, new = CHANGES.get(str(module_name), ("", ""))
         if old and source_code.count(old) != 1:
             self.sysexit(f"{module_name} holds {source_code.count(old)} times, instead of once: {old!r}")
-        return source_code.replace(old, new) if old else source_code
+        return without_annotations(source_code.replace(old, new) if old else source_code)
 
     def onFrozenModuleBytecode(self, module_name: ModuleName, is_package: bool, bytecode: CodeType) -> CodeType:  # noqa: ARG002
-        """Strip what only tracebacks need."""
-        return without_lines(bytecode)
+        """Strip what the program does not need."""
+        return stripped(bytecode)
 
     def onFinalResult(self, filename: str) -> None:  # noqa: ARG002
         """Fail the build if a module in `CHANGES` was not frozen."""
