@@ -62,7 +62,7 @@ def without_annotations(source: str) -> str:
 
 
 def stripped(code: CodeType) -> CodeType:
-    """Return *code* without line tables and qualified names, which only tracebacks and reprs need: 1.4 MB of a snapshot."""
+    """Return *code* without line tables and qualified names, for tracebacks and reprs only: 1.4 MB of a snapshot."""
     inner = tuple(stripped(each) if isinstance(each, CodeType) else each for each in code.co_consts)
     return code.replace(co_consts=inner, co_linetable=b"", co_qualname=code.co_name)
 
