@@ -117,6 +117,30 @@ async def test_long_answers_are_bounded(bus: NatsServer, small: Workerd, provide
             assert text_of(await caller.prompt(subject, "small")) == "alive"
 
 
+@pytest.mark.parametrize(
+    ("endless", "code"),
+    [
+        (fake.endless("data: ", "x" * LARGE), "429"),
+        (fake.endless("data: x\n", f"data: {'x' * 1000}\n" * 1000), "429"),
+        (fake.endless('{"error": {"message": "', "x" * LARGE, status=400), "500"),
+    ],
+    ids=["line", "event", "error"],
+)
+async def test_what_a_provider_never_ends_is_bounded(
+    bus: NatsServer, small: Workerd, provider: OpenRouter, endless: fake.Play, code: str
+) -> None:
+    """An event is kept until it is complete, and the body of an error is read as a whole."""
+    subjects = [start(small, f"endless-{n}", "pi") for n in range(AGENTS)]
+    async with Caller.connected(bus.url) as caller:
+        provider.will(*[endless] * AGENTS)
+        streams = [await caller.send(subject, b"go") for subject in subjects]
+        for stream in streams:
+            assert (await stream.rest(60))[-2].error_code == code
+        for subject in subjects:
+            provider.will(fake.say("alive"))
+            assert text_of(await caller.prompt(subject, "small")) == "alive"
+
+
 async def test_an_answer_that_cannot_be_remembered_costs_no_later_turn(
     bus: NatsServer, small: Workerd, provider: OpenRouter
 ) -> None:

@@ -270,6 +270,22 @@ def hang(*pieces: str) -> Play:
     return play
 
 
+def endless(first: str, again: str, status: int = HTTPStatus.OK) -> Play:
+    """Send a body that goes on with the same text until the client closes the connection, or the server stops."""
+
+    def play(handler: Handler, _: Request) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Type", "text/event-stream" if status == HTTPStatus.OK else "application/json")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.close_connection = True
+        handler.write(first)
+        while not handler.server.stopping.is_set():
+            handler.write(again)
+
+    return play
+
+
 def silence() -> Play:
     """Send nothing, not even a status line."""
     return lambda handler, request: handler.wait_for_drop(request)

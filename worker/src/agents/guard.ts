@@ -32,6 +32,8 @@ export interface Watcher {
   used(usage: Usage): void;
   /** Called for each piece of output, with its length in characters. What it throws ends the call. */
   received(chars: number): void;
+  /** Called with the size in bytes of an event that is not complete yet. What it throws ends the call. */
+  gathered(bytes: number): void;
 }
 
 export interface Guard {

@@ -5,6 +5,7 @@ import { timerMs } from "../limits.ts";
 import { isBlank } from "../text.ts";
 import type { Agent, AgentContext, Turn } from "./agent.ts";
 import { limitsOf, type TurnLimits } from "./config.ts";
+import type { Watcher } from "./guard.ts";
 import { recent } from "./history.ts";
 import { check, connect } from "./provider.ts";
 import { modelFault, noAnswer, type Source, timeLimit } from "./provider_errors.ts";
@@ -62,12 +63,7 @@ async function converse(
   signal: AbortSignal,
 ): Promise<string> {
   const history = recent(turn.history(), limits.history);
-  const { model, source } = connect(harness, context, history, {
-    used: (usage) => turn.used(usage),
-    received: (chars) => {
-      if (!share.take(BYTES_PER_CHAR * chars)) throw new WorkerError(TOO_LONG);
-    },
-  });
+  const { model, source } = connect(harness, context, history, watcherOf(turn, share));
   const relay = new Relay(turn, source);
   const { stream } = streamText({
     model,
@@ -91,6 +87,24 @@ async function converse(
   }
   if (isBlank(relay.text)) throw new WorkerError(noAnswer(source));
   return relay.text;
+}
+
+/** Counts what the model sends, within a share of the isolate's memory. */
+function watcherOf(turn: Turn, share: Share): Watcher {
+  let incomplete = 0;
+  const take = (bytes: number) => {
+    if (!share.take(bytes)) throw new WorkerError(TOO_LONG);
+  };
+  return {
+    used: (usage) => turn.used(usage),
+    received: (chars) => take(BYTES_PER_CHAR * chars),
+    gathered: (bytes) => {
+      share.give(incomplete);
+      incomplete = 0;
+      take(BYTES_PER_CHAR * bytes);
+      incomplete = BYTES_PER_CHAR * bytes;
+    },
+  };
 }
 
 /** Maps the errors of the stream itself, not those of its reader. */

@@ -2,12 +2,12 @@ import { createOpenRouter } from "@openrouter/ai-sdk-provider";
 import { createGateway } from "ai";
 import { badRequest, WorkerError } from "../errors.ts";
 import type { AgentContext, Message } from "./agent.ts";
-import { firstBytes } from "./body.ts";
+import { firstBytes, watchedEvents } from "./body.ts";
 import { choiceOf } from "./config.ts";
 import { type FinishReason, guarded, type Model, type Watcher } from "./guard.ts";
 import { type Source, statusOf } from "./provider_errors.ts";
 
-/** Bytes of a JSON body that are read: a response that is not a stream only contains an error. */
+/** Bytes that are read of a body that only contains an error: it is JSON, or has the status of one. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
 interface Connection {
@@ -86,7 +86,7 @@ export function connect(
   const connection: Connection = {
     apiKey: keyOf(keyVar, context.env[keyVar]?.trim()),
     baseURL: baseUrl(urlVar, context.env[urlVar]?.trim()),
-    fetch: fetchOf(context),
+    fetch: fetchOf(context, watcher),
   };
   return {
     model: guarded(provider.connect(model, connection), { source, history, lastWord, watcher }),
@@ -118,14 +118,21 @@ function baseUrl(name: string, text: string | undefined): string | undefined {
 }
 
 /** The runtime's fetch, called as a function: as a method of anything else it throws. */
-function fetchOf({ fetch }: AgentContext): typeof globalThis.fetch {
-  return async (input, init) => withStatusOfBody(await fetch(input, init));
+function fetchOf({ fetch }: AgentContext, watcher: Watcher): typeof globalThis.fetch {
+  return async (input, init) => bounded(await fetch(input, init), watcher);
+}
+
+/** The response, of which nobody has to keep more than the watcher allows. */
+async function bounded(response: Response, watcher: Watcher): Promise<Response> {
+  const { ok, status, headers, body } = response;
+  if (!ok) return new Response(await firstBytes(body, MAX_ERROR_BYTES), { status, headers });
+  if (/json/i.test(headers.get("Content-Type") ?? "")) return withStatusOfBody(response);
+  return new Response(body && watchedEvents(body, (bytes) => watcher.gathered(bytes)), { headers });
 }
 
 /** Some servers answer 200 with an error in a JSON body. Then the status in the body counts. */
 async function withStatusOfBody(response: Response): Promise<Response> {
   const type = response.headers.get("Content-Type") ?? "";
-  if (!response.ok || !/json/i.test(type)) return response;
   const text = new TextDecoder().decode(await firstBytes(response.body, MAX_ERROR_BYTES));
   const status = statusIn(text);
   if (status === undefined) return new Response(text, { headers: { "Content-Type": type } });

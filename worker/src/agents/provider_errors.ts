@@ -39,6 +39,8 @@ const TOO_LONG: ReadonlySet<number | undefined> = new Set([400, 413, 422]);
 export function modelFault(error: unknown, source: Source): Fault {
   if (error instanceof WorkerError) return error.fault;
   if (RetryError.isInstance(error)) return modelFault(error.lastError, source);
+  // The SDK takes the end of a body that was ended here for one of its own errors.
+  if (error instanceof Error && error.cause instanceof WorkerError) return error.cause.fault;
   const status = statusOf(error);
   if (status !== undefined) return statusFault(status, retryAfterOf(error), source);
   if (JSONParseError.isInstance(error) || TypeValidationError.isInstance(error)) return notTheApi(source);

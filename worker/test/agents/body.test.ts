@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { firstBytes } from "../../src/agents/body.ts";
+import { firstBytes, watchedEvents } from "../../src/agents/body.ts";
 
 /** A body of three chunks, and whether its rest was left unread. */
 function body() {
@@ -32,4 +32,25 @@ test("leaves the rest of a long one unread", async () => {
     assert.equal(new TextDecoder().decode(await firstBytes(stream, limit)), "abcdefghi".slice(0, limit));
     assert.ok(state.cancelled);
   }
+});
+
+/** The sizes that are reported for a body in these chunks. */
+async function sizesOf(...chunks: string[]): Promise<number[]> {
+  const sizes: number[] = [];
+  const stream = new Blob(chunks).stream();
+  const passed = watchedEvents(stream, (bytes) => sizes.push(bytes));
+  assert.equal(await new Response(passed).text(), chunks.join(""));
+  return sizes;
+}
+
+test("counts the event that is not complete yet", async () => {
+  assert.deepEqual(await sizesOf("data: a\n\nda"), [2]);
+  assert.deepEqual(await sizesOf("data: a\ndata: b\n"), [16]);
+  assert.deepEqual(await sizesOf("data: a\r\n\r\n: b"), [3]);
+  assert.deepEqual(await sizesOf("data: a\n\n"), [0]);
+});
+
+test("ends a body whose reader would have to keep too much", async () => {
+  const passed = watchedEvents(body().stream, (bytes) => assert.ok(bytes < 5));
+  await assert.rejects(new Response(passed).text(), /falsy/);
 });
