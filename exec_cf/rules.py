@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from exec_cf.display import listed, quoted
-from exec_cf.errors import Code, Diagnostic
+from exec_cf.errors import Code, Diagnostic, InvalidValue
 from exec_cf.messages import EXECUTOR, EXECUTOR_BLOCKS, Version, version_of
 
 Fields = Mapping[str, Any]
@@ -23,6 +23,11 @@ SHARED_ENV_PREFIX = "OPEN_AGENT_"
 
 AGENT_VARIABLES = ("OPEN_AGENT_PROVIDER", "OPEN_AGENT_MODEL_ID", "OPEN_AGENT_OWNER")
 """The variables that a Worker accepts; it refuses a start with any other."""
+
+PROVIDERS = ("openrouter", "gateway")
+"""The providers of models that a Worker knows; it refuses to start an agent with any other."""
+
+_NEEDS_NO_PROVIDER = "echo"
 
 _POSITIONS = ("right", "left", "above", "below")
 _ROLES = ("worker", "observer")
@@ -86,6 +91,16 @@ def _env(spec: Fields) -> Iterator[Diagnostic]:
         elif key.startswith(SHARED_ENV_PREFIX) and key not in AGENT_VARIABLES:
             hint = f"write {listed(AGENT_VARIABLES, 'or')}"
             yield Diagnostic(Code.KEY, "is not a variable that an agent reads", ("env", key), hint)
+    try:
+        check_provider(text(spec, "env", "OPEN_AGENT_PROVIDER") if spec.get("agent") != _NEEDS_NO_PROVIDER else "")
+    except InvalidValue as invalid:
+        yield Diagnostic(Code.VALUE, invalid.message, ("env", "OPEN_AGENT_PROVIDER"), invalid.hint)
+
+
+def check_provider(name: str) -> None:
+    """Raise `InvalidValue` unless a Worker accepts *name* as its provider of models; an empty one is the default."""
+    if name.strip() not in {"", *PROVIDERS}:
+        raise InvalidValue("is not a provider of models", f"write {listed(PROVIDERS, 'or')}")
 
 
 def _outfit(spec: Fields) -> Iterator[Diagnostic]:

@@ -61,6 +61,18 @@ def test_a_variable_that_a_worker_refuses_is_refused(key: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["", " ", *EXAMPLES["providers"]])
+def test_a_provider_that_a_worker_knows(name: str) -> None:
+    assert broken(agent="pi", env={"OPEN_AGENT_PROVIDER": name}) == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES["unknown providers"])
+def test_a_provider_that_a_worker_does_not_know_is_refused(name: str) -> None:
+    (said,) = broken(agent="pi", env={"OPEN_AGENT_PROVIDER": name})
+    assert said == "env.OPEN_AGENT_PROVIDER: is not a provider of models; write openrouter or gateway"
+    assert broken(agent="echo", env={"OPEN_AGENT_PROVIDER": name}) == []
+
+
 @pytest.mark.parametrize("key", ["", "a", "1A", "A-B", "A.B", "A B", "A=", "A\n", "Ä", "A\u0661"])
 def test_not_a_variable_name(key: str) -> None:
     (said,) = broken(env={key: "x"})

@@ -199,6 +199,8 @@ class _Secrets:
             raise InvalidValue("the secret is not UTF-8 text", "name the right source") from None
         if length > rules.MAX_VALUE_BYTES:
             raise InvalidValue(f"the secret is longer than {rules.MAX_VALUE_BYTES} bytes", "name the right source")
+        if name == "NATS_WS_URL":
+            rules.check_bus_url(value)
         return bearer(value) if name == CONTROL_TOKEN else value
 
 

@@ -1,13 +1,14 @@
 """The rules of a worker document that its types cannot express, applied to its plain value as in `exec_cf.rules`."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from exec_cf.deploy.messages import CONTROL_TOKEN
 from exec_cf.display import quoted
-from exec_cf.errors import Code, Diagnostic, Path
-from exec_cf.rules import DNS_LABEL, DNS_LABEL_LENGTH, ENV_KEY, text
+from exec_cf.errors import Code, Diagnostic, InvalidValue, Path
+from exec_cf.rules import DNS_LABEL, DNS_LABEL_LENGTH, ENV_KEY, check_provider, text
+from exec_cf.subjects import check_spec_token
 
 MAX_VALUE_BYTES = 5120
 """Bytes of a var or secret (https://developers.cloudflare.com/workers/platform/limits/)."""
@@ -60,6 +61,51 @@ def _vars(values: Any) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.VALUE, "is empty", ("vars", name), "give it a value, or remove it")
         elif len(value.encode()) > MAX_VALUE_BYTES:
             yield Diagnostic(Code.VALUE, f"is longer than {MAX_VALUE_BYTES} bytes", ("vars", name), "shorten it")
+        elif name in _CHECKS:
+            try:
+                _CHECKS[name](value)
+            except InvalidValue as invalid:
+                yield Diagnostic(Code.VALUE, invalid.message, ("vars", name), invalid.hint)
+
+
+def check_bus_url(value: str) -> None:
+    """Raise `InvalidValue` unless a Worker accepts *value*, which is not shown, as the URL of its bus."""
+    if not _BUS_URL.match(value):
+        raise InvalidValue("is not a ws:// or wss:// URL", "write it like wss://user:password@nats.example.org")
+
+
+def _check_limit(value: str) -> None:
+    if not _LIMIT.fullmatch(value):
+        raise InvalidValue(f"{quoted(value)} is not a whole number of at most nine digits", "write one, or remove it")
+
+
+def _check_agents_per_hub(value: str) -> None:
+    if not _LIMIT.fullmatch(value) or not 1 <= int(value) <= MAX_AGENTS_PER_HUB:
+        hint = f"write a number from 1 to {MAX_AGENTS_PER_HUB}"
+        raise InvalidValue(f"{quoted(value)} is out of range", hint)
+
+
+def _check_base_url(value: str) -> None:
+    if not _BASE_URL.match(value.strip()):
+        raise InvalidValue("is not an http(s) URL", "write it like https://gateway.example.org/v1")
+
+
+MAX_AGENTS_PER_HUB = 500
+
+_LIMIT = re.compile("[0-9]{1,9}")
+_BASE_URL = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
+_BUS_URL = re.compile(r"[\0-\x20]*wss?://[^/?#\s]", re.IGNORECASE)
+_LIMITS = ("AGENT_IDLE_LIMIT_S", "AGENT_TURN_LIMIT_S", "AGENT_STEP_LIMIT", "AGENT_HISTORY_LIMIT", "AGENT_QUERY_LIMIT_S")
+
+_CHECKS: Mapping[str, Callable[[str], None]] = {
+    "OPEN_AGENT_OWNER": check_spec_token,
+    "OPEN_AGENT_PROVIDER": check_provider,
+    "OPENROUTER_BASE_URL": _check_base_url,
+    "AI_GATEWAY_BASE_URL": _check_base_url,
+    "AGENTS_PER_HUB": _check_agents_per_hub,
+    **dict.fromkeys(_LIMITS, _check_limit),
+}
+"""The rules of the Worker for its vars: with one that breaks them, it starts no agent."""
 
 
 def broken_source(source: Any, path: Path) -> Iterator[Diagnostic]:

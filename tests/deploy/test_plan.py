@@ -1,6 +1,9 @@
 """A worker document, the environment and secret files, to a plan or to everything that is wrong with them."""
 
+import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -123,6 +126,10 @@ def test_only_a_missing_file_is_created() -> None:
         ("vars: {NATS_CREDS: a}", "vars.NATS_CREDS: unknown field"),
         (f"vars: {{OPEN_AGENT_MODEL_ID: {'m' * 5121}}}", "is longer than 5120 bytes"),
         ("vars: {OPEN_AGENT_OWNER: ''}", "is empty"),
+        ("vars: {OPEN_AGENT_OWNER: a.b}", 'it contains "."; write "a-b"'),
+        ("vars: {OPEN_AGENT_PROVIDER: acme}", "is not a provider of models; write openrouter or gateway"),
+        ("vars: {OPENROUTER_BASE_URL: localhost}", "is not an http(s) URL"),
+        ("vars: {AI_GATEWAY_BASE_URL: 'ftp://h'}", "is not an http(s) URL"),
         ("secrets: {NATS_TOKN: {env: BUS}}", "did you mean NATS_TOKEN?"),
         ("secrets: {NATS_TOKEN: {}}", "names no source; write {env: NAME} or {file: PATH}"),
         ("secrets: {NATS_TOKEN: {env: BUS, file: a}}", "names two sources"),
@@ -139,6 +146,49 @@ def test_an_invalid_document_is_refused_with_a_hint(text: str, words: str) -> No
     refused = refusal(text)
     assert words in str(refused)
     assert refused.exit_code == Exit.INPUT
+
+
+EXAMPLES = json.loads((Path(__file__).parent.parent / "shared_rules.json").read_text())
+"""The Worker's tests read it too: one rule on both sides."""
+
+ACCEPTED = [
+    *(("AGENT_TURN_LIMIT_S", text) for text in EXAMPLES["limits"]),
+    *(("AGENTS_PER_HUB", text) for text in EXAMPLES["agents per hub"]),
+    *(("OPEN_AGENT_PROVIDER", text) for text in EXAMPLES["providers"]),
+    ("OPENROUTER_BASE_URL", " HTTP://127.0.0.1:8080/v1"),
+]
+REFUSED = [
+    *(("AGENT_TURN_LIMIT_S", text) for text in EXAMPLES["no limits"]),
+    *(("AGENTS_PER_HUB", text) for text in EXAMPLES["no agents per hub"]),
+    *(("OPEN_AGENT_PROVIDER", text) for text in EXAMPLES["unknown providers"]),
+    *(("OPENROUTER_BASE_URL", text) for text in ("localhost", "ftp://h", "https://", "https:/h", "//h")),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), ACCEPTED)
+def test_a_var_that_a_worker_accepts(name: str, text: str) -> None:
+    assert planned(yaml.safe_dump({"vars": {name: text}})).wanted.vars == {name: text}
+
+
+@pytest.mark.parametrize(("name", "text"), REFUSED)
+def test_a_var_with_which_a_worker_starts_no_agent_is_refused(name: str, text: str) -> None:
+    (problem,) = refusal(yaml.safe_dump({"vars": {name: text}})).problems
+    assert problem.path == ("vars", name)
+    assert problem.hint
+
+
+def test_the_limits_are_those_of_the_worker() -> None:
+    limits = re.findall(r"^  (AGENT_\w+): [\d_]+,", (WORKER / "src" / "limits.ts").read_text(), re.MULTILINE)
+    assert limits
+    for name in limits:
+        assert refusal(f"vars: {{{name}: many}}").problems[0].path == ("vars", name)
+
+
+@pytest.mark.parametrize("url", ["nats://h", "https://hush@h", "hush", "wss:", "wss://"])
+def test_a_bus_that_a_worker_cannot_use_is_refused_and_not_shown(url: str) -> None:
+    refused = refusal("secrets: {NATS_WS_URL: {env: BUS}}", {**ENVIRON, "BUS": url})
+    assert "secrets.NATS_WS_URL: is not a ws:// or wss:// URL; write it like wss://" in str(refused)
+    assert "hush" not in str(refused)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { WorkerError } from "../src/errors.ts";
 import { agentsPerHub, checkLimits, LIMITS, timerMs } from "../src/limits.ts";
@@ -7,6 +8,24 @@ test("a time limit of 0 means never, and none exceeds the longest timer", () => 
   assert.equal(timerMs(1), 1000);
   assert.equal(timerMs(0), 2 ** 31 - 1);
   assert.equal(timerMs(999_999_999), 2 ** 31 - 1);
+});
+
+/** The executor's tests read it too: one rule on both sides. */
+const EXAMPLES = JSON.parse(
+  readFileSync(new URL("../../tests/shared_rules.json", import.meta.url), "utf8"),
+) as Record<"limits" | "no limits" | "agents per hub" | "no agents per hub", readonly string[]>;
+
+test("the vars that the executor deploys are accepted, and those that it refuses are not", () => {
+  for (const name of Object.keys(LIMITS)) {
+    for (const text of EXAMPLES.limits) checkLimits({ [name]: text });
+    for (const text of EXAMPLES["no limits"]) {
+      assert.throws(() => checkLimits({ [name]: text }), WorkerError);
+    }
+  }
+  for (const text of EXAMPLES["agents per hub"]) checkLimits({ AGENTS_PER_HUB: text });
+  for (const text of EXAMPLES["no agents per hub"]) {
+    assert.throws(() => checkLimits({ AGENTS_PER_HUB: text }), WorkerError);
+  }
 });
 
 test("a limit that is not a whole number is reported by name", () => {
