@@ -14,7 +14,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"calls", "conversation", "env", "home", "hub_memory", "memory", "pipe", "presence", "rows"}),
     frozenset({"agents", "bus"}),
     frozenset({"listing", "limits", "log", "outcome", "settings"}),
-    frozenset({"budget", "cancellation", "errors", "subjects", "tally", "text", "tick", "vars", "version"}),
+    frozenset({"budget", "cancellation", "causes", "errors", "subjects", "tally", "text", "tick", "vars", "version"}),
 )
 """From top to bottom. A module may import those of its own layer and of lower ones; `agents` and `bus` are folders."""
 
