@@ -11,7 +11,21 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"index"}),
     frozenset({"auth", "http", "page", "routes", "stop_all"}),
     frozenset({"hub", "registry", "session"}),
-    frozenset({"calls", "conversation", "env", "home", "hub_memory", "memory", "pipe", "presence", "rows"}),
+    frozenset(
+        {
+            "calls",
+            "conversation",
+            "env",
+            "home",
+            "hub_memory",
+            "hub_reports",
+            "hub_turns",
+            "memory",
+            "pipe",
+            "presence",
+            "rows",
+        }
+    ),
     frozenset({"agents", "bus"}),
     frozenset({"listing", "limits", "log", "outcome", "settings"}),
     frozenset({"budget", "cancellation", "causes", "errors", "subjects", "tally", "text", "tick", "vars", "version"}),

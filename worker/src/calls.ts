@@ -11,6 +11,9 @@ import type { Numbers, Tally } from "./tally.ts";
  * methods keep their names and meaning, and fields are only added.
  */
 
+/** How often an object reports to the Registry without a change, in milliseconds: silent for a minute, it is woken. */
+export const SIGN_MS = 35_000;
+
 /** The calls of a session: the Durable Object of one agent. */
 export interface SessionCalls extends Rpc.DurableObjectBranded {
   /** Starts the agent, or returns the running one if its settings are the same. */
@@ -61,6 +64,9 @@ export interface SeatView {
   readonly cause?: string;
   readonly tally?: Tally;
 }
+
+/** What is known about an agent that is not on the bus. */
+export const NO_SEAT: SeatView = { instanceId: "", isPresent: false, isBusy: false };
 
 /** The calls of the one object that knows which sessions have an agent. */
 export interface RegistryCalls extends Rpc.DurableObjectBranded {

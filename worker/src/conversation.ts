@@ -5,7 +5,7 @@ import { MAX_SHOWN_CHARS } from "./agents/tool_status.ts";
 import { chunkFrame } from "./bus/frames.ts";
 import type { Sink, TurnEnd, TurnRequest } from "./bus/turns.ts";
 import { Cancellation } from "./cancellation.ts";
-import { faultOf, WorkerError } from "./errors.ts";
+import { faultOf, INTERRUPTED, WorkerError } from "./errors.ts";
 import { limit } from "./limits.ts";
 import { errorDetail, warn } from "./log.ts";
 import type { Memory, StoredAgent } from "./memory.ts";
@@ -54,8 +54,7 @@ export class Conversation {
 
   /** Ends a turn, if it is running. */
   cancel(id: string): void {
-    const reason = new WorkerError({ code: "conflict", message: "the turn was interrupted" });
-    this.#turns.get(id)?.cancellation.cancel(reason);
+    this.#turns.get(id)?.cancellation.cancel(new WorkerError(INTERRUPTED));
   }
 
   cancelAll(): void {

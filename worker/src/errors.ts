@@ -46,6 +46,9 @@ export const CUT_OFF: Fault = {
   message: "the agent was restarted while it was answering; send the prompt again",
 };
 
+/** Why a turn ended that was interrupted, redirected or aborted. */
+export const INTERRUPTED: Fault = { code: "conflict", message: "the turn was interrupted" };
+
 /** The only error that is thrown on purpose. Anything else is a defect; see `faultOf`. */
 export class WorkerError extends Error {
   override readonly name = "WorkerError";

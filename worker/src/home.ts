@@ -1,9 +1,9 @@
 import { Seats } from "./bus/seats.ts";
 import type { TurnRunner } from "./bus/turns.ts";
-import type { HubCalls, SeatView } from "./calls.ts";
-import { type Env, registryOf } from "./env.ts";
+import { NO_SEAT, type SeatView } from "./calls.ts";
+import { type Env, hubOf, registryOf } from "./env.ts";
 import { CUT_OFF, type Fault, WorkerError } from "./errors.ts";
-import { agentsPerHub } from "./limits.ts";
+import { agentsPerHub, validAgentsPerHub } from "./limits.ts";
 import type { AgentRow } from "./listing.ts";
 import { errorDetail, warn } from "./log.ts";
 import type { Memory, Place, StoredAgent } from "./memory.ts";
@@ -36,7 +36,6 @@ export class Home {
   /** Reply subjects of streams that were open when this object was last restarted. */
   #orphans: readonly string[];
   #own: Seats | undefined;
-  #seat: SeatView | undefined;
 
   constructor(
     private readonly memory: Memory,
@@ -64,10 +63,9 @@ export class Home {
   /** How the agent is reported to the Registry, and why it is not on the bus; undefined in a hub, which reports it. */
   report(stored: StoredAgent): { readonly row: AgentRow; readonly cause: string | undefined } | undefined {
     if (this.hub) return undefined;
-    const seat = this.#own?.get(stored.session);
-    const row = rowOf(presenceOf(stored), this.tally, seat?.busy ? "busy" : "ready");
-    const isPresent = this.#own?.up === true && seat !== undefined;
-    return { row, cause: isPresent ? undefined : (this.#own?.cause ?? CONNECTING) };
+    const seat = this.#own?.view(stored.session) ?? NO_SEAT;
+    const row = rowOf(presenceOf(stored), this.tally, seat.isBusy ? "busy" : "ready");
+    return { row, cause: seat.isPresent ? undefined : (seat.cause ?? CONNECTING) };
   }
 
   /** How the place differs from AGENTS_PER_HUB. */
@@ -97,7 +95,8 @@ export class Home {
   /** Takes the agent off the bus. Rejects if its hub cannot be reached; then the agent is still on the bus. */
   async leave({ session }: Pick<StoredAgent, "session">): Promise<void> {
     const { hub } = this;
-    if (hub) this.tally = latest(this.tally, unwrap(await this.#stub(hub).leave(session, hub.generation)));
+    if (hub)
+      this.tally = latest(this.tally, unwrap(await hubOf(this.env, hub.hub).leave(session, hub.generation)));
     await this.#own?.leave(session);
   }
 
@@ -110,18 +109,8 @@ export class Home {
   /** What is known about the agent on the bus. */
   async view({ session }: StoredAgent): Promise<SeatView> {
     const { hub } = this;
-    if (hub) this.#seat = (await this.#stub(hub).view(session)) ?? undefined;
-    else {
-      const seat = this.#own?.get(session);
-      this.#seat = {
-        instanceId: seat?.instanceId ?? "",
-        isPresent: this.#own?.up === true && seat !== undefined,
-        isBusy: seat?.busy === true,
-        ...(this.#own?.cause && { cause: this.#own.cause }),
-        tally: this.tally,
-      };
-    }
-    return this.#seat ?? { instanceId: "", isPresent: false, isBusy: false };
+    if (hub) return (await hubOf(this.env, hub.hub).view(session)) ?? NO_SEAT;
+    return { ...(this.#own?.view(session) ?? NO_SEAT), tally: this.tally };
   }
 
   #ownSeats({ session }: StoredAgent): Seats {
@@ -154,7 +143,8 @@ export class Home {
   async #settle(stored: StoredAgent, isNew: boolean): Promise<HubPlace | undefined> {
     const { session } = stored;
     const { place } = this.memory;
-    const room = isNew ? agentsPerHub(this.env) : roomOf(this.env);
+    // A var out of range refuses starts, and leaves running agents where they are.
+    const room = isNew ? agentsPerHub(this.env) : validAgentsPerHub(this.env);
     if (place?.hub !== undefined) {
       if (room !== 1) return place;
       await this.#quit(session, place, undefined);
@@ -179,7 +169,7 @@ export class Home {
     const orphans = this.#orphans.map((subject) => ({ subject }));
     const newcomer = { generation, isNew, orphans, tally };
     try {
-      this.#seat = unwrap(await this.#stub(hub).join(hub.hub, presenceOf(stored), newcomer));
+      unwrap(await hubOf(this.env, hub.hub).join(hub.hub, presenceOf(stored), newcomer));
       this.#forgetOrphans();
       return true;
     } catch (thrown) {
@@ -194,23 +184,10 @@ export class Home {
 
   /** Gives up a seat. A hub that cannot be reached notices at the next prompt, or in its next check. */
   async #quit(session: string, hub: HubPlace, cause: string | undefined): Promise<void> {
-    const left = await this.#stub(hub)
+    const left = await hubOf(this.env, hub.hub)
       .leave(session, hub.generation)
       .catch(() => undefined);
     const reported = await registryOf(this.env).add(session);
     this.unseated(cause, left?.ok ? left.value : undefined, reported);
-  }
-
-  #stub({ hub }: HubPlace): HubCalls {
-    return this.env.HUBS.getByName(hub) as unknown as HubCalls;
-  }
-}
-
-/** Agents on one connection; undefined if the var is out of range, so that all agents keep their places. */
-function roomOf(env: Env): number | undefined {
-  try {
-    return agentsPerHub(env);
-  } catch {
-    return undefined;
   }
 }

@@ -1,17 +1,18 @@
-import { DurableObject, RpcTarget } from "cloudflare:workers";
+import { DurableObject } from "cloudflare:workers";
 import type { Presence } from "./bus/seat.ts";
 import { Seats } from "./bus/seats.ts";
-import type { Part, Sink, TurnEnd, TurnRunner } from "./bus/turns.ts";
-import type { HubCalls, Newcomer, SeatView, SessionCalls } from "./calls.ts";
-import { type Env, registryOf } from "./env.ts";
+import { type HubCalls, type Newcomer, type SeatView, SIGN_MS } from "./calls.ts";
+import { type Env, registryOf, sessionOf } from "./env.ts";
 import { CUT_OFF, type Fault, faultOf, WorkerError } from "./errors.ts";
 import { HubMemory, type LeaverRow, type SeatRow } from "./hub_memory.ts";
-import { agentsPerHub, limitOrDefault } from "./limits.ts";
+import { HubReports } from "./hub_reports.ts";
+import { HubTurns } from "./hub_turns.ts";
+import { IDLE, limitOrDefault, validAgentsPerHub } from "./limits.ts";
 import type { AgentRow } from "./listing.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { rowOf } from "./presence.ts";
-import { latest, newTally, type Tally, type Usage } from "./tally.ts";
+import { latest, newTally, type Tally } from "./tally.ts";
 
 /*
  * Where each fact is kept:
@@ -35,47 +36,40 @@ import { latest, newTally, type Tally, type Usage } from "./tally.ts";
 const PERIOD_MS = 5_000;
 /** The same while sessions are waiting to be notified. */
 const SOON_MS = 500;
-/** How often the Registry gets a report without a change, and is asked for this hub's sessions, in milliseconds. */
-const SIGN_MS = 35_000;
 /** How long changes are collected before they are written to disk, in milliseconds. */
 const NOTE_MS = 100;
-/** How long a session may take to begin a turn, in milliseconds. */
-const BEGIN_TIMEOUT_MS = 30_000;
 /** How many sessions one alarm calls: calls to other objects are limited to 50 on the free plan. */
 const CALL_LIMIT = 40;
 
-/** The platform's error messages when it refuses a call between objects, as opposed to failing in it. */
-const REFUSAL = /subrequest|depth limit|too many|simultaneous/i;
 const CONNECTING = "its hub is connecting to the bus";
-const NOT_BEGUN = "the session did not begin a turn in time";
 
 /** Shares one connection to the bus among many agents, and calls their sessions for turns. */
 export class Hub extends DurableObject<Env> implements HubCalls {
   readonly #memory = new HubMemory(this.ctx.storage);
   readonly #tallies = new Map<string, Tally>();
   readonly #changed = new Set<string>();
-  /** Sessions whose agents have changed since they were reported to the Registry. */
-  readonly #unreported = new Set<string>();
-  #reportedCause: string | undefined;
-  #reportedAt = 0;
-  #reporting: Promise<void> | undefined;
   /** Streams that were open before a restart and that no turn answers any more. */
   readonly #orphans = new Map<string, readonly string[]>();
   #noting: number | null = null;
   #searchedAt = 0;
   #isArmed = false;
-  readonly #seats: Seats;
+  readonly #seats: Seats = new Seats({
+    vars: this.env,
+    name: () => this.#memory.name,
+    shared: true,
+    runner: new HubTurns(this.env, this.#memory, (session, cause) =>
+      this.#unseat([session], cause ? { cause } : undefined),
+    ),
+    changed: (session) => this.#onChange(session),
+    crowded: () => this.#thinOut(),
+  });
+  readonly #reports = new HubReports(this.env, this.#memory, {
+    cause: () => (this.#seats.up ? undefined : (this.#seats.cause ?? CONNECTING)),
+    row: (session) => this.#row(session),
+  });
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#seats = new Seats({
-      vars: env,
-      name: () => this.#memory.name,
-      shared: true,
-      runner: this.#runner,
-      changed: (session) => this.#onChange(session),
-      crowded: () => this.#thinOut(),
-    });
     if (this.#memory.isEmpty) return;
     this.#restore();
     ctx.waitUntil(Promise.all([this.#check(), this.#arm()]));
@@ -118,7 +112,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     if (this.#memory.isEmpty) return this.#forgetAll();
     await this.#arm();
     try {
-      await Promise.all([this.#check(), this.#report()]);
+      await Promise.all([this.#check(), this.#reports.send()]);
       this.#expire();
       this.#resize();
       await this.#notifyLeavers();
@@ -154,7 +148,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
       await this.#arm();
     }
     this.#endOrphans(session, CUT_OFF);
-    this.ctx.waitUntil(this.#reportNow());
+    this.ctx.waitUntil(this.#reports.sendNext());
     return this.#view(session);
   }
 
@@ -172,7 +166,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   #seat(session: string, row: SeatRow): void {
     this.#memory.seat(session, row);
     this.#note(session);
-    this.#unreported.add(session);
+    this.#reports.add(session);
   }
 
   #forget(session: string): void {
@@ -182,14 +176,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   }
 
   #view(session: string): SeatView {
-    const seat = this.#seats.get(session);
-    return {
-      instanceId: seat?.instanceId ?? "",
-      isPresent: this.#seats.up && seat !== undefined,
-      isBusy: seat?.busy === true,
-      ...(this.#seats.cause && { cause: this.#seats.cause }),
-      tally: this.#tallyOf(session),
-    };
+    return { ...this.#seats.view(session), tally: this.#tallyOf(session) };
   }
 
   /** Restores the seats and streams after a restart of this object. */
@@ -198,7 +185,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
       const activity = this.#memory.activity.get(session) ?? { at: Date.now(), streams: [] };
       const { at, streams, tally = newTally(at) } = activity;
       this.#tallies.set(session, { ...tally });
-      this.#unreported.add(session);
+      this.#reports.add(session);
       const seat = this.#seats.restore(presence, this.#tallyOf(session));
       for (const { subject, turn } of streams) if (turn !== undefined) seat.resume(subject, turn);
       const orphans = streams.filter(({ turn }) => turn === undefined);
@@ -232,43 +219,6 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     } catch (thrown) {
       warn("bus unavailable", { hub: this.#memory.name, cause: faultOf(thrown).message });
     }
-  }
-
-  readonly #runner: TurnRunner = {
-    turn: (session, request, sink) => this.#call(session, sink, (stub, target) => stub.turn(request, target)),
-    rejoin: (session, id, sink) => this.#call(session, sink, (stub, target) => stub.rejoin(id, target)),
-    cancel: (session, id) => {
-      this.#stub(session)
-        .cancel(id)
-        .catch(() => undefined);
-    },
-  };
-
-  /** Calls a session for a turn. If the platform does not let the turn begin in time, the call is given up. */
-  async #call(
-    session: string,
-    sink: Sink,
-    call: (stub: SessionCalls, target: Sink) => Promise<TurnEnd | null>,
-  ): Promise<TurnEnd> {
-    const { promise: never, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(NOT_BEGUN)), BEGIN_TIMEOUT_MS);
-    const target = new SinkTarget(sink, () => clearTimeout(timer));
-    try {
-      const end = await Promise.race([call(this.#stub(session), target), never]);
-      if (end?.isGone) this.#unseat([session], undefined);
-      return end ?? { rest: [], fault: CUT_OFF };
-    } catch (thrown) {
-      const refusal = refusalOf(thrown);
-      warn("turn lost", { session, hub: this.#memory.name, ...(refusal && { refusal }) });
-      if (refusal) this.#unseat([session], { cause: refusal });
-      throw new WorkerError(CUT_OFF);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #stub(session: string): SessionCalls {
-    return this.env.SESSIONS.getByName(session) as unknown as SessionCalls;
   }
 
   /** Takes agents off the bus; with a leaver, their sessions are notified in the next alarm. */
@@ -309,14 +259,15 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     const idle = [...this.#memory.seats.keys()].filter(
       (session) => !this.#seats.get(session)?.busy && this.#tallyOf(session).activeAt < oldest,
     );
-    if (idle.length > 0) this.#unseat(idle, { stopped: "no prompt came within AGENT_IDLE_LIMIT_S" });
+    if (idle.length > 0) this.#unseat(idle, { stopped: IDLE });
   }
 
   /** Moves agents away if a deployment has lowered AGENTS_PER_HUB. */
   #resize(): void {
+    const size = validAgentsPerHub(this.env);
+    if (size === undefined) return;
     const sessions = [...this.#memory.seats.keys()];
-    const room = roomOf(this.env) ?? sessions.length;
-    const free = sessions.slice(room).filter((session) => !this.#seats.get(session)?.busy);
+    const free = sessions.slice(size === 1 ? 0 : size).filter((session) => !this.#seats.get(session)?.busy);
     if (free.length > 0) this.#unseat(free.slice(0, CALL_LIMIT), {});
   }
 
@@ -327,8 +278,8 @@ export class Hub extends DurableObject<Env> implements HubCalls {
 
   async #notifyLeaver(session: string, { generation, cause, stopped, tally }: LeaverRow): Promise<void> {
     try {
-      if (stopped) await this.#stub(session).expire(generation, stopped, tally);
-      else await this.#stub(session).unseat(generation, cause, tally);
+      if (stopped) await sessionOf(this.env, session).expire(generation, stopped, tally);
+      else await sessionOf(this.env, session).unseat(generation, cause, tally);
       if (this.#memory.leavers.get(session)?.generation === generation)
         this.#memory.unseat(session, undefined);
       info("left the hub", { session, hub: this.#memory.name, cause: cause ?? stopped ?? "it moves" });
@@ -354,42 +305,11 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     return registryOf(this.env).search(hub, [...seats.keys()], [...leavers.keys()]);
   }
 
-  /** Reports at once what has changed, or right after a report that is under way. */
-  async #reportNow(): Promise<void> {
-    await this.#reporting;
-    await this.#report();
-  }
-
-  /** Reports what has changed to the Registry, and now and then that this hub is alive. */
-  async #report(): Promise<void> {
-    const cause = this.#seats.up ? undefined : (this.#seats.cause ?? CONNECTING);
-    const isDue = Date.now() - this.#reportedAt >= SIGN_MS || cause !== this.#reportedCause;
-    if (this.#reporting || !(isDue || this.#unreported.size > 0)) return;
-    this.#reporting = this.#sendReport(cause).finally(() => {
-      this.#reporting = undefined;
-    });
-    await this.#reporting;
-  }
-
-  /** What cannot be reported is reported by a later alarm. */
-  async #sendReport(cause: string | undefined): Promise<void> {
-    const sessions = [...this.#unreported];
-    this.#unreported.clear();
-    try {
-      const rows = sessions.flatMap((session) => this.#row(session));
-      await registryOf(this.env).report(this.#memory.name, rows, cause);
-      this.#reportedAt = Date.now();
-      this.#reportedCause = cause;
-    } catch (thrown) {
-      for (const session of sessions) this.#unreported.add(session);
-      warn("not reported", { hub: this.#memory.name, ...errorDetail(thrown) });
-    }
-  }
-
-  #row(session: string): AgentRow[] {
+  /** An agent as it is reported to the Registry; undefined if it has left. */
+  #row(session: string): AgentRow | undefined {
     const presence = this.#memory.seats.get(session)?.presence;
     const state = this.#seats.get(session)?.busy ? "busy" : "ready";
-    return presence ? [rowOf(presence, this.#tallyOf(session), state)] : [];
+    return presence && rowOf(presence, this.#tallyOf(session), state);
   }
 
   #tallyOf(session: string): Tally {
@@ -401,7 +321,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
   #onChange(session: string): void {
     if (!this.#memory.seats.has(session)) return;
     this.#tallyOf(session).activeAt = Date.now();
-    this.#unreported.add(session);
+    this.#reports.add(session);
     this.#changed.add(session);
     this.#noting ??= setTimeout(() => this.#noteAll(), NOTE_MS);
   }
@@ -430,42 +350,5 @@ export class Hub extends DurableObject<Env> implements HubCalls {
       this.#isArmed = false;
       throw thrown;
     }
-  }
-}
-
-/** The remote sink that a session calls during a turn. */
-class SinkTarget extends RpcTarget implements Sink {
-  constructor(
-    private readonly sink: Sink,
-    private readonly began: () => void,
-  ) {
-    super();
-  }
-
-  parts(parts: readonly Part[], usage?: Usage): Promise<void> {
-    this.began();
-    return this.sink.parts(parts, usage);
-  }
-
-  ask(question: string): Promise<Outcome<string>> {
-    this.began();
-    return this.sink.ask(question);
-  }
-}
-
-/** Why the platform does not let the hub call a session; undefined if the session failed. */
-function refusalOf(thrown: unknown): string | undefined {
-  const message = thrown instanceof Error ? thrown.message : "";
-  if (message === NOT_BEGUN) return message;
-  return REFUSAL.test(message) ? "the platform refused the hub's call of the session" : undefined;
-}
-
-/** How many agents the hub may serve; undefined if the var is out of range, so that all stay. */
-function roomOf(env: Env): number | undefined {
-  try {
-    const number = agentsPerHub(env);
-    return number === 1 ? 0 : number;
-  } catch {
-    return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { abortPath, authorize, shownAuthMode, tokenWarning, warnOfAuthMode } from "./auth.ts";
-import { type Env, registryOf } from "./env.ts";
+import { type Env, registryOf, sessionOf } from "./env.ts";
 import { faultOf, unreachable, WorkerError } from "./errors.ts";
 import { errorResponse, json, readJson } from "./http.ts";
 import { warn } from "./log.ts";
@@ -67,12 +67,12 @@ async function answer(request: Request, url: URL, route: Route, env: Env): Promi
 
 async function start(session: string, body: unknown, env: Env): Promise<Response> {
   const settings = settingsOf(body, session, env);
-  const { created, view } = unwrap(await env.SESSIONS.getByName(session).start(session, settings));
+  const { created, view } = unwrap(await sessionOf(env, session).start(session, settings));
   return json(created ? 201 : 200, { ...view, abort: await abortPath(session, env), ...tokenWarning(env) });
 }
 
 async function status(session: string, env: Env): Promise<Response> {
-  const view = await env.SESSIONS.getByName(session).look();
+  const view = await sessionOf(env, session).look();
   if (view !== null) {
     return json(200, { session, ...view, abort: await abortPath(session, env), ...tokenWarning(env) });
   }
@@ -92,5 +92,5 @@ async function abortAll(env: Env): Promise<Response> {
 }
 
 async function stop(session: string, env: Env): Promise<boolean> {
-  return unwrap(await env.SESSIONS.getByName(session).stop(session, "it was aborted"));
+  return unwrap(await sessionOf(env, session).stop(session, "it was aborted"));
 }

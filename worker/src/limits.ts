@@ -16,10 +16,19 @@ export const LIMITS = {
 /** The most agents that one hub may serve. */
 const MAX_AGENTS_PER_HUB = 500;
 
-/** Agents that share one connection to the bus; 1, the default, for none. Throws WorkerError if out of range. */
-export function agentsPerHub({ AGENTS_PER_HUB: text }: Vars): number {
+/** The cause of a stop by AGENT_IDLE_LIMIT_S. */
+export const IDLE = "no prompt came within AGENT_IDLE_LIMIT_S";
+
+/** Agents that share one connection to the bus; 1, the default, for none; undefined if the var is out of range. */
+export function validAgentsPerHub({ AGENTS_PER_HUB: text }: Vars): number | undefined {
   const number = isWhole(text || "1") ? Number(text || "1") : 0;
-  if (number >= 1 && number <= MAX_AGENTS_PER_HUB) return number;
+  return number >= 1 && number <= MAX_AGENTS_PER_HUB ? number : undefined;
+}
+
+/** The same. Throws WorkerError if the var is out of range. */
+export function agentsPerHub(vars: Vars): number {
+  const number = validAgentsPerHub(vars);
+  if (number !== undefined) return number;
   throw new WorkerError({
     code: "internal",
     message: `the Worker's var AGENTS_PER_HUB is not a number between 1 and ${MAX_AGENTS_PER_HUB}`,

@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { RegistryCalls } from "./calls.ts";
 import { Causes } from "./causes.ts";
-import type { Env } from "./env.ts";
+import { type Env, hubOf, sessionOf } from "./env.ts";
 import { type Fault, WorkerError } from "./errors.ts";
 import { type AgentList, type AgentQuery, type AgentRow, listOf } from "./listing.ts";
 import { errorDetail, warn } from "./log.ts";
@@ -132,9 +132,7 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
   async #wake(name: string, hub?: string): Promise<void> {
     const sign = { at: Date.now() - SILENT_MS + WOKEN_MS };
     this.#signs.set(name, sign);
-    const work = name.startsWith(HUB)
-      ? this.env.HUBS.getByName(name).wake(name)
-      : this.#wakeSession(name, sign, hub);
+    const work = name.startsWith(HUB) ? hubOf(this.env, name).wake(name) : this.#wakeSession(name, sign, hub);
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(new WorkerError(HANGS)), WAKE_TIMEOUT_MS);
     try {
@@ -147,7 +145,7 @@ export class Registry extends DurableObject<Env> implements RegistryCalls {
   }
 
   async #wakeSession(session: string, sign: Sign, hub: string | undefined): Promise<void> {
-    const view = await this.env.SESSIONS.getByName(session).look();
+    const view = await sessionOf(this.env, session).look();
     // It may have been started or stopped since it was looked at.
     if (this.#signs.get(session) !== sign) return;
     if (view === null || view.state === "stopped") await this.remove(session, lastRowOf(view));

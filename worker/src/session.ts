@@ -1,11 +1,19 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Sink, TurnEnd, TurnRequest } from "./bus/turns.ts";
-import type { SeatView, SessionCalls, Started, StopRecord, View } from "./calls.ts";
+import {
+  NO_SEAT,
+  type SeatView,
+  type SessionCalls,
+  SIGN_MS,
+  type Started,
+  type StopRecord,
+  type View,
+} from "./calls.ts";
 import { agentOf, Conversation } from "./conversation.ts";
 import { type Env, registryOf } from "./env.ts";
 import { CUT_OFF, faultOf, WorkerError } from "./errors.ts";
 import { CONNECTING, Home } from "./home.ts";
-import { checkLimits, limitOrDefault } from "./limits.ts";
+import { checkLimits, IDLE, limitOrDefault } from "./limits.ts";
 import type { State } from "./listing.ts";
 import { errorDetail, info, warn } from "./log.ts";
 import { Memory, type StoppedAgent, type StoredAgent } from "./memory.ts";
@@ -38,8 +46,6 @@ const RETRY_MS = 5_000;
 const OVERDUE_MS = 5_000;
 /** How long an object that was woken may take to set its alarm by itself, in milliseconds. */
 const ARM_DELAY_MS = 1_000;
-/** How often the Registry gets a report without a change, as a sign of life, in milliseconds. */
-const SIGN_MS = 35_000;
 /** How long changes are collected before they are reported to the Registry, in milliseconds. */
 const REPORT_MS = 5_000;
 /** How long changes are collected before they are written to disk, in milliseconds, so that answers are sent first. */
@@ -161,7 +167,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     const left = this.#idleLimit() - (await this.#idleFor(stored));
     await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, left > 0 ? left : PERIOD_MS));
     try {
-      if (left <= 0) await this.#stop(stored.session, "no prompt came within AGENT_IDLE_LIMIT_S");
+      if (left <= 0) await this.#stop(stored.session, IDLE);
       else {
         await this.#revive(stored);
         await this.#sign();
@@ -371,7 +377,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       return await this.#home.view(stored);
     } catch (thrown) {
       warn("hub not reached", { session: stored.session, ...errorDetail(thrown) });
-      return { instanceId: "", isPresent: false, isBusy: false, cause: "its hub cannot be reached" };
+      return { ...NO_SEAT, cause: "its hub cannot be reached" };
     }
   }
 

@@ -1,5 +1,5 @@
 import { Cancellation } from "../cancellation.ts";
-import { type Fault, faultOf, WorkerError } from "../errors.ts";
+import { type Fault, faultOf, INTERRUPTED, WorkerError } from "../errors.ts";
 import type { Reply } from "./reply.ts";
 import type { OpenStream } from "./turns.ts";
 
@@ -102,7 +102,7 @@ export class PromptQueue {
 
   #cancel(running: Running): void {
     this.#running = undefined;
-    running.cancellation.cancel(new WorkerError({ code: "conflict", message: "the turn was interrupted" }));
+    running.cancellation.cancel(new WorkerError(INTERRUPTED));
     running.job.reply.abort();
   }
 

@@ -94,6 +94,17 @@ export class Seats {
     return this.#seats.get(session);
   }
 
+  /** What is known here about an agent. */
+  view(session: string) {
+    const seat = this.#seats.get(session);
+    return {
+      instanceId: seat?.instanceId ?? "",
+      isPresent: this.up && seat !== undefined,
+      isBusy: seat?.busy === true,
+      ...(this.#cause && { cause: this.#cause }),
+    };
+  }
+
   /** Restores an agent's seat after a restart; `check` then puts it on the bus. */
   restore(presence: Presence, tally: Tally): Seat {
     const seat = new Seat(presence, tally, this.#seatContext);
@@ -262,7 +273,7 @@ export class Seats {
     void this.#close();
   }
 
-  /** Ends the streams of agents that have left while the bus was away, when it and their callers are back. */
+  /** While the bus is away, holds back the ends of the streams of agents that have left until it and the callers are back. */
   #takeLeave(): void {
     if (this.#seats.size > 0 || !this.#outbox.isHolding) return;
     this.#farewellUntil = Date.now() + FAREWELL_MS;
@@ -328,7 +339,7 @@ export class Seats {
   }
 }
 
-/** Anything else comes of a connection that ended meanwhile. */
+/** An error of any other kind comes from a connection that ended in the meantime. */
 function busError(thrown: unknown): WorkerError {
   return thrown instanceof WorkerError ? thrown : new WorkerError(lostFault());
 }
