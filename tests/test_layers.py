@@ -24,6 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "pipe",
             "presence",
             "rows",
+            "session_reports",
         }
     ),
     frozenset({"agents", "bus"}),

@@ -4,11 +4,11 @@ import { NO_SEAT, type SeatView } from "./calls.ts";
 import { type Env, hubOf, registryOf } from "./env.ts";
 import { CUT_OFF, type Fault, WorkerError } from "./errors.ts";
 import { agentsPerHub, validAgentsPerHub } from "./limits.ts";
-import type { AgentRow } from "./listing.ts";
 import { errorDetail, warn } from "./log.ts";
 import type { Memory, Place, StoredAgent } from "./memory.ts";
 import { unwrap } from "./outcome.ts";
 import { presenceOf, rowOf } from "./presence.ts";
+import type { Report } from "./session_reports.ts";
 import { latest, newTally, type Tally } from "./tally.ts";
 
 /** How long an agent that a hub could not serve keeps its own connection, in milliseconds. */
@@ -61,7 +61,7 @@ export class Home {
   }
 
   /** How the agent is reported to the Registry, and why it is not on the bus; undefined in a hub, which reports it. */
-  report(stored: StoredAgent): { readonly row: AgentRow; readonly cause: string | undefined } | undefined {
+  report(stored: StoredAgent): Report | undefined {
     if (this.hub) return undefined;
     const seat = this.#own?.view(stored.session) ?? NO_SEAT;
     const row = rowOf(presenceOf(stored), this.tally, seat.isBusy ? "busy" : "ready");

@@ -4,7 +4,6 @@ import {
   NO_SEAT,
   type SeatView,
   type SessionCalls,
-  SIGN_MS,
   type Started,
   type StopRecord,
   type View,
@@ -19,6 +18,7 @@ import { errorDetail, info, warn } from "./log.ts";
 import { Memory, type StoppedAgent, type StoredAgent } from "./memory.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { stoppedRowOf } from "./presence.ts";
+import { SessionReports } from "./session_reports.ts";
 import { type Settings, sameSettings } from "./settings.ts";
 import { subjectsOf } from "./subjects.ts";
 import { newTally, numbersOf, type Tally, timeOf } from "./tally.ts";
@@ -46,8 +46,6 @@ const RETRY_MS = 5_000;
 const OVERDUE_MS = 5_000;
 /** How long an object that was woken may take to set its alarm by itself, in milliseconds. */
 const ARM_DELAY_MS = 1_000;
-/** How long changes are collected before they are reported to the Registry, in milliseconds. */
-const REPORT_MS = 5_000;
 /** How long changes are collected before they are written to disk, in milliseconds, so that answers are sent first. */
 const NOTE_MS = 100;
 
@@ -79,15 +77,16 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       rejoin: async () => ({ rest: [], fault: CUT_OFF }),
       cancel: (_session, id) => this.#conversation.cancel(id),
     },
-    { changed: () => this.#onChange(), linked: () => this.#onLink() },
+    { changed: () => this.#onChange(), linked: () => this.#reports.linked() },
   );
+  readonly #reports = new SessionReports(this.env, () => {
+    const stored = this.#memory.agent;
+    return stored && this.#home.report(stored);
+  });
   #starting: { readonly stored: StoredAgent; readonly work: Promise<void> } | undefined;
   #entering: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #noting: number | null = null;
-  #reporting: number | null = null;
-  #reportedAt = 0;
-  #reportedCause: string | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -170,7 +169,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
       if (left <= 0) await this.#stop(stored.session, IDLE);
       else {
         await this.#revive(stored);
-        await this.#sign();
+        await this.#reports.sign();
       }
     } catch (thrown) {
       warn("alarm failed", { session: stored.session, ...errorDetail(thrown) });
@@ -218,7 +217,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     }
     this.#memory.begin(stored, this.#home.tally);
     await this.#schedule();
-    this.ctx.waitUntil(this.#report());
+    this.ctx.waitUntil(this.#reports.send());
     info("started", { session: stored.session, agent: stored.settings.agent });
   }
 
@@ -287,7 +286,7 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
 
   async #takeSeat(stored: StoredAgent, isNew: boolean): Promise<void> {
     await this.#home.enter(stored, isNew);
-    if (this.#reportedAt === 0 && !this.#home.hub) this.#reportLater();
+    if (!this.#reports.hasBegun && !this.#home.hub) this.#reports.sendSoon();
     if (this.#memory.agent) await this.#arm();
   }
 
@@ -314,42 +313,11 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     else await this.ctx.storage.setAlarm(Date.now() + Math.min(PERIOD_MS, this.#idleLimit()));
   }
 
-  /** Reports to the Registry that this agent is alive. Those in a hub are reported by it. */
-  async #sign(): Promise<void> {
-    if (Date.now() - this.#reportedAt >= SIGN_MS) await this.#report();
-  }
-
-  #reportLater(): void {
-    this.#reporting ??= setTimeout(() => void this.#report(), REPORT_MS);
-  }
-
-  /** Reports the agent to the Registry, again and again until that succeeds. */
-  async #report(): Promise<void> {
-    if (this.#reporting !== null) clearTimeout(this.#reporting);
-    this.#reporting = null;
-    const report = this.#memory.agent && this.#home.report(this.#memory.agent);
-    if (report === undefined) return;
-    const { row, cause } = report;
-    try {
-      await registryOf(this.env).report(row.session, [row], cause);
-      this.#reportedAt = Date.now();
-      this.#reportedCause = cause;
-    } catch (thrown) {
-      warn("not reported", { session: row.session, ...errorDetail(thrown) });
-      this.#reportLater();
-    }
-  }
-
-  #onLink(): void {
-    const report = this.#memory.agent && this.#home.report(this.#memory.agent);
-    if (report && report.cause !== this.#reportedCause) this.#reportLater();
-  }
-
   /** A stream was opened or ended. */
   #onChange(): void {
     this.#home.tally.activeAt = Date.now();
     this.#noting ??= setTimeout(() => this.#note(), NOTE_MS);
-    this.#reportLater();
+    this.#reports.sendSoon();
   }
 
   /** Saves what is needed after a restart. */
