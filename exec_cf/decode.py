@@ -130,7 +130,7 @@ def _each(value: Value, shape: type, expected: str, kind: Any, path: Path) -> It
     if not isinstance(value, shape):
         yield Diagnostic(Code.TYPE, expected, path)
         return
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[arg-type]  # it is a list or a dict
     for key, item in pairs:
         yield from _explain(item, kind, (*path, key))
 

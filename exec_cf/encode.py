@@ -82,7 +82,7 @@ class _Dumper(SafeDumper):
             allow_block=False,
         )
 
-    def write_plain(self, text: str, split: bool = True) -> None:  # noqa: ARG002, FBT  PyYAML's signature
+    def write_plain(self, text: str, split: bool = True) -> None:  # noqa: ARG002  PyYAML's signature
         self.write_indicator(text, need_whitespace=True)
 
 

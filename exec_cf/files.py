@@ -20,7 +20,7 @@ def check_creatable(file: str) -> None:
     if os.path.lexists(file):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     folder = os.path.dirname(file) or os.curdir  # noqa: PTH120  as below
-    if not stat.S_ISDIR(os.stat(folder).st_mode):  # noqa: PTH116
+    if not stat.S_ISDIR(os.stat(folder).st_mode):  # noqa: PTH116  as below
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, f"the folder {folder} is not writable")
@@ -71,5 +71,5 @@ def _publish(scratch: str, file: str) -> None:
         try:
             os.replace(scratch, file)  # noqa: PTH105  as above
         except BaseException:
-            os.unlink(file)  # noqa: PTH108
+            os.unlink(file)  # noqa: PTH108  as above
             raise

@@ -157,7 +157,7 @@ class ZmxBlock(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
 class SpawnSpecV2(SpawnSpec, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """What the dispatcher asks for, in v2: v1 with two more executors."""
 
-    spec_version: Annotated[Literal["v2"], Meta(description="Version of the contract.")] | UnsetType = UNSET  # type: ignore[assignment]  # fmt: skip
+    spec_version: Annotated[Literal["v2"], Meta(description="Version of the contract.")] | UnsetType = UNSET  # type: ignore[assignment]  # the literal differs  # fmt: skip
     tmux: (
         Annotated[TmuxBlockV2, Meta(description="The tmux executor. Exactly one executor block is present.")]
         | UnsetType
@@ -219,7 +219,7 @@ class WorkerHandle(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True
 class WorkerHandleV2(WorkerHandle, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """What the dispatcher gets for a v2 spec."""
 
-    spec_version: Annotated[Literal["v2"], Meta(description="Version of the contract.")] = "v2"  # type: ignore[assignment]
+    spec_version: Annotated[Literal["v2"], Meta(description="Version of the contract.")] = "v2"  # type: ignore[assignment]  # the literal differs
 
 
 _MAX_COUNT = 2**53 - 1

@@ -345,8 +345,10 @@ class TestAbortAll:
         call = Call("--abort", "--all", answers=(answer, json({"stopped": ["a"]})), typed="y")
         assert call.code == Exit.OK
         assert call.said == [
-            f"the Worker has no list of agents (HTTP {answer.status}), so the number and the owners of its agents are "
-            "unknown",
+            (
+                f"the Worker has no list of agents (HTTP {answer.status}), so the number and the owners of its agents "
+                "are unknown"
+            ),
             f"stop all agents of {URL}? [y/N]",
             f"1 agent of {URL} was stopped",
         ]

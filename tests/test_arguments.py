@@ -4,12 +4,12 @@ import pytest
 
 from exec_cf.arguments import parse, wants_json
 from exec_cf.errors import Exit, Refused
-from exec_cf.usage import VERBS
+from exec_cf.usage import VERBS, Verb
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS.values() if verb.reads and verb.flag])
-def test_a_verb_reads_a_file_or_stdin(verb: object) -> None:
-    name = verb.flag  # type: ignore[attr-defined]
+def test_a_verb_reads_a_file_or_stdin(verb: Verb) -> None:
+    name = verb.flag
     assert parse([name, "some.yaml"]).file == "some.yaml"
     assert parse([name]).file == ""
     assert parse([name, "-"]).file == ""

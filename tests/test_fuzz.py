@@ -216,7 +216,7 @@ def test_any_input_ends_with_an_exit_code_of_the_contract(capsys: pytest.Capture
         codes[Exit(code)] += 1
     worst.check(f"FUZZ_SEED={SEED}")
     with capsys.disabled():
-        print({code.name: count for code, count in codes.items()}, "the worst:", worst)  # noqa: T201
+        print({code.name: count for code, count in codes.items()}, "the worst:", worst)  # noqa: T201  as above
 
 
 @pytest.mark.fuzz
@@ -247,7 +247,7 @@ def test_no_input_costs_more_than_a_second_or_100_mib(capsys: pytest.CaptureFixt
             worst.run(written(shape, size))
             worst.check(f"FUZZ_SEED={SEED}")
     with capsys.disabled():
-        print(f"\nFUZZ_SEED={SEED} FUZZ_SHAPES={SHAPES}, the worst: {worst}")  # noqa: T201
+        print(f"\nFUZZ_SEED={SEED} FUZZ_SHAPES={SHAPES}, the worst: {worst}")  # noqa: T201  as above
 
 
 def written(shape: Shape, size: int) -> bytes:

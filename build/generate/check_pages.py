@@ -72,8 +72,10 @@ def _reference_faults(place: str, text: str, root: Path) -> Iterator[str]:
 def _contract_facts() -> list[str]:
     """Return the facts of the program that the contract must state."""
     return [
-        f"More than {LIMITS.size // 1024} KiB of input, {LIMITS.depth} levels, {LIMITS.nodes} values, "
-        f"{LIMITS.aliases} aliases or {LIMITS.tokens} tokens",
+        (
+            f"More than {LIMITS.size // 1024} KiB of input, {LIMITS.depth} levels, {LIMITS.nodes} values, "
+            f"{LIMITS.aliases} aliases or {LIMITS.tokens} tokens"
+        ),
         "exit code MUST be {}, {}, {} or {}".format(*map(int, Exit)),
         f"begins with `{PROGRAM}: `",
         *(f"`{setting.name}`" for setting in SETTINGS),

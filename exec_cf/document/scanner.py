@@ -84,11 +84,11 @@ class Events(Reader, Scanner, Parser):
 
     def take(self) -> Any:
         """Return the next event and move past it."""
-        return self.get_event()  # type: ignore[no-untyped-call]
+        return self.get_event()
 
     def ahead(self) -> Any:
         """Return the next event."""
-        return self.peek_event()  # type: ignore[no-untyped-call]
+        return self.peek_event()
 
     def second_document(self, end: DocumentEndEvent) -> Mark | None:
         """Return where a second document begins after *end*, the end of the first, or None if there is none.
@@ -100,7 +100,7 @@ class Events(Reader, Scanner, Parser):
         if self.check_token(StreamEndToken):
             return None
         if end.explicit:
-            mark: Mark = self.peek_token().start_mark  # type: ignore[no-untyped-call]
+            mark: Mark = self.peek_token().start_mark
             return mark
         following = self.ahead()
         mark = following.start_mark
@@ -117,7 +117,7 @@ class Events(Reader, Scanner, Parser):
         self.index += length
         self.column += length
 
-    def get_mark(self) -> Mark:  # type: ignore[override]
+    def get_mark(self) -> Mark:  # type: ignore[override]  # it replaces PyYAML's own
         """Return the current position."""
         return Mark(self.line, self.column)
 
@@ -138,7 +138,7 @@ class Events(Reader, Scanner, Parser):
         self.column = column
 
     def _fail(self, context: str | None, start: Any, problem: str, mark: Any = None) -> NoReturn:
-        raise ScannerError(context, start, problem, mark or self.get_mark())  # type: ignore[arg-type]
+        raise ScannerError(context, start, problem, mark or self.get_mark())  # type: ignore[arg-type]  # as above
 
     # Tokens.
 
@@ -517,14 +517,14 @@ class Events(Reader, Scanner, Parser):
         """Return the start of the first document, skipping document end markers before it [l-yaml-stream]."""
         while self.check_token(DocumentEndToken):
             self.get_token()
-        return super().parse_implicit_document_start()  # type: ignore[no-untyped-call]
+        return super().parse_implicit_document_start()
 
     def parse_block_mapping_key(self) -> Any:
         """Return the next key of a block mapping; it may be empty [ns-l-block-map-implicit-entry]."""
         if self.check_token(ValueToken):
             self.state = self.parse_block_mapping_value
-            return self.process_empty_scalar(self.peek_token().start_mark)  # type: ignore[no-untyped-call]
-        return super().parse_block_mapping_key()  # type: ignore[no-untyped-call]
+            return self.process_empty_scalar(self.peek_token().start_mark)
+        return super().parse_block_mapping_key()
 
 
 def _is_json_like(token: Any) -> bool:

@@ -39,7 +39,7 @@ def _described(error: BaseException, attempt: Attempt, proxy: httpx.URL | None) 
     return f"{cause} ({where})" if where else cause
 
 
-def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: PLR0911  a table of types
+def _words(error: BaseException, attempt: Attempt) -> str:  # noqa: C901, PLR0911  a table of types
     """Return the description of *error*, or an empty text; specific types before general ones."""
     match error:
         case ssl.SSLError():

@@ -48,8 +48,8 @@ class Backend(httpcore.NetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,  # noqa: ARG002  the attempt's limit counts
-        local_address: str | None = None,  # noqa: ARG002
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
+        local_address: str | None = None,  # noqa: ARG002  likewise
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002  likewise
     ) -> httpcore.NetworkStream:
         """Return a connection to *host*, which may have brackets. Raises `UnreachableError` or `TimeoutError`."""
         connected = Race(host.strip("[]"), port, self._attempt).run()
@@ -178,7 +178,7 @@ class Stream(httpcore.NetworkStream):
             raise httpcore.RemoteProtocolError
         return data
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002  likewise
         """Send all of *buffer*.
 
         Raises `RequestError` instead of sending a secret unencrypted to any address that is not loopback. Only the

@@ -14,6 +14,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from exec_cf.errors import os_reason
@@ -193,7 +194,7 @@ class _Question:
         """Send the query to *host*, and note an immediate failure."""
         for datagrams, known, query in self._sockets.values():
             if known == host:
-                self._try(host, lambda d=datagrams, q=query: d.send(q))  # type: ignore[misc]
+                self._try(host, partial(datagrams.send, query))
                 return
         self._try(host, lambda: self._open(host, port, poller))
 

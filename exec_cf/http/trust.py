@@ -73,7 +73,7 @@ class Trust:
             self._load(made, self._named)
             return made
         # Loading pathlib takes longer than a handshake.
-        store = next((store for store in self._stores if os.path.isfile(store.file)), None)  # noqa: PTH113
+        store = next((store for store in self._stores if os.path.isfile(store.file)), None)  # noqa: PTH113  as above
         if store is None:
             made.load_verify_locations(cadata=certifi.contents())
         elif _is_hashed(store.folder):

@@ -32,7 +32,7 @@ ONE_PROBE = {
 }
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:  # noqa: ARG001
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:  # noqa: ARG001  pytest's signature
     """Leave this folder out where the program under test is no file."""
     return None if Path(config.getoption("--program")).is_file() else True
 
@@ -98,5 +98,5 @@ def is_ready(done: subprocess.CompletedProcess[str]) -> bool:
     """Tell whether a run ended with a ready handle and nothing to say, and show it where it did not."""
     good = done.returncode == 0 and "\nstatus: ready\n" in done.stdout and done.stderr == ""
     if not good:
-        print(done)  # noqa: T201
+        print(done)  # noqa: T201  pytest shows it
     return good

@@ -50,7 +50,7 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def root(program: Path, tmp_path: Path, is_root: None) -> Root:  # noqa: ARG001
+def root(program: Path, tmp_path: Path, is_root: None) -> Root:  # noqa: ARG001  it skips
     """Return a root that holds only the program."""
     return Root(tmp_path / "root", program)
 

@@ -139,7 +139,7 @@ class Soak:
 
     def play(self, handler: Handler, request: Request) -> None:
         """Answer as a model that was told how much to say, and how slowly."""
-        name, count, pause_ms = (request.body.messages[-1].content or "").split(" ")  # type: ignore[union-attr]
+        name, count, pause_ms = (request.body.messages[-1].content or "").split(" ")  # type: ignore[union-attr]  # the last message is the prompt
         handler.begin()
         for number in range(int(count)):
             handler.server.stopping.wait(int(pause_ms) / 1000)

@@ -687,7 +687,7 @@ def elsewhere(api: Cloudflare) -> Iterator[Callable[[Any], None]]:
 
 def test_the_line_to_paste_is_quoted(api: Cloudflare, elsewhere: Callable[[Any], None]) -> None:
     elsewhere(status(404))
-    url = f"{api.address(api.account, None)}/$(id)"  # type: ignore[arg-type]
+    url = f"{api.address(api.account, None)}/$(id)"  # type: ignore[arg-type]  # the tests' own addresses ignore the script
     api.address = lambda _account, _script: url
     desk = Desk(api)
     assert desk.deploy("--wait", "0") == 0
@@ -736,7 +736,7 @@ def test_behind_access_the_service_token_is_shown(api: Cloudflare, elsewhere: Ca
         (up if shown else redirect("https://acme.cloudflareaccess.com/login"))(call)
 
     elsewhere(guarded)
-    url = api.address(api.account, None)  # type: ignore[arg-type]
+    url = api.address(api.account, None)  # type: ignore[arg-type]  # the tests' own addresses ignore the script
     service = {"CF_ACCESS_CLIENT_ID": "id", "CF_ACCESS_CLIENT_SECRET": "secret"}
     for own, expected in ((url, "ready"), ("https://other.example", "pending"), ("", "pending")):
         desk = Desk(api, environ={**service, "CF_WORKER_URL": own})

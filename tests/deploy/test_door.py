@@ -8,7 +8,7 @@ import pytest
 from exec_cf import _bundle
 from exec_cf.deploy import bundle
 from exec_cf.errors import Refused
-from exec_cf.usage import VERBS
+from exec_cf.usage import VERBS, Verb
 
 _SCRIPT = """
 import sys
@@ -28,8 +28,8 @@ def loaded(*arguments: str) -> str:
 @pytest.mark.parametrize(
     "verb", [verb for verb in VERBS.values() if "deploy" not in verb.name], ids=lambda verb: verb.name
 )
-def test_no_other_verb_loads_it(verb: object) -> None:
-    assert loaded(*verb.flag.split()) == ""  # type: ignore[attr-defined]
+def test_no_other_verb_loads_it(verb: Verb) -> None:
+    assert loaded(*verb.flag.split()) == ""
 
 
 def test_its_own_verbs_do() -> None:

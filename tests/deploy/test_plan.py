@@ -241,8 +241,10 @@ def test_the_line_to_use_reads_any_file(file: str, word: str) -> None:
         ),
         (
             {"CLOUDFLARE_API_BASE_URL": "api.example"},
-            'CLOUDFLARE_API_BASE_URL: "api.example" is not an http(s) URL; '
-            "write it like https://api.cloudflare.com/client/v4",
+            (
+                'CLOUDFLARE_API_BASE_URL: "api.example" is not an http(s) URL; '
+                "write it like https://api.cloudflare.com/client/v4"
+            ),
         ),
         (
             {"CLOUDFLARE_API_BASE_URL": "https://ann:hush@api.example"},

@@ -139,5 +139,5 @@ def test_a_system_without_random_numbers_is_the_cause(monkeypatch: pytest.Monkey
 def without_reason(kind: type[ssl.SSLError], text: str) -> ssl.SSLError:
     """Return an error as OpenSSL raises it with an empty table of reasons."""
     error = kind(1, text)
-    error.reason = None  # type: ignore[assignment]
+    error.reason = None  # type: ignore[assignment]  # typeshed says text
     return error

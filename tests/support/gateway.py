@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: "Server"
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's signature
         """Log nothing."""
 
     def do_POST(self) -> None:

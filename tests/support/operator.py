@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import nkeys  # type: ignore[import-untyped]
+import nkeys  # type: ignore[import-untyped]  # it has no types
 
 PREFIXES = {
     "operator": nkeys.PREFIX_BYTE_OPERATOR,

@@ -27,7 +27,7 @@ class Word(msgspec.Struct, frozen=True):
 
     text: str
 
-    def write(self, size: int, numbers: Iterator[int]) -> str:  # noqa: ARG002
+    def write(self, size: int, numbers: Iterator[int]) -> str:  # noqa: ARG002  the protocol's signature
         return self.text.replace("%d", str(next(numbers))) if "%d" in self.text else self.text
 
 

@@ -5,6 +5,7 @@ import re
 import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -96,7 +97,7 @@ class WorkerStub:
         self._base = base
         self.asked: list[Asked] = []
         self.faults: list[str] = []
-        self._server = create(lambda: ThreadingHTTPServer(("127.0.0.1", 0), self._handler()))
+        self._server = create(lambda: ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self)))
         self.port: int = self._server.server_address[1]
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
@@ -134,29 +135,31 @@ class WorkerStub:
         self.faults += _faults_of_start(asked, self._token)
         return self.starters.pop(0)(asked) if self.starters else Reply(500, b"one start too many")
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        stub = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """Hands each request to the stub."""
 
-            def handle_any(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", "0")))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                answer = stub.answer(Asked(self.command, self.path, headers, body))
-                content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-                self.send_response(answer.status)
-                for name, value in {**answer.headers, "content-length": str(len(content))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
+    protocol_version = "HTTP/1.1"
 
-            do_GET = do_POST = handle_any  # noqa: N815  the names that http.server calls
+    def __init__(self, stub: WorkerStub, *arguments: Any) -> None:
+        self._stub = stub
+        super().__init__(*arguments)
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002  http.server's signature
-                return
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self._stub.answer(Asked(self.command, self.path, headers, body))
+        content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        for name, value in {**answer.headers, "content-length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
 
-        return Handler
+    do_GET = do_POST = handle_any  # noqa: N815  the names that http.server calls
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002  http.server's signature
+        return
 
 
 def _faults_of_start(asked: Asked, token: str) -> list[str]:

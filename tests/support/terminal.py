@@ -48,7 +48,7 @@ class Terminal:
             cwd=program.home,
             start_new_session=True,
             # What runs between fork and exec needs no lock that another thread could hold.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  as above
         )
         os.close(theirs)
         self._written: list[bytes] = []

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
@@ -85,9 +86,9 @@ class Visit:
 
 
 @contextmanager
-def visit(browser: Browser, url: str, **options: object) -> Iterator[Visit]:
+def visit(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:
     """Open a tab for a block, which must end without a fault; `options` are those of the browser's context."""
-    context = browser.new_context(**options)  # type: ignore[arg-type]
+    context = browser.new_context(**options)
     try:
         made = Visit(context, url)
         yield made

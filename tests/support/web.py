@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: "Web"
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's signature
         """Keep quiet."""
 
     def do_GET(self) -> None:

@@ -90,7 +90,7 @@ export interface RegistryCalls extends Rpc.DurableObjectBranded {
   placed(hub: string): Promise<string[]>;
   /**
    * Wakes the agents that only one of the two knows: this object, and a hub that has these seats and leavers. Returns
-   * whether these were all.
+   * whether it woke all of them.
    */
   search(hub: string, seats: readonly string[], leavers: readonly string[]): Promise<boolean>;
   /** Wakes sessions and hubs that were silent for a minute. Returns how many remain to be woken. */

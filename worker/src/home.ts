@@ -31,7 +31,7 @@ interface HomeEvents {
  * AGENTS_PER_HUB. After a deployment that changes the var, the agent leaves its old place before it takes the new one.
  */
 export class Home {
-  /** What the agent has done; while it has a seat in a hub, as far as known when it took the seat. */
+  /** What the agent has done; while it has a seat in a hub, what was known when it took the seat. */
   tally: Tally;
   /** Reply subjects of streams that were open when this object was last restarted. */
   #orphans: readonly string[];
@@ -75,7 +75,7 @@ export class Home {
   }
 
   /**
-   * Puts the agent on the bus, and ends the streams that an earlier life left open. Throws WorkerError
+   * Puts the agent on the bus, and ends the streams that were left open before a restart. Throws WorkerError
    * `bus_unavailable`, `conflict`, `too_large`.
    */
   async enter(stored: StoredAgent, isNew: boolean): Promise<void> {
@@ -125,7 +125,7 @@ export class Home {
     return this.#own;
   }
 
-  /** Gives the agent its own seat, if it has none, and ends the streams that an earlier life left open. */
+  /** Gives the agent its own seat, if it has none, and ends the streams that were left open before a restart. */
   #restore(stored: StoredAgent, fault: Fault | undefined): void {
     const seats = this.#ownSeats(stored);
     const seat = seats.get(stored.session) ?? seats.restore(presenceOf(stored), this.tally);
@@ -139,7 +139,7 @@ export class Home {
     if (length > 0) this.events.changed();
   }
 
-  /** Decides on the agent's hub; undefined for its own connection. */
+  /** Decides which hub the agent joins; undefined for its own connection. */
   async #settle(stored: StoredAgent, isNew: boolean): Promise<HubPlace | undefined> {
     const { session } = stored;
     const { place } = this.memory;

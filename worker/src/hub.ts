@@ -299,7 +299,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     if (isComplete) this.#searchedAt = Date.now();
   }
 
-  /** Has the Registry call the sessions that only one of both knows, so that they join again. Returns whether these were all. */
+  /** Makes the Registry call the sessions that only one of the two knows, so that they join again; false if some are left. */
   async #findMissing(hub: string): Promise<boolean> {
     const { seats, leavers } = this.#memory;
     return registryOf(this.env).search(hub, [...seats.keys()], [...leavers.keys()]);

@@ -15,7 +15,7 @@ const MAX_CHARS = 256 * 1024;
 export class Pipe {
   #parts: Part[] = [];
   #chars = 0;
-  /** What the model used, and the sink does not know of. */
+  /** What the model has used that the sink has not been sent. */
   #usage: Usage | undefined;
   /** The loop that sends, until the buffer is empty. */
   #sending: Promise<void> | undefined;
@@ -75,7 +75,7 @@ export class Pipe {
     }
   }
 
-  /** What is unsent. */
+  /** The parts and the usage that are unsent. */
   async rest(): Promise<Pick<TurnEnd, "rest" | "usage">> {
     await this.#call?.catch(() => undefined);
     const usage = this.#takeUsage();

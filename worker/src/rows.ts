@@ -6,7 +6,7 @@ export class Rows {
   readonly #rows: Map<string, AgentRow>;
 
   constructor(private readonly sql: SqlStorage) {
-    // Without a rowid, a row is one row for the bill, too.
+    // Without a rowid, a row is also billed as one row.
     sql.exec("CREATE TABLE IF NOT EXISTS agent (session TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID");
     const rows = sql.exec<{ data: string }>("SELECT data FROM agent").toArray();
     const agents = rows.map(({ data }) => JSON.parse(data) as AgentRow);

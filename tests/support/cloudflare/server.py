@@ -4,6 +4,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -103,7 +104,7 @@ class Cloudflare:
         """Returns a Worker's address."""
         self._manners: dict[str, list[Manner]] = {}
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._server.daemon_threads = True
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
@@ -182,48 +183,50 @@ class Cloudflare:
             check_answer(understood.operation, envelope)
             return Reply(200, json.dumps(envelope).encode(), {"content-type": "application/json"})
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        api = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    """Hands each request to the stand-in."""
 
-            def handle_any(self) -> None:
-                path, _, query = self.path.removeprefix(_BASE).partition("?")
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                body = self.rfile.read(int(headers.get("content-length", "0")))
-                if not self.path.startswith(_BASE):
-                    api.faults.append(f"{self.path} is not below {_BASE}")
-                reply = api.serve(Request(self.command, path, query, headers, body))
-                self.close_connection = reply is None
-                if reply is not None:
-                    self._send(reply)
+    protocol_version = "HTTP/1.1"
 
-            def _send(self, reply: Reply) -> None:
-                self.send_response(reply.status)
-                for name, value in {**reply.headers, "content-length": str(len(reply.body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if not reply.pause_s:
-                    self.wfile.write(reply.body)
-                    return
-                for byte in reply.body:
-                    self.wfile.write(bytes([byte]))
-                    self.wfile.flush()
-                    threading.Event().wait(reply.pause_s)
+    def __init__(self, api: Cloudflare, *arguments: Any) -> None:
+        self._api = api
+        super().__init__(*arguments)
 
-            do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  the names http.server calls
+    def handle_any(self) -> None:
+        path, _, query = self.path.removeprefix(_BASE).partition("?")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = self.rfile.read(int(headers.get("content-length", "0")))
+        if not self.path.startswith(_BASE):
+            self._api.faults.append(f"{self.path} is not below {_BASE}")
+        reply = self._api.serve(Request(self.command, path, query, headers, body))
+        self.close_connection = reply is None
+        if reply is not None:
+            self._send(reply)
 
-            def handle(self) -> None:
-                try:
-                    super().handle()
-                except OSError:
-                    self.close_connection = True  # the client is gone
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in {**reply.headers, "content-length": str(len(reply.body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if not reply.pause_s:
+            self.wfile.write(reply.body)
+            return
+        for byte in reply.body:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            threading.Event().wait(reply.pause_s)
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002  http.server's signature
-                return
+    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  the names http.server calls
 
-        return Handler
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except OSError:
+            self.close_connection = True  # the client is gone
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002  http.server's signature
+        return
 
 
 def _loopback(_: Account, script: Script) -> str:

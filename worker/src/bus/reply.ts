@@ -10,7 +10,7 @@ const BRIEF_CHARS = 60;
 
 const TOO_LARGE: Fault = { code: "internal", message: "the agent sent a chunk larger than the bus carries" };
 
-/** What a stream tells whoever opened it. */
+/** What a stream reports to its opener. */
 export interface StreamEvents {
   /** Its prompt was accepted. */
   accepted(): void;
@@ -103,7 +103,7 @@ export class Reply implements Stream, Waiting {
     this.#end(fault);
   }
 
-  /** Ends the stream with an error instead of a frame that cannot be sent, even if its end is held back after it. */
+  /** Ends the stream with an error in place of a frame that cannot be sent, even if the stream's end is held back already. */
   breakOff(fault: Fault): void {
     if (this.#open) this.#close(fault);
     if (!this.hasListener) return;

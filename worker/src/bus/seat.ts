@@ -24,7 +24,7 @@ import type { OpenStream, Part, Sink, TurnRunner } from "./turns.ts";
 export const HEARTBEAT_S = 30;
 /** The queue group required by the agent protocol. */
 const QUEUE = "agents";
-/** Bytes of signals that count as a flood: more than of refused prompts, since redirects are run as they come. */
+/** Bytes of signals that count as a flood: more than for refused prompts, since redirects are run as they arrive. */
 const MAX_SIGNAL_BYTES = 32 * 1024 * 1024;
 /** How many redirects are remembered, to run each only once. */
 const MAX_REDIRECTS = 64;
@@ -87,7 +87,7 @@ export class Seat {
 
   constructor(
     readonly presence: Presence,
-    /** What the agent has done, which the seat counts in. */
+    /** What the agent has done; the seat counts it. */
     readonly tally: Tally,
     private readonly context: SeatContext,
   ) {
@@ -114,7 +114,7 @@ export class Seat {
     return this.#queue.busy;
   }
 
-  /** The streams that a restart would cut off: the end of a held-back one has not been sent either. */
+  /** The streams that a restart would cut off, including those whose end is held back. */
   get openStreams(): OpenStream[] {
     const open = this.#queue.openStreams;
     const known = new Set(open.map(({ subject }) => subject));
@@ -227,7 +227,7 @@ export class Seat {
     return 1;
   }
 
-  /** A stream whose end is counted, also as that of a request. */
+  /** A stream whose end is counted; `requestEnded` is called for one that answers a request. */
   #reply(subject: string, requestEnded?: (fault?: Fault) => void): Reply {
     return new Reply(this.context.outbox, subject, this.share, {
       accepted: () => {
@@ -302,7 +302,7 @@ export class Seat {
     if (fault) throw new WorkerError(fault);
   }
 
-  /** A part that cannot be published ends its stream, which is no error of the turn. */
+  /** A part that cannot be published ends its stream, but is not an error of the turn. */
   #publishParts(parts: readonly Part[], reply: Reply): void {
     try {
       publishParts(parts, reply);
