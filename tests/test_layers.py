@@ -7,30 +7,18 @@ from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parents[1] / "worker" / "src"
 
-LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"index"}),
-    frozenset({"auth", "http", "page", "routes", "stop_all"}),
-    frozenset({"hub", "registry", "session"}),
-    frozenset(
-        {
-            "calls",
-            "conversation",
-            "env",
-            "home",
-            "hub_memory",
-            "hub_reports",
-            "hub_turns",
-            "memory",
-            "pipe",
-            "presence",
-            "rows",
-            "session_reports",
-        }
-    ),
-    frozenset({"agents", "bus"}),
-    frozenset({"listing", "limits", "log", "outcome", "settings"}),
-    frozenset({"budget", "cancellation", "causes", "errors", "subjects", "tally", "text", "tick", "vars", "version"}),
-)
+LAYERS = [
+    set(layer.split())
+    for layer in (
+        "index",
+        "auth http page routes stop_all",
+        "hub registry session",
+        "calls causes conversation env home hub_memory hub_reports hub_turns memory pipe presence rows session_reports",
+        "agents bus",
+        "listing limits log outcome settings",
+        "budget cancellation errors subjects tally text tick vars version",
+    )
+]
 """From top to bottom. A module may import those of its own layer and of lower ones; `agents` and `bus` are folders."""
 
 INDEPENDENT = {("agents", "bus"), ("bus", "agents")}

@@ -56,9 +56,10 @@ endif
 worker: $(WORKER_BUNDLE) $(WORKER_MODULE) ## build the Worker's bundle
 
 .PHONY: check-worker
-check-worker: $(WORKER_BUNDLE) ## types, lint and format of the Worker
+check-worker: $(READY) $(WORKER_BUNDLE) ## types, lint, format and layers of the Worker
 	cd worker && $(WORKER_PATH) tsc && $(WORKER_PATH) tsc -p page
 	cd worker && $(WORKER_PATH) biome ci --error-on-warnings
+	@$(BIN)/python -m pytest --quiet --no-header tests/test_layers.py
 
 .PHONY: format-worker
 format-worker: $(WORKER_READY) ## format the Worker's sources
