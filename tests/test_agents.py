@@ -320,17 +320,17 @@ class TestAbortAll:
         assert (call.code, call.calls) == (Exit.USAGE, ["GET /agents"])
         assert call.said[-1] == "not confirmed; nothing was stopped"
 
-    def test_where_nobody_can_be_asked_nothing_is(self) -> None:
+    def test_without_a_terminal_there_is_no_question(self) -> None:
         call = Call("--abort", "--all")
         assert (call.code, call.calls) == (Exit.USAGE, [])
         assert call.said == ["stopping all agents must be confirmed, and stdin or stderr is not a terminal; pass --yes"]
 
-    def test_yes_stands_for_list_and_answer(self) -> None:
+    def test_yes_replaces_the_list_and_the_answer(self) -> None:
         call = Call("--abort", "--all", "--yes", answers=(json({"stopped": ["a", "b"]}),))
         assert (call.code, call.calls) == (Exit.OK, ["POST /control/abort"])
         assert call.said == [f"2 agents of {URL} were stopped"]
 
-    def test_where_none_runs_nobody_is_asked(self) -> None:
+    def test_without_running_agents_there_is_no_question(self) -> None:
         answer = page(listed("a", state="stopped"))
         call = Call("--abort", "--all", answers=(answer,), typed="y")
         assert (call.code, call.calls) == (Exit.OK, ["GET /agents"])

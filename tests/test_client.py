@@ -106,7 +106,7 @@ class TestProbe:
             Talk(RequestError("\x1b[2J"), environ=ONCE).client.probe()
 
     @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
-    def test_ready_is_not_said_on_the_word_of_a_page(self, front: Front) -> None:
+    def test_a_page_never_makes_a_handle_ready(self, front: Front) -> None:
         body = front.reply.body
         came = Response(front.reply.status, body, front.reply.headers, f"{PLAN.base}/health")
         with pytest.raises(WorkerError) as error:
@@ -143,7 +143,7 @@ class TestServiceToken:
 
 class TestRetryAfter:
     @pytest.mark.parametrize("status", [429, 503])
-    def test_it_is_kept_where_it_fits_the_limit_of_an_attempt(self, status: int) -> None:
+    def test_it_is_honoured_if_it_fits_the_limit_of_an_attempt(self, status: int) -> None:
         talk = Talk(Response(status, headers={"retry-after": "2"}), Response(503), Response(200))
         talk.client.probe()
         assert talk.world.slept == [2.0, 0.25]
@@ -191,7 +191,7 @@ class TestStart:
         assert "authorization" not in talk.requests[0].headers
 
     @pytest.mark.parametrize("first", [RequestError("timed out after 15000 ms"), Response(503)])
-    def test_after_an_attempt_without_an_answer_nobody_knows_who_created_the_agent(
+    def test_after_an_attempt_without_an_answer_it_is_unknown_who_created_the_agent(
         self, first: Response | RequestError
     ) -> None:
         begun = Talk(first, started(PLAN.bus, 200)).client.start(PLAN)
@@ -205,7 +205,7 @@ class TestStart:
         assert Talk(came).client.start(PLAN).maybe_started
 
     @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
-    def test_what_stands_in_front_is_not_taken_for_the_worker(self, front: Front) -> None:
+    def test_something_in_front_is_not_taken_for_the_worker(self, front: Front) -> None:
         came = Response(front.reply.status, front.reply.body, front.reply.headers, "https://h/base/agent/lead")
         acts: list[Callable[[Client], object]] = [
             lambda client: client.start(PLAN),

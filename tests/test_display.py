@@ -58,13 +58,13 @@ def test_the_query_of_a_url_does_not_show_since_it_may_be_a_capability() -> None
     assert quoted_url("https://h/?") == '"https://h/?"'
 
 
-def test_of_a_long_text_little_is_looked_at() -> None:
+def test_of_a_long_text_only_the_beginning_is_processed() -> None:
     assert truncated("\x1b" * 10_000, 8) == "\\x1b\\x1b…"
     assert quoted('"' * 10_000) == '"' + '\\"' * 60 + '…"'
     assert truncated("x " * 10_000, 3) == "x x…"
 
 
-def test_a_password_that_is_longer_than_what_is_looked_at_does_not_show() -> None:
+def test_a_password_that_is_longer_than_what_is_processed_does_not_show() -> None:
     assert truncated("see https://ann:" + "hush" * 1000 + "@h/p") == "see https://***…"
     assert truncated("https://h/" + "p" * 2000, 12) == "https://h/pp…"
 

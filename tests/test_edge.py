@@ -21,7 +21,7 @@ def said(came: Response, *, sends_service_token: bool = False) -> str:
 
 
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
-def test_what_stands_in_front_is_known_by_its_form(front: Front) -> None:
+def test_something_in_front_is_recognized_by_its_form(front: Front) -> None:
     assert said(response(front)).startswith(front.words)
 
 

@@ -20,8 +20,8 @@ NO_ROUTE = Response(404)
 ONCE = {"CF_WORKER_HEALTHCHECK_RETRIES": "1"}
 
 
-def client_of(prepared: spawn.PreparedSpawn, script: Script, told: list[Diagnostic]) -> Client:
-    return Client(prepared.plan.base, prepared.settings, FakeWorld(exchange=script), told.append)
+def client_of(prepared: spawn.PreparedSpawn, script: Script, noted: list[Diagnostic]) -> Client:
+    return Client(prepared.plan.base, prepared.settings, FakeWorld(exchange=script), noted.append)
 
 
 class Spawn:
@@ -29,9 +29,9 @@ class Spawn:
 
     def __init__(self, data: bytes, *answers: Response | RequestError, environ: dict[str, str] | None = None) -> None:
         self.script = Script(*answers)
-        self.told: list[Diagnostic] = []
-        self.prepared = spawn.prepare(data, environ or {}, self.told.append)
-        self.client = client_of(self.prepared, self.script, self.told)
+        self.noted: list[Diagnostic] = []
+        self.prepared = spawn.prepare(data, environ or {}, self.noted.append)
+        self.client = client_of(self.prepared, self.script, self.noted)
         self.spawned = spawn.spawn(self.prepared, self.client, NOW.timestamp)
         self.handle: WorkerHandle = self.spawned.handle
 
@@ -66,7 +66,7 @@ def test_a_sick_worker_is_not_asked_to_start_anything() -> None:
 
 def test_where_no_worker_is_the_user_reads_how_to_deploy_one() -> None:
     one = Spawn(EXAMPLE_SPEC, Response(404), environ=ONCE)
-    assert "--deploy worker.yaml" in one.told[-1].hint
+    assert "--deploy worker.yaml" in one.noted[-1].hint
     assert str(one.handle.message) == "healthcheck: HTTP 404"
 
 
@@ -75,7 +75,7 @@ def test_a_failed_handle_keeps_bus_and_an_abort_of_its_own() -> None:
     assert one.handle.bus == one.prepared.plan.bus
     assert one.handle.abort
     assert one.handle.abort.target == "https://h/control/abort/lead"
-    assert one.told[-1].message.startswith("lead failed: start: ")
+    assert one.noted[-1].message.startswith("lead failed: start: ")
 
 
 def test_a_failed_handle_keeps_the_endpoint_of_the_spec() -> None:
@@ -134,18 +134,18 @@ def test_an_empty_endpoint_disables_the_abort() -> None:
 def test_what_was_started_is_rolled_back_at_the_worker(block: str) -> None:
     one = ready_at(block)
     back = Script(Response(200))
-    told: list[Diagnostic] = []
-    spawn.roll_back(one.spawned, one.prepared, client_of(one.prepared, back, told))
+    noted: list[Diagnostic] = []
+    spawn.roll_back(one.spawned, one.prepared, client_of(one.prepared, back, noted))
     assert [(request.method, request.url) for request in back.requests] == [("POST", "https://h/control/abort/lead")]
-    assert [problem.message for problem in told] == ["the agent was stopped, since its handle could not be delivered"]
+    assert [problem.message for problem in noted] == ["the agent was stopped, since its handle could not be delivered"]
 
 
 def test_an_agent_that_could_not_be_rolled_back_is_reported() -> None:
     one = ready_at("")
-    told: list[Diagnostic] = []
-    refused = client_of(one.prepared, Script(*[RequestError("connection refused")] * 3), told)
+    noted: list[Diagnostic] = []
+    refused = client_of(one.prepared, Script(*[RequestError("connection refused")] * 3), noted)
     spawn.roll_back(one.spawned, one.prepared, refused)
-    assert "could not be stopped: abort: connection refused" in told[-1].message
+    assert "could not be stopped: abort: connection refused" in noted[-1].message
 
 
 def test_an_agent_that_ran_before_is_not_rolled_back() -> None:
@@ -167,17 +167,17 @@ def test_an_agent_that_may_have_been_started_is_reported(last: int | None) -> No
     bus = spawn.prepare(data, {}, lambda _: None).plan.bus
     answers = [started(bus, last)] if last else [RequestError("reset")] * 2
     one = Spawn(data, HEALTHY, RequestError("timed out"), *answers)
-    told: list[Diagnostic] = []
-    spawn.roll_back(one.spawned, one.prepared, client_of(one.prepared, Script(), told))
-    (problem,) = told
+    noted: list[Diagnostic] = []
+    spawn.roll_back(one.spawned, one.prepared, client_of(one.prepared, Script(), noted))
+    (problem,) = noted
     assert "an agent may be running in session lead" in problem.message
 
 
 def test_a_rollback_without_a_route_is_reported() -> None:
     one = ready_at("")
-    told: list[Diagnostic] = []
-    spawn.roll_back(one.spawned, one.prepared, client_of(one.prepared, Script(Response(404)), told))
-    assert "could not be stopped" in told[-1].message
+    noted: list[Diagnostic] = []
+    spawn.roll_back(one.spawned, one.prepared, client_of(one.prepared, Script(Response(404)), noted))
+    assert "could not be stopped" in noted[-1].message
 
 
 _TEXTS = st.one_of(st.text(max_size=40), st.text(alphabet="éa😀/{}%", min_size=1500, max_size=1700))
@@ -198,18 +198,18 @@ def test_whatever_is_printed_is_what_the_verbs_take(session: str, owner: str, ba
         assert parse(read(output.rendered(handle, as_json)))[0] == handle
 
 
-def test_whatever_happens_to_a_start_a_possible_agent_is_told() -> None:
+def test_whatever_happens_to_a_start_a_possible_agent_is_reported() -> None:
     class Broken(Script):
         def __call__(self, request: Request) -> Response:
             if request.method == "POST":
                 raise ZeroDivisionError
             return super().__call__(request)
 
-    told: list[Diagnostic] = []
-    prepared = spawn.prepare(EXAMPLE_SPEC, {}, told.append)
-    client = client_of(prepared, Broken(HEALTHY), told)
+    noted: list[Diagnostic] = []
+    prepared = spawn.prepare(EXAMPLE_SPEC, {}, noted.append)
+    client = client_of(prepared, Broken(HEALTHY), noted)
     with pytest.raises(ZeroDivisionError):
         spawn.spawn(prepared, client, NOW.timestamp)
-    assert [note.message for note in told] == [
+    assert [note.message for note in noted] == [
         "a start got no response: an agent may be running in session lead-engineer"
     ]

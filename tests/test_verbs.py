@@ -39,9 +39,9 @@ class Asked:
     ) -> None:
         self.script = Script(*answers)
         self.world = FakeWorld(exchange=self.script)
-        self.told: list[Diagnostic] = []
-        self.target = verbs.parse_handle(handle, environ, self.told.append)
-        self.client = Client(self.target.plan.base, self.target.settings, self.world, self.told.append)
+        self.noted: list[Diagnostic] = []
+        self.target = verbs.parse_handle(handle, environ, self.noted.append)
+        self.client = Client(self.target.plan.base, self.target.settings, self.world, self.noted.append)
 
     def status(self, wait_s: float = 0) -> WorkerHandle:
         return verbs.status(self.target, self.client, self.world, wait_s)
@@ -85,7 +85,7 @@ class TestStatus:
         asked = Asked(seen("starting", cause="the bus is away"))
         handle = asked.status()
         assert (handle.status, handle.message) == ("pending", "the agent is starting: the bus is away")
-        assert asked.told[-1].code is Code.NOT_READY
+        assert asked.noted[-1].code is Code.NOT_READY
 
     def test_waiting_asks_until_it_is_up(self) -> None:
         assert Asked(seen("starting"), seen("starting"), seen("ready")).status(wait_s=10).status == "ready"
@@ -115,7 +115,7 @@ class TestStatus:
         assert handle.status == "failed"
         assert words in str(handle.message)
 
-    def test_a_pending_handle_is_a_start_that_was_put_off(self) -> None:
+    def test_a_pending_handle_is_a_deferred_start(self) -> None:
         started = Response(201, msgspec.json.encode({"subjects": SUBJECTS, "abort": ABORT}))
         asked = Asked(UNKNOWN, started, handle=PENDING)
         handle = asked.status()
@@ -138,7 +138,7 @@ class TestStatus:
             ("2026-05-24T15:30:01Z", "failed"),
         ],
     )
-    def test_a_start_that_was_put_off_does_not_undo_a_later_abort(self, stopped_at: str, status: str) -> None:
+    def test_a_deferred_start_does_not_undo_a_later_abort(self, stopped_at: str, status: str) -> None:
         started = Response(201, msgspec.json.encode({"subjects": SUBJECTS}))
         assert Asked(seen("stopped", stopped_at=stopped_at), started, handle=PENDING).status().status == status
 
@@ -177,7 +177,7 @@ class TestStatus:
         asked = Asked(Response(404, b"not here"), Response(200))
         assert asked.status().status == "ready"
         assert asked.calls == ["GET /agent/lead-engineer", "GET /health"]
-        assert asked.told[0].code is Code.NO_ROUTE
+        assert asked.noted[0].code is Code.NO_ROUTE
 
     @pytest.mark.parametrize("answer", [UNKNOWN, Response(404, b"not here")])
     def test_without_bootstrap_health_counts_where_nothing_is_known(self, answer: Response) -> None:
@@ -209,7 +209,7 @@ class TestStatus:
         asked = Asked(seen("stopped", abort=ABORT))
         assert asked.status().abort == asked.target.handle.abort
 
-    def test_a_start_that_was_put_off_and_finds_somebody_elses_agent_is_a_conflict(self) -> None:
+    def test_a_deferred_start_that_finds_another_agent_is_a_conflict(self) -> None:
         asked = Asked(UNKNOWN, Response(409, b'{"error":"conflict","message":"as pi"}'), handle=PENDING)
         handle = asked.status()
         assert (handle.status, handle.abort) == ("failed", msgspec.UNSET)
@@ -221,7 +221,7 @@ class TestStatus:
     @pytest.mark.parametrize(
         "message", [f"{CONFLICT}start: HTTP 409", "start: the session runs already with other settings (HTTP 409): x"]
     )
-    def test_the_state_of_somebody_elses_agent_changes_nothing(self, message: str) -> None:
+    def test_the_state_of_another_agent_changes_nothing(self, message: str) -> None:
         asked = Asked(handle=failed(message))
         assert asked.status() == asked.target.handle
         assert asked.calls == []
@@ -404,8 +404,8 @@ class TestValidate:
 
 
 def test_probe_version_names_what_is_supported() -> None:
-    told = yaml.safe_load(verbs.versions(as_json=False))
-    assert told == msgspec.json.decode(verbs.versions(as_json=True))
-    assert told["spec_versions"] == ["v1", "v2"]
-    assert (told["program"], told["executor"]) == ("orch-executor-cf-worker", "cf-worker")
-    assert {"validate", "status", "abort", "teardown"} < set(told["verbs"])
+    noted = yaml.safe_load(verbs.versions(as_json=False))
+    assert noted == msgspec.json.decode(verbs.versions(as_json=True))
+    assert noted["spec_versions"] == ["v1", "v2"]
+    assert (noted["program"], noted["executor"]) == ("orch-executor-cf-worker", "cf-worker")
+    assert {"validate", "status", "abort", "teardown"} < set(noted["verbs"])

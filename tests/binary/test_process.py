@@ -25,7 +25,7 @@ def test_version(program: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--multiprocessing-fork", "3"], ["-c", "pass"], ["-m", "site"], ["-S"]])
-def test_is_no_interpreter(program: Path, arguments: list[str]) -> None:
+def test_it_is_not_an_interpreter(program: Path, arguments: list[str]) -> None:
     done = subprocess.run([program, *arguments], env={}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr.count("\n") == 1

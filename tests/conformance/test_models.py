@@ -291,7 +291,7 @@ class TestTools:
         assert (code, body["error"]) == ("500", "model_error")
         assert "AGENT_STEP_LIMIT" in body["message"]
 
-    async def test_a_time_limit_of_0_is_none(self, scene: Scene) -> None:
+    async def test_a_time_limit_of_0_means_no_limit(self, scene: Scene) -> None:
         """Neither a turn nor a question is ended by the clock."""
         released = threading.Event()
         scene.will(fake.call("ask_user_question", {"question": "Well?"}), fake.say_when(released, "well ", "done"))
@@ -805,7 +805,7 @@ class TestEndings:
         ids=["empty", "a space", "lines", "no width", "wide"],
     )
     @pytest.mark.parametrize("name", [ROUTER, GATEWAY])
-    async def test_a_blank_answer_is_none(self, name: str, piece: str, scene: Scene) -> None:
+    async def test_a_blank_answer_is_an_error(self, name: str, piece: str, scene: Scene) -> None:
         """It is an error, and no later call is sent it: some providers would refuse them all."""
         modules: dict[str, Any] = {ROUTER: fake, GATEWAY: fake_gateway}
         servers: dict[str, Any] = {ROUTER: scene.provider, GATEWAY: scene.gateway}

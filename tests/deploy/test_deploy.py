@@ -231,7 +231,7 @@ def test_a_worker_without_a_token_is_refused(api: Cloudflare) -> None:
     assert api.account.scripts == {}
 
 
-def test_open_routes_can_be_meant(api: Cloudflare) -> None:
+def test_open_routes_can_be_intended(api: Cloudflare) -> None:
     deployed(api, with_(open=True, secrets={"NATS_WS_URL": {"env": "BUS"}}))
     assert health(api)["auth"] == "none"
 
@@ -271,7 +271,7 @@ def test_a_refusal_of_something_in_front_of_the_worker_is_not_the_workers(
     assert "cannot check whether" in desk.said
 
 
-def test_where_nobody_can_tell_it_goes_on_and_says_so(api: Cloudflare) -> None:
+def test_a_token_that_cannot_be_compared_is_reported(api: Cloudflare) -> None:
     deployed(api)
     forget_fingerprint(api)
     api.account.script(NAME).enabled = False
@@ -438,7 +438,9 @@ def test_a_subdomain_that_is_taken_is_said_to_be(api: Cloudflare) -> None:
     ],
 )
 @pytest.mark.parametrize("is_account_token", [False, True])
-def test_a_refused_token_is_looked_at(api: Cloudflare, status: str, words: str, is_account_token: bool) -> None:
+def test_the_status_of_a_refused_token_is_reported(
+    api: Cloudflare, status: str, words: str, is_account_token: bool
+) -> None:
     api.token_status = status
     api.may_write = False
     api.is_account_token = is_account_token
@@ -538,7 +540,7 @@ MANNERS: dict[str, Callable[..., Reply | None]] = {
 
 @pytest.mark.parametrize("manner", MANNERS.values(), ids=MANNERS)
 @pytest.mark.parametrize("operation", list(_SHORT)[:6])
-def test_an_answer_that_is_none_is_asked_for_again(
+def test_a_call_without_an_answer_is_repeated(
     api: Cloudflare, operation: str, manner: Callable[..., Reply | None]
 ) -> None:
     if operation == "get-version":
@@ -716,7 +718,7 @@ UNREADY = {
 
 
 @pytest.mark.parametrize(("manner", "words"), UNREADY.values(), ids=UNREADY)
-def test_what_keeps_a_worker_from_being_ready_is_told(
+def test_what_keeps_a_worker_from_being_ready_is_reported(
     api: Cloudflare, elsewhere: Callable[[Any], None], manner: Callable[[], Manner], words: str
 ) -> None:
     elsewhere(manner())
@@ -833,7 +835,7 @@ def test_deleting_asks_first(api: Cloudflare) -> None:
     assert f"Delete the Worker {NAME} of account {ACCOUNT} with the conversations of all its agents?" in desk.said
 
 
-def test_deleting_where_nobody_can_be_asked_needs_yes(api: Cloudflare) -> None:
+def test_deleting_without_a_terminal_needs_yes(api: Cloudflare) -> None:
     deployed(api)
     desk = Desk(api)
     assert desk.undeploy() == 64

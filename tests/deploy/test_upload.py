@@ -55,7 +55,7 @@ def test_an_unknown_tag_is_not_guessed_at() -> None:
     assert (replaced["old_tag"], replaced["new_tag"], len(replaced["steps"])) == ("theirs", "v3", 3)
 
 
-def test_secrets_that_are_not_brought_are_kept_and_vars_are_not() -> None:
+def test_omitted_secrets_are_kept_and_omitted_vars_are_not() -> None:
     made = upload.metadata(Wanted(bundle=BUNDLE, vars={}, secrets={}))
     assert made["keep_bindings"] == ["secret_text", "secret_key"]
     assert not [binding for binding in made["bindings"] if binding["type"] == "secret_text"]
@@ -87,7 +87,7 @@ def test_a_fingerprint_reads_back_as_it_was(secrets: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2 1.2.3 abc", "1", "1 1.2.3", "something else entirely"])
-def test_what_is_no_fingerprint_is_none(text: str) -> None:
+def test_any_other_text_is_not_a_fingerprint(text: str) -> None:
     assert fingerprint.parse(text) is None
 
 
@@ -99,7 +99,7 @@ def test_it_changes_with_the_code_and_with_each_secret() -> None:
 
 
 @pytest.mark.parametrize("secrets", [{"NATS_TOKEN": "weak"}, {"CONTROL_TOKEN": "weak", "NATS_TOKEN": "weak"}])
-def test_a_weak_token_is_no_key(secrets: Mapping[str, str]) -> None:
+def test_a_weak_token_is_not_used_as_a_key(secrets: Mapping[str, str]) -> None:
     """Nobody who may read the Worker's settings can try values against a digest."""
     assert fingerprint.of(BUNDLE, secrets).secrets == {}
 

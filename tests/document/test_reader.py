@@ -129,7 +129,7 @@ def test_a_syntax_error_is_reported_with_a_hint(text: str, words: str, hint: str
         ("a: b\n}", 2),
     ],
 )
-def test_what_is_no_yaml_is_65_with_its_line(text: str, line: int) -> None:
+def test_invalid_yaml_is_65_with_its_line(text: str, line: int) -> None:
     (problem,) = refusal(text)
     assert problem.code in {Code.SYNTAX, Code.ENCODING}
     assert problem.code.exit_code is Exit.INPUT

@@ -125,7 +125,7 @@ def test_a_circle_of_causes_ends() -> None:
         (ssl.SSLError, "unknown error (_ssl.c:3124)", "unknown error"),
     ],
 )
-def test_a_failure_of_tls_without_a_reason_is_told_as_it_is(kind: type[ssl.SSLError], text: str, words: str) -> None:
+def test_a_tls_failure_without_a_reason_is_reported_as_it_is(kind: type[ssl.SSLError], text: str, words: str) -> None:
     assert cause(without_reason(kind, text)).startswith(f"TLS failed: {words}")
 
 

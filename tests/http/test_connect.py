@@ -83,7 +83,7 @@ class TestRace:
             addresses += ["::1", "127.0.0.9", "127.0.0.1"]
             assert race(server.getsockname()[1]) == "127.0.0.1"
 
-    def test_one_that_refuses_holds_nobody_up_beside_one_that_is_silent(
+    def test_a_refusal_beside_a_silent_one_delays_nothing(
         self, addresses: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(connect, "CONNECTION_ATTEMPT_DELAY_S", 1.0)

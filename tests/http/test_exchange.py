@@ -232,7 +232,7 @@ class TestProxy:
         with pytest.raises(RequestError, match=r"^ALL_PROXY: a SOCKS proxy is not supported; name an http:// one$"):
             get("http://worker.example/health", ALL_PROXY="socks5://127.0.0.1:1")
 
-    def test_one_for_the_other_scheme_is_not_looked_at(self) -> None:
+    def test_one_for_the_other_scheme_is_not_read(self) -> None:
         with Proxy() as proxy:
             assert (
                 get("http://worker.example", http_proxy=proxy.url, https_proxy=":", all_proxy="socks5://h").status

@@ -110,7 +110,7 @@ def test_a_socks_proxy_is_not_spoken_with() -> None:
         "\udcff",
     ],
 )
-def test_what_is_no_url_of_a_proxy_is_named_and_not_repeated(text: str) -> None:
+def test_an_invalid_proxy_url_is_named_but_not_shown(text: str) -> None:
     with pytest.raises(InvalidValue) as invalid:
         proxy(HTTP, ALL_PROXY=text)
     assert invalid.value.message == "ALL_PROXY is not the URL of a proxy"

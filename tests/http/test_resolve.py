@@ -76,14 +76,14 @@ class TestKnown:
         assert found(host) == [address]
 
     @pytest.mark.parametrize("host", ["localhost", "localhost.", "LocalHost", "worker.localhost", "a.b.localhost."])
-    def test_localhost_and_names_below_it_ask_nobody(self, host: str) -> None:
+    def test_localhost_and_names_below_it_need_no_lookup(self, host: str) -> None:
         assert found(host) == ["::1", "127.0.0.1"]
 
-    def test_the_file_is_heeded_for_them_too(self, hosts: Path) -> None:
+    def test_the_file_applies_to_them_too(self, hosts: Path) -> None:
         hosts.write_text("127.0.0.1 localhost\n127.0.0.7 worker.localhost\n")
         assert (known("localhost"), known("worker.localhost")) == (["127.0.0.1"], ["127.0.0.7"])
 
-    def test_a_name_of_the_file_asks_nobody_in_either_family(self, hosts: Path) -> None:
+    def test_a_name_in_the_file_needs_no_lookup_in_either_family(self, hosts: Path) -> None:
         hosts.write_text("192.0.2.1 worker.example\n")
         assert found("worker.example") == ["192.0.2.1"]
 
@@ -130,12 +130,12 @@ class TestFamilies:
         later = by_family(["192.0.2.1"], ["2001:db8::1"], v6_after_s=0.5)
         assert found("w.example", later) == ["192.0.2.1", "2001:db8::1"]
 
-    def test_an_answer_that_never_comes_holds_nobody_up(self) -> None:
+    def test_a_missing_answer_delays_nothing(self) -> None:
         lookup = Lookup("w.example", lambda: LONG_S, by_family(["192.0.2.1"], [], v6_after_s=60))
         assert next(everything(lookup)) == "192.0.2.1"
         lookup.close()
 
-    def test_nobody_is_asked_any_more_after_the_end(self) -> None:
+    def test_after_the_end_there_is_no_further_lookup(self) -> None:
         ended = threading.Event()
 
         def ask(_: str, __: socket.AddressFamily, remaining: Remaining) -> list[str]:
@@ -165,7 +165,7 @@ def failure(ask: Ask) -> str:
         (LookupFailed("no such name"), ServersFailed("SERVFAIL"), "SERVFAIL"),
     ],
 )
-def test_a_name_is_only_missing_where_somebody_said_so(v4: Exception, v6: Exception, words: str) -> None:
+def test_a_name_is_only_missing_if_a_server_said_so(v4: Exception, v6: Exception, words: str) -> None:
     assert failure(by_family(v4, v6)) == words
 
 

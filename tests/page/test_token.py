@@ -165,7 +165,7 @@ def closed(bus: NatsServer, tmp_path: Path) -> Iterator[Workerd]:
         yield server
 
 
-def test_a_token_that_nobody_can_send_is_reported(open_tab: OpenTab, closed: Workerd) -> None:
+def test_an_unusable_token_is_reported(open_tab: OpenTab, closed: Workerd) -> None:
     """No token would be right."""
     tab = open_tab(closed.url)
     tab.open()

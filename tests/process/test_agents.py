@@ -126,7 +126,7 @@ class TestWorkersThatAreNone:
             (Reply(200, {"agents": [], "totals": totals([]), "cursor": "x"}), "sends a page twice"),
         ],
     )
-    def test_what_is_no_list_is_70(self, program: Program, reply: Reply, words: str) -> None:
+    def test_anything_but_a_list_is_70(self, program: Program, reply: Reply, words: str) -> None:
         with Fleet(lister=lambda _: reply) as worker:
             ended = program.run(b"", "--list", env=at(worker.url))
         assert (ended.code, ended.out) == (70, b"")
@@ -273,13 +273,13 @@ class TestAbortAll:
         assert len(worker.running) == 1
 
     @pytest.mark.parametrize("within", ['exec "$@" < /dev/null', 'exec "$@" 2> errors'])
-    def test_without_both_terminals_nobody_is_asked(self, program: Program, within: str) -> None:
+    def test_without_both_terminals_there_is_no_question(self, program: Program, within: str) -> None:
         with Fleet(MANY[:1]) as worker:
             with Terminal(program, "--abort", "--all", env=at(worker.url), within=within) as terminal:
                 assert terminal.end() == 64
             assert worker.asked == []
 
-    def test_a_stdout_in_a_pipe_is_no_obstacle(self, program: Program) -> None:
+    def test_a_stdout_in_a_pipe_changes_nothing(self, program: Program) -> None:
         with Fleet(MANY[:1]) as worker:
             within = 'exec "$@" > out'
             with Terminal(program, "--abort", "--all", env=at(worker.url), within=within) as terminal:

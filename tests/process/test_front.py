@@ -33,7 +33,7 @@ class FrontedWorker(WorkerStub):
 
 
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
-def test_ready_is_never_said_on_the_word_of_a_page(program: Program, front: Front) -> None:
+def test_a_page_never_makes_a_handle_ready(program: Program, front: Front) -> None:
     with FrontedWorker(front) as worker:
         ended = program.run(spec(worker.url), env=PROBE_ONLY)
     status, message = outcome(ended)
@@ -99,7 +99,7 @@ def test_a_service_token_over_plain_http_is_64(program: Program) -> None:
     assert "CF_ACCESS_CLIENT_SECRET would be sent unencrypted" in ended.err
 
 
-def test_a_header_that_is_none_is_not_repeated(program: Program) -> None:
+def test_a_malformed_header_is_not_shown(program: Program) -> None:
     """A server that sends back what it got, in the place of a header."""
 
     def echo(call: Call) -> None:

@@ -96,7 +96,7 @@ def test_diagnostics_appear_as_they_happen(program: Program) -> None:
         assert running.child.poll() is None
 
 
-def test_a_switched_off_probe_asks_nobody(program: Program) -> None:
+def test_without_a_probe_there_is_no_request(program: Program) -> None:
     with Server(manners.ok) as server:
         ended = program.run(spec(server.url), env={"CF_WORKER_HEALTHCHECK": "off"})
     status, message = outcome(ended)

@@ -46,7 +46,7 @@ def test_a_redirect_to_loopback_is_not_followed(program: Program) -> None:
     assert (targets(proxy.heads), targets(server.heads)) == (["GET http://worker.example/health"], [])
 
 
-def test_no_proxy_is_heeded(program: Program) -> None:
+def test_no_proxy_is_respected(program: Program) -> None:
     with Proxy() as proxy:
         env = {**ONCE, "http_proxy": proxy.url, "NO_PROXY": "worker.invalid"}
         status, message = outcome(program.run(spec("http://worker.invalid"), env=env))

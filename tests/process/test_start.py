@@ -214,7 +214,7 @@ def test_an_agent_whose_handle_is_lost_is_stopped_again(program: Program) -> Non
 
 
 @needs_full_device
-def test_an_agent_of_somebody_else_is_left_alone(program: Program) -> None:
+def test_an_agent_that_was_running_before_is_left_alone(program: Program) -> None:
     """It ran before: another handle leads to it."""
     with WorkerStub(started(200)) as worker:
         ended = program.run(spec(worker.url), within='exec "$@" > /dev/full')

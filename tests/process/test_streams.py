@@ -29,7 +29,7 @@ def test_one_handle_and_nothing_else(program: Program) -> None:
     assert ended.out.endswith(b"\n")
 
 
-def test_every_diagnostic_bears_the_programs_name(program: Program) -> None:
+def test_every_diagnostic_begins_with_the_programs_name(program: Program) -> None:
     ended = program.run(b"name: [\nagent: 3\n", env=OFFLINE)
     assert ended.code == 65
     assert all(line.startswith("orch-executor-cf-worker: ") for line in ended.err.splitlines())
@@ -218,7 +218,7 @@ def test_a_stderr_whose_reader_has_gone_changes_nothing_else(program: Program) -
     assert handle(ended)["status"] == "pending"
 
 
-def test_the_diagnostics_of_a_closed_stderr_go_to_nobody(program: Program) -> None:
+def test_the_diagnostics_of_a_closed_stderr_reach_no_connection(program: Program) -> None:
     """A connection that got its number would get them."""
     heard = b""
 

@@ -63,7 +63,7 @@ def test_a_trust_store_that_is_not_there_is_named(program: Program, here: ssl.SS
     assert "SSL_CERT_FILE" in message
 
 
-def test_a_trust_store_that_is_none_is_named(program: Program, here: ssl.SSLContext, tmp_path: Path) -> None:
+def test_an_invalid_trust_store_is_named(program: Program, here: ssl.SSLContext, tmp_path: Path) -> None:
     (tmp_path / "junk.pem").write_text("junk")
     with Server(manners.ok, here) as server:
         ended = program.run(spec(server.url), env={**ONCE, "SSL_CERT_FILE": str(tmp_path / "junk.pem")})

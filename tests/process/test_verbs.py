@@ -67,7 +67,7 @@ def test_a_start_without_the_right_token_fails_with_the_cure(
     assert "wrong-token-8" not in ended.err + ended.out.decode()
 
 
-def test_a_put_off_start_goes_from_pending_to_ready(program: Program, worker: Workerd) -> None:
+def test_a_deferred_start_goes_from_pending_to_ready(program: Program, worker: Workerd) -> None:
     environ = {"CF_WORKER_TOKEN": TOKEN}
     handle = spawned(program, worker, "put-off", CF_WORKER_HEALTHCHECK="0", **environ)
     assert yaml.safe_load(handle)["status"] == "pending"

@@ -24,7 +24,7 @@ def test_a_release_tag_is_the_version_of_its_tree() -> None:
 
 
 @pytest.mark.parametrize("tag", ["1.2.3", "v1.2", "v1.2.3-rc.1", "v01.2.3", "v1.2.3\n", "v1.2.3;id", "main", ""])
-def test_what_is_no_release_tag_is_refused(tag: str) -> None:
+def test_anything_but_a_release_tag_is_refused(tag: str) -> None:
     with pytest.raises(SystemExit, match="is not a release tag"):
         of_tag(tag, "1.2.3")
 

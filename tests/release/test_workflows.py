@@ -101,7 +101,7 @@ def ungated(workflow: dict[Any, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
-def test_no_job_publishes_on_a_dry_run_or_at_the_word_of_what_is_judged(file: Path) -> None:
+def test_no_job_publishes_on_a_dry_run_or_because_of_what_it_checks(file: Path) -> None:
     assert ungated(load(file)) == []
 
 
