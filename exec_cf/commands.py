@@ -9,7 +9,7 @@ from exec_cf.arguments import Call
 from exec_cf.client import Client
 from exec_cf.display import truncated
 from exec_cf.document import LIMITS
-from exec_cf.encode import render, render_json
+from exec_cf.encode import encoded
 from exec_cf.errors import Code, Diagnostic, Note, Refused, os_reason
 from exec_cf.report import Reporter
 from exec_cf.usage import PROGRAM
@@ -82,7 +82,7 @@ def _list(call: Call, world: World, note: Note) -> None:
     listing = agents.listing(client, call.owner, call.state)
     columns = None if call.format else world.columns()
     if columns is None:
-        output.write(render_json(listing.agents) if call.as_json else render(listing.agents), world)
+        output.write(encoded(listing.agents, as_json=call.as_json), world)
         return
     now = listing.seen_at or datetime.fromtimestamp(world.time(), UTC)
     fitting = table.width(columns, world.environ)
@@ -115,7 +115,7 @@ def _deployment(call: Call, world: World, note: Note) -> None:
         return
     output.check_writable(world)
     deployed = deploy.deploy(data, options, world, note)
-    output.write(render_json(deployed) if call.as_json else render(deployed), world)
+    output.write(encoded(deployed, as_json=call.as_json), world)
 
 
 def _confirmed(question: str, call: Call, world: World) -> bool:

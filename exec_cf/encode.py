@@ -36,6 +36,11 @@ def render_json(message: msgspec.Struct) -> bytes:
     return (text if text.isprintable() else "".join(map(_escaped, text))).encode() + b"\n"
 
 
+def encoded(message: msgspec.Struct, *, as_json: bool) -> bytes:
+    """Return *message* as JSON or as YAML."""
+    return render_json(message) if as_json else render(message)
+
+
 def timestamp(moment: datetime) -> str:
     """Return *moment*, an aware datetime, as RFC 3339 in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from exec_cf import handles
 from exec_cf.document import read
-from exec_cf.encode import render, render_json
+from exec_cf.encode import encoded
 from exec_cf.errors import Code, Diagnostic, Refused, os_reason
 from exec_cf.messages import WorkerHandle
 from exec_cf.world import World
@@ -31,13 +31,12 @@ def rendered(handle: WorkerHandle, as_json: bool) -> bytes:
 
     Raises `Refused` with an internal error if it reads back differently, which no user input should be able to cause.
     """
-    render_as = render_json if as_json else render
-    data = render_as(handle)
+    data = encoded(handle, as_json=as_json)
     try:
         back, _ = handles.parse(read(data))
     except Refused as refused:
         _fail(str(refused))
-    if render_as(back) != data:
+    if encoded(back, as_json=as_json) != data:
         _fail("it reads back as a different handle")
     return data
 

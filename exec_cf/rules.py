@@ -16,6 +16,7 @@ Fields = Mapping[str, Any]
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 DNS_LABEL_LENGTH = 63
+DNS_LABEL_HINT = "use a-z, 0-9 and -, beginning and ending with a letter or digit"
 ENV_KEY = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 SHARED_ENV_PREFIX = "OPEN_AGENT_"
@@ -78,8 +79,7 @@ def broken_name(spec: Fields) -> Iterator[Diagnostic]:
             hint,
         )
     elif not DNS_LABEL.fullmatch(name):
-        hint = "use a-z, 0-9 and -, beginning and ending with a letter or digit"
-        yield Diagnostic(Code.VALUE, f"{quoted(name)} is not a DNS label", ("name",), hint)
+        yield Diagnostic(Code.VALUE, f"{quoted(name)} is not a DNS label", ("name",), DNS_LABEL_HINT)
 
 
 def _env(spec: Fields) -> Iterator[Diagnostic]:

@@ -10,7 +10,7 @@ from exec_cf._version import version
 from exec_cf.answers import NoRouteError, SessionState, WorkerError
 from exec_cf.client import Client, no_route, or_refuse
 from exec_cf.display import quoted_url
-from exec_cf.encode import render, render_json
+from exec_cf.encode import encoded
 from exec_cf.errors import Code, Diagnostic, Note, Refused
 from exec_cf.messages import EXECUTOR, SPECS, Version, WorkerHandle
 from exec_cf.plan import Plan
@@ -47,7 +47,7 @@ def validate(data: bytes) -> None:
 def versions(as_json: bool) -> bytes:
     """Return a document with the supported contract versions and verbs, for a dispatcher to check before a spawn."""
     supported = Versions(version=version, spec_versions=list(SPECS), verbs=list(VERBS))
-    return render_json(supported) if as_json else render(supported)
+    return encoded(supported, as_json=as_json)
 
 
 def parse_handle(data: bytes, environ: Mapping[str, str], note: Note) -> Target:

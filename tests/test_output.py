@@ -28,12 +28,12 @@ class TestRendered:
     def test_what_does_not_read_back_is_an_internal_error(
         self, monkeypatch: pytest.MonkeyPatch, written: bytes
     ) -> None:
-        monkeypatch.setattr(output, "render", lambda _: written)
+        monkeypatch.setattr(output, "encoded", lambda _, **__: written)
         self.fails()
 
     def test_what_reads_back_as_another_handle_is_an_internal_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         another = iter([msgspec.structs.replace(HANDLE, status="pending"), HANDLE])
-        monkeypatch.setattr(output, "render", lambda _: render(next(another)))
+        monkeypatch.setattr(output, "encoded", lambda _, **__: render(next(another)))
         self.fails()
 
     def fails(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from exec_cf.deploy.messages import CONTROL_TOKEN
 from exec_cf.display import quoted
 from exec_cf.errors import Code, Diagnostic, InvalidValue, Path
-from exec_cf.rules import DNS_LABEL, DNS_LABEL_LENGTH, ENV_KEY, check_provider, text
+from exec_cf.rules import DNS_LABEL, DNS_LABEL_HINT, DNS_LABEL_LENGTH, ENV_KEY, check_provider, text
 from exec_cf.subjects import check_spec_token
 
 MAX_VALUE_BYTES = 5120
@@ -41,11 +41,10 @@ def worker_name(fields: Mapping[str, Any], default_name: str) -> str:
 
 
 def _names(fields: Mapping[str, Any], default_name: str) -> Iterator[Diagnostic]:
-    hint = "use a-z, 0-9 and -, beginning and ending with a letter or digit"
     for field in ("worker", "env", "subdomain"):
         value = fields.get(field)
         if isinstance(value, str) and not DNS_LABEL.fullmatch(value):
-            yield Diagnostic(Code.VALUE, f"{quoted(value)} is not a DNS label", (field,), hint)
+            yield Diagnostic(Code.VALUE, f"{quoted(value)} is not a DNS label", (field,), DNS_LABEL_HINT)
     length = len(worker_name(fields, default_name))
     if length > DNS_LABEL_LENGTH:
         path = ("env",) if text(fields, "env") else ("worker",)

@@ -29,7 +29,7 @@ export interface Order {
 /** The order in which the Worker lists agents. */
 export const NEWEST_FIRST: Order = { column: STARTED, isDescending: true };
 
-/** The order after a click on a column's heading: the other way round, or at first the way that shows most. */
+/** The order after a click on a column's heading: the reverse, or for another column text ascending and all else descending. */
 export function orderAfterClick(column: Column, { column: current, isDescending }: Order): Order {
   return { column, isDescending: column === current ? !isDescending : column.kind !== "text" };
 }

@@ -2,10 +2,10 @@ import type { AgentList } from "../src/listing.ts";
 import type { Agent, Totals } from "./agents.ts";
 
 const LIST_TIMEOUT_MS = 15_000;
-/** The Worker itself waits some seconds for a bus that does not answer. */
+/** Longer than the Worker itself waits for a bus that does not answer. */
 const STOP_TIMEOUT_MS = 60_000;
 
-/** The filters that the Worker applies; an empty one does not. */
+/** The filters that the Worker applies, except for empty ones. */
 export interface Query {
   readonly owner: string;
   readonly state: string;

@@ -19,7 +19,7 @@ export class Login {
     return !form.hidden;
   }
 
-  /** Shows the form, with what was wrong with the token before. */
+  /** Shows the form, and what was wrong with the previous token. */
   ask(fault: string): void {
     form.hidden = false;
     write(error, fault);

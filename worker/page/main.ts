@@ -79,7 +79,7 @@ function askForToken(): void {
   overview.close();
   dialog.close();
   forget.hidden = true;
-  // As the executor, which sends a token over https or to loopback only.
+  // Like the executor, which sends a token over https or to loopback only.
   if (isSecureContext) login.ask(fault);
   write(
     problem,

@@ -4,7 +4,7 @@ import { element, part, say, write } from "./dom.ts";
 import { count } from "./format.ts";
 import { Table } from "./table.ts";
 
-/** After the last key in the search field, until a screen reader is told how many agents match. */
+/** How long after the last key in the search field a screen reader is told how many agents match, in milliseconds. */
 const ANNOUNCE_MS = 700;
 
 const section = part("overview", HTMLElement);
@@ -18,7 +18,7 @@ const more = part("more", HTMLElement);
 const TOTALS = ["running", "stopped", "answered", "failed", "input_tokens", "output_tokens"] as const;
 
 export interface Events {
-  /** Other agents are wanted: those of a query, so many pages of them. */
+  /** The user wants to see other agents: those of a query, up to so many pages of them. */
   readonly onQuery: (query: Query, pages: number) => void;
   readonly onStop: (session: string, button: HTMLElement) => void;
   /** The element that has the focus, or will get it back. */

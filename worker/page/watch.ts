@@ -1,8 +1,8 @@
 import { type Failure, type Listing, list, type Query } from "./api.ts";
 
-/** Between two looks, for each page of agents. */
+/** Milliseconds between two looks, for each page of agents. */
 const POLL_MS = 5_000;
-/** After a failure each look waits twice as long as the one before, so many times at most. */
+/** How often the wait for the next look is doubled after failures, at most. */
 const MAX_DOUBLINGS = 4;
 
 export interface Events {
