@@ -488,6 +488,8 @@ class Events(Reader, Scanner, Parser):
             if not content and not line_break and not spaces:
                 return lines, True
             if content:
+                if not spaces and self._at_marker(self.pointer):
+                    return lines, True
                 if indent is None and spaces > self.indent:
                     indent = spaces
                     if longest_blank > indent:
@@ -505,7 +507,7 @@ class Events(Reader, Scanner, Parser):
     def _ends_block(self, start: Mark, spaces: int, indent: int | None) -> bool:
         """Return whether a line indented by *spaces* ends a block indented by *indent*."""
         if indent is not None and spaces >= indent:
-            return not spaces and self._at_marker(self.pointer)
+            return False
         if self.peek(spaces) == "\t":
             mark = Mark(self.line, spaces)
             self._fail("while scanning a block scalar", start, "found a tab in the indentation", mark)

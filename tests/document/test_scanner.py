@@ -196,6 +196,8 @@ def test_text_in_quotes(text: str, wanted: str) -> None:
         ("|\n%a\n", "%a\n"),
         ("|\n a\n# c\n", "a\n"),
         ("|\n a\n...\n", "a\n"),
+        ("|\n \n \n...\n", ""),
+        ("--- |+\n  \n...\n", "\n"),
         ("|\n--- a", None),
         (">\n a\n b\n\n c\n", "a b\nc\n"),
         (">\n a\n  b\n c\n", "a\n b\nc\n"),
