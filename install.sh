@@ -229,7 +229,7 @@ check_tools() {
   [ -z "$missing" ] || fail "not found: ${missing#, }: install what is missing"
   downloaders=
   ! have curl || downloaders=curl
-  case $(wget --version 2>/dev/null) in *'GNU Wget'*) downloaders="$downloaders gnu_wget" ;; esac
+  case $(wget --no-config --version 2>/dev/null) in *'GNU Wget'*) downloaders="$downloaders gnu_wget" ;; esac
   [ -n "$downloaders" ] || ! have wget || downloaders=other_wget
   [ -n "$downloaders" ] || fail "neither curl nor wget is here: install one, or unpack the archive by hand"
   have sha256sum || have shasum || have openssl ||
@@ -330,7 +330,7 @@ main() {
   done
   # The result must not depend on the user's umask or on settings of the tools.
   umask 022
-  unset CDPATH GREP_OPTIONS GZIP TAR_OPTIONS
+  unset CDPATH GREP_OPTIONS GZIP SYSTEM_WGETRC TAR_OPTIONS WGETRC
   LC_ALL=C
   export LC_ALL
   check_tools

@@ -220,6 +220,16 @@ def test_the_users_settings_change_nothing(careless: dict[str, str], run: Run, m
     assert (to / PROGRAM).exists()
 
 
+@pytest.mark.parametrize("broken", ["HOME", "WGETRC", "SYSTEM_WGETRC"])
+def test_settings_that_wget_cannot_read_change_nothing(
+    broken: str, run: Run, mirror: Mirror, to: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".wgetrc").write_text("garbage !!!\n")
+    done = run(mirror.url, **{broken: str(tmp_path)})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (to / PROGRAM).exists()
+
+
 def test_a_wget_that_checks_no_certificate_is_refused_https(run_unchecked: Run, secure: Mirror, to: Path) -> None:
     done = run_unchecked(secure.url)
     refused(done, "the wget here does not check certificates: install curl or GNU wget", to)
