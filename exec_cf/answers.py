@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated, NoReturn, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
@@ -312,7 +313,7 @@ class Answer:
         """
         added = path.removeprefix(routes.abort("", plan.session))
         for secret in self._settings.secrets:
-            if len(secret) >= _MIN_SECRET_CHARS and (secret in added or urls.escaped(secret) in added):
+            if len(secret) >= _MIN_SECRET_CHARS and (secret in added or secret in unquote(added)):
                 raise InvalidValue("the path contains a secret", "")
         return urls.below(plan.base, path) if path.startswith("/") else ""
 

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exec_cf import document, settings
 from exec_cf.answers import Answer, NoRouteError, SessionState, Started, WorkerError
@@ -119,6 +121,13 @@ class TestStarted:
                 error = failure(started(PLAN.bus, abort=f"/control/abort/lead?cap={cap}"), token)
                 assert str(error) == "start: the Worker names an unusable abort path"
                 assert error.maybe_started
+
+    @given(st.sets(st.integers(0, len(TOKEN) - 1)), st.booleans())
+    def test_a_secret_in_any_encoding_is_refused(self, escaped: set[int], is_lower: bool) -> None:
+        escape = "%{:02x}" if is_lower else "%{:02X}"
+        cap = "".join(escape.format(ord(char)) if at in escaped else char for at, char in enumerate(TOKEN))
+        error = failure(started(PLAN.bus, abort=f"/control/abort/lead?cap={cap}"), TOKEN)
+        assert str(error) == "start: the Worker names an unusable abort path"
 
     def test_a_secret_that_is_a_word_of_the_path_is_not_one_that_the_worker_repeats(self) -> None:
         for token in ("abort", "lead", "x", PLAN.session, "/control/abort"):
