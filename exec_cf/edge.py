@@ -79,17 +79,17 @@ def intermediary(response: Response, *, sends_service_token: bool, is_foreign: b
 
 
 def instead_of_api(response: Response) -> str:
-    """Return what *response* is, which is not in the form of Cloudflare's API."""
+    """Return a description of *response*, which does not have the format of Cloudflare's API."""
     number = _error_number(response)
     if number:
         return f"error {number} of Cloudflare's edge"
     if _challenge(response):
         return "a challenge, which only a browser can pass"
     if _is_page(response):
-        return "a web page, as from a login, a proxy or a firewall"
+        return "a web page, such as that of a login, a proxy or a firewall"
     if 300 <= response.status < 400:
-        return "a redirect, as to a login"
-    return "not in the API's form" if response.body else "an empty body"
+        return "a redirect, perhaps to a login"
+    return "not in the API's format" if response.body else "an empty body"
 
 
 def _page(response: Response) -> str:

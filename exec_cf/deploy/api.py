@@ -61,8 +61,8 @@ class RateLimited(ApiError):  # noqa: N818  reads as a sentence at every raise
 class NoAnswer(Exception):  # noqa: N818  reads as a sentence at every raise
     """There was no answer, so the call may have taken effect; the text is the cause.
 
-    *wait_s* are the seconds to wait before the next attempt, as far as the peer asks for that. With *is_foreign*,
-    something else than Cloudflare's API answered.
+    *wait_s* is how many seconds the peer asks to wait before the next attempt. With *is_foreign*, something other than
+    Cloudflare's API answered.
     """
 
     def __init__(self, cause: str, *, wait_s: float = 0.0, is_foreign: bool = False) -> None:

@@ -554,18 +554,21 @@ def test_an_api_of_the_environment_that_does_not_answer_is_named(api: Cloudflare
     api.treat("list-deployments", *[answered(404, b"<html>not here</html>")] * 3)
     desk = Desk(api)
     assert desk.deploy() == 70
-    assert "HTTP 404: a web page, as from a login, a proxy or a firewall; check CLOUDFLARE" in desk.errors[-1]
+    assert "HTTP 404: a web page, such as that of a login, a proxy or a firewall; check CLOUDFLARE" in desk.errors[-1]
 
 
 @pytest.mark.parametrize(
     ("strange", "words"),
     [
         (answered(403, b"<html>hush</html>", cf_mitigated="challenge"), "HTTP 403: a challenge, which only a browser"),
-        (answered(200, b"<!DOCTYPE html>hush", content_type="text/html"), "HTTP 200: a web page, as from a login"),
-        (answered(302, b"", location="https://hush.example/login"), "HTTP 302: a redirect, as to a login"),
+        (
+            answered(200, b"<!DOCTYPE html>hush", content_type="text/html"),
+            "HTTP 200: a web page, such as that of a login",
+        ),
+        (answered(302, b"", location="https://hush.example/login"), "HTTP 302: a redirect, perhaps to a login"),
         (answered(403, b"error code: 1020 hush"), "HTTP 403: error 1020 of Cloudflare's edge"),
-        (answered(502, b"hush"), "HTTP 502: not in the API's form"),
-        (answered(200, b'{"success": "hush"}'), "HTTP 200: not in the API's form"),
+        (answered(502, b"hush"), "HTTP 502: not in the API's format"),
+        (answered(200, b'{"success": "hush"}'), "HTTP 200: not in the API's format"),
         (answered(503, b""), "HTTP 503: an empty body"),
     ],
 )
