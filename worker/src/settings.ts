@@ -3,7 +3,7 @@ import { newTokenProblem } from "./subjects.ts";
 import { beginning } from "./text.ts";
 import type { Vars } from "./vars.ts";
 
-export const HARNESSES = ["claude-code", "codex", "pi", "gemini", "echo"] as const;
+const HARNESSES = ["claude-code", "codex", "pi", "gemini", "echo"] as const;
 export type Harness = (typeof HARNESSES)[number];
 
 type StringMap = Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@ import { limit } from "../limits.ts";
 import type { AgentContext } from "./agent.ts";
 
 /** What the start of a session may choose. Keys and addresses belong to the deployment alone. */
-export type Choice = "OPEN_AGENT_PROVIDER" | "OPEN_AGENT_MODEL_ID";
+type Choice = "OPEN_AGENT_PROVIDER" | "OPEN_AGENT_MODEL_ID";
 
 /** The session's setting, or else the Worker's var. An empty one counts as unset. */
 export function choiceOf(name: Choice, { env, settings }: AgentContext): string | undefined {

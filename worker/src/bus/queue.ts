@@ -4,7 +4,7 @@ import type { Reply } from "./reply.ts";
 import type { OpenStream } from "./turns.ts";
 
 /** How many prompts may wait behind the one being answered. */
-export const QUEUE_LIMIT = 16;
+const QUEUE_LIMIT = 16;
 
 const CROWDED: Fault = {
   code: "overloaded",
@@ -20,7 +20,7 @@ export interface Job {
 }
 
 /** Answers one job. What it throws becomes the error frame of its stream. */
-export type Answer = (job: Job, cancellation: Cancellation) => Promise<void>;
+type Answer = (job: Job, cancellation: Cancellation) => Promise<void>;
 
 interface Running {
   readonly job: Job;

@@ -36,6 +36,6 @@ async function ask(turn: Turn, question: string): Promise<string> {
   }
 }
 
-export function wording({ question, options = [] }: z.infer<typeof input>): string {
+function wording({ question, options = [] }: z.infer<typeof input>): string {
   return [question, ...options.map((option, index) => `${index + 1}. ${option}`)].join("\n");
 }

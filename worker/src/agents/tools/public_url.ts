@@ -55,7 +55,7 @@ export function publicUrl(text: string, base?: URL): URL {
 }
 
 /** Whether the `hostname` of a URL is a public IP address or a name below the public root. */
-export function isPublicHost(hostname: string): boolean {
+function isPublicHost(hostname: string): boolean {
   const host = hostname.replace(/\.+$/, "");
   if (host.startsWith("[")) return isPublicAddress(host.slice(1, -1));
   if (ipaddr.IPv4.isValidFourPartDecimal(host)) return isPublicAddress(host);

@@ -8,7 +8,7 @@ const todo = z.strictObject({
   status: z.enum(STATES),
 });
 
-export type Todo = z.infer<typeof todo>;
+type Todo = z.infer<typeof todo>;
 
 /** A plan that the caller can watch in the `tool_use` chunks. Each call replaces it, and it ends with the turn. */
 export const todoWrite = tool({
