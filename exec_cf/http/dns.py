@@ -1,35 +1,28 @@
 """A stub resolver for C libraries whose own is too weak: one address family per query, and results as from glibc.
 
 musl, which the one-file program is linked with, asks for both families at once and fails when one half does, ends a
-search at the first domain that fails, and drops a long search list. Here each family is a question of its own
-(RFC 1035), a domain that fails is passed over, and a name server that fails gives way to the next. Queries go over
-UDP, and over TCP if the response was truncated.
+search at the first domain that fails, and drops a long search list. Here each family is a question of its own, a domain
+that fails is passed over, and a name server that fails gives way to the next. Queries go over UDP, and over TCP if the
+response was truncated.
 """
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
 
 from exec_cf.errors import os_reason
-from exec_cf.http.addresses import literal
-
-CONFIGURATION = "/etc/resolv.conf"
-PORT = 53
+from exec_cf.http import dns_messages, resolv_conf
+from exec_cf.http.dns_messages import LookupFailed, Malformed, ServerFailed
+from exec_cf.http.resolv_conf import Configuration
 
 Remaining = Callable[[], float]
 """Returns the seconds that are left; raises `TimeoutError` if there are none."""
 
-_MAX_SERVERS = 3
-_MAX_NDOTS = 15
-_MAX_TIMEOUT_S = 30
-_MAX_ATTEMPTS = 5
 _MAX_NAME_BYTES = 253
 _MAX_LABEL_BYTES = 63
 
@@ -39,71 +32,14 @@ _RESEND_S = 1.0
 _TCP_PATIENCE_S = 2.0
 """Seconds to wait for the rest of a truncated response, before the part that arrived is used."""
 
-_TYPES = {socket.AF_INET: 1, socket.AF_INET6: 28}
-_SIZES = {socket.AF_INET: 4, socket.AF_INET6: 16}
-_INTERNET = 1
-_RECURSION_DESIRED = 0x0100
-_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION_AVAILABLE = 0x8000, 0x0400, 0x0200, 0x0080
-_CODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
-_NO_ERROR, _NO_SUCH_NAME = 0, 3
-
-
-class LookupFailed(Exception):  # noqa: N818  reads as a sentence at every raise
-    """A name cannot be resolved; the text says why."""
-
 
 class ServersFailed(LookupFailed):
     """No name server gave a usable answer."""
 
 
-class Configuration(NamedTuple):
-    """The content of `resolv.conf`; see resolv.conf(5)."""
-
-    servers: tuple[tuple[str, int], ...] = (("127.0.0.1", PORT),)
-    search: tuple[str, ...] = ()
-    ndots: int = 1
-    timeout_s: int = 5
-    attempts: int = 2
-
-
-def configuration(text: str) -> Configuration:
-    """Return the configuration in *text*, a `resolv.conf`; unknown lines and options are ignored."""
-    servers: list[tuple[str, int]] = []
-    search: tuple[str, ...] = ()
-    options: dict[str, str] = {}
-    for line in text.splitlines():
-        keyword, *values = line.split("#")[0].split(";")[0].split() or [""]
-        if keyword == "nameserver" and values and literal(values[0].partition("%")[0]) and len(servers) < _MAX_SERVERS:
-            servers.append((values[0], PORT))
-        elif keyword == "search":
-            search = tuple(domain.strip(".") for domain in values)
-        elif keyword == "domain":
-            search = tuple(domain.strip(".") for domain in values[:1])
-        elif keyword == "options":
-            options.update(value.partition(":")[::2] for value in values)
-    plain = Configuration()
-    return Configuration(
-        servers=tuple(servers) or plain.servers,
-        search=search,
-        ndots=_number(options, "ndots", plain.ndots, 0, _MAX_NDOTS),
-        timeout_s=_number(options, "timeout", plain.timeout_s, 1, _MAX_TIMEOUT_S),
-        attempts=_number(options, "attempts", plain.attempts, 1, _MAX_ATTEMPTS),
-    )
-
-
-def _number(options: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = options.get(name, "")
-    return min(max(int(text[:6]), least), most) if text.isascii() and text.isdigit() else default
-
-
 def ask_system(host: str, family: socket.AddressFamily, remaining: Remaining) -> list[str]:
     """Return the addresses of *host* from the system's name servers. Raises `LookupFailed`, `TimeoutError`."""
-    try:
-        with open(CONFIGURATION, encoding="utf-8", errors="replace") as file:  # noqa: PTH123  pathlib is slow to load
-            text = file.read()
-    except OSError:
-        text = ""
-    return ask(host, family, configuration(text), remaining)
+    return ask(host, family, resolv_conf.read(), remaining)
 
 
 def ask(host: str, family: socket.AddressFamily, config: Configuration, remaining: Remaining) -> list[str]:
@@ -140,14 +76,6 @@ def _is_name(name: str) -> bool:
     return all(0 < len(label) <= _MAX_LABEL_BYTES for label in labels) and len(name.encode()) <= _MAX_NAME_BYTES
 
 
-class _Malformed(Exception):  # noqa: N818  reads as a sentence at every raise
-    """The message is not a response to the query."""
-
-
-class _ServerFailed(Exception):  # noqa: N818  reads as a sentence at every raise
-    """A name server gave no usable answer; the text says what it did."""
-
-
 class _Question:
     """A query for one name and family, sent to one name server after another until one answers."""
 
@@ -157,8 +85,7 @@ class _Question:
         self._sends = config.attempts * len(config.servers)
         self._until = time.monotonic() + config.timeout_s * config.attempts
         self._remaining = remaining
-        labels = b"".join(bytes([len(label)]) + label for label in name.encode().split(b"."))
-        self._body = labels + struct.pack("!BHH", 0, _TYPES[family], _INTERNET)
+        self._question = dns_messages.question(name, family)
         self._sockets: dict[int, tuple[socket.socket, str, bytes]] = {}
         self._failures: dict[str, str] = {}
 
@@ -205,7 +132,7 @@ class _Question:
             datagrams.setblocking(False)
             # Connected sockets only receive from the server, and report refusals.
             datagrams.connect((host, port))
-            query = os.urandom(2) + struct.pack("!HHHHH", _RECURSION_DESIRED, 1, 0, 0, 0) + self._body
+            query = dns_messages.query(self._question)
             datagrams.send(query)
         except BaseException:
             datagrams.close()
@@ -237,13 +164,15 @@ class _Question:
         datagrams, host, query = self._sockets[number]
         try:
             message = datagrams.recv(65535)
-            if not _is_truncated(message, query):
-                return self._read(message, query, host)
+            if not dns_messages.is_truncated(message, query):
+                return dns_messages.addresses(message, query, self._family, host)
             whole = self._over_tcp(datagrams, query)
-            return self._read(whole, query, host) if whole else self._read_truncated(message, query, host)
-        except (_Malformed, BlockingIOError):
+            if whole:
+                return dns_messages.addresses(whole, query, self._family, host)
+            return dns_messages.truncated_addresses(message, query, self._family, host)
+        except (Malformed, BlockingIOError):
             return []  # possibly forged; the real response may still arrive
-        except _ServerFailed as failed:
+        except ServerFailed as failed:
             self._failures[host] = str(failed)
         except OSError as error:
             self._failures[host] = f"the name server {host} cannot be asked: {os_reason(error)}"
@@ -279,67 +208,3 @@ class _Question:
                 raise ConnectionResetError
             data += chunk
         return data
-
-    def _read(self, message: bytes, query: bytes, host: str) -> list[str]:
-        flags, answers = _header(message, query)
-        code = flags & 0xF
-        if code == _NO_SUCH_NAME:
-            raise LookupFailed(f"no such name (NXDOMAIN from the server {host})")
-        if code != _NO_ERROR:
-            raise _ServerFailed(f"the name server {host} failed ({_CODES.get(code, f'code {code}')})")
-        if not answers and not flags & (_AUTHORITATIVE | _RECURSION_AVAILABLE):
-            raise _ServerFailed(f"the name server {host} only refers to others")
-        found = _addresses(message, len(query), answers, self._family)
-        if not found:
-            raise LookupFailed(f"the name has no address (by the server {host})")
-        return found
-
-    def _read_truncated(self, message: bytes, query: bytes, host: str) -> list[str]:
-        """Return the addresses in a truncated response, at least one. Raises `_ServerFailed`."""
-        try:
-            found = _addresses(message, len(query), _header(message, query)[1], self._family)
-        except _Malformed:
-            found = []
-        if not found:
-            raise _ServerFailed(f"the name server {host} truncates its answer, and does not send it over TCP")
-        return found
-
-
-def _is_truncated(message: bytes, query: bytes) -> bool:
-    return bool(_header(message, query)[0] & _TRUNCATED)
-
-
-def _header(message: bytes, query: bytes) -> tuple[int, int]:
-    """Return the flags and the number of answers of *message*. Raises `_Malformed` unless it answers *query*."""
-    if len(message) < len(query) or message[:2] != query[:2]:
-        raise _Malformed
-    flags, questions, answers = struct.unpack_from("!HHH", message, 2)
-    # Names are compared case-insensitively (RFC 4343); lower() changes nothing else in the query.
-    if not flags & _RESPONSE or questions != 1 or message[12 : len(query)].lower() != query[12:].lower():
-        raise _Malformed
-    return flags, answers
-
-
-def _addresses(message: bytes, at: int, answers: int, family: socket.AddressFamily) -> list[str]:
-    """Return the addresses among the *answers* that begin at *at*; other records, such as aliases, are skipped."""
-    found = []
-    try:
-        for _ in range(answers):
-            at = _skip_name(message, at)
-            kind, space, _, size = struct.unpack_from("!HHIH", message, at)
-            data = message[at + 10 : at + 10 + size]
-            at += 10 + size
-            if (kind, space, len(data)) == (_TYPES[family], _INTERNET, _SIZES[family]):
-                found.append(socket.inet_ntop(family, data))
-    except (struct.error, IndexError):
-        raise _Malformed from None
-    return found
-
-
-def _skip_name(message: bytes, at: int) -> int:
-    """Return the offset after the name at *at*, which may end with a compression pointer."""
-    while length := message[at]:
-        if length >= 0xC0:
-            return at + 2
-        at += 1 + length
-    return at + 1

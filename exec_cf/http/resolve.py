@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from exec_cf.http import dns
 from exec_cf.http.addresses import LOOPBACK, family_of, literal
-from exec_cf.http.dns import LookupFailed, Remaining, ServersFailed
+from exec_cf.http.dns import Remaining, ServersFailed
+from exec_cf.http.dns_messages import LookupFailed
 from exec_cf.urls import is_localhost
 
 HOSTS = "/etc/hosts"

@@ -1,17 +1,16 @@
 """The stub resolver, against a name server that answers well and badly."""
 
-import os
 import socket
 import struct
 import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from exec_cf.http import dns
-from exec_cf.http.dns import Configuration, LookupFailed, ServersFailed, configuration
+from exec_cf.http.dns import ServersFailed
+from exec_cf.http.dns_messages import LookupFailed
+from exec_cf.http.resolv_conf import Configuration
 from tests.support.name_server import (
     AAAA,
     FORMERR,
@@ -243,41 +242,3 @@ def test_what_cannot_be_a_name_is_not_asked_for(name: str) -> None:
     with NameServer({}) as server:
         assert str(failure(to(server), name)) == "no such name"
     assert server.asked == []
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("", Configuration()),
-        ("nameserver 192.0.2.1\nnameserver 2001:db8::1", Configuration((("192.0.2.1", 53), ("2001:db8::1", 53)))),
-        ("nameserver 192.0.2.1 # first\n; nameserver 192.0.2.2\n", Configuration((("192.0.2.1", 53),))),
-        ("nameserver\nnameserver ns.example\nnameserver fe80::1%eth0", Configuration((("fe80::1%eth0", 53),))),
-        ("".join(f"nameserver 192.0.2.{n}\n" for n in range(5)),
-         Configuration(tuple((f"192.0.2.{n}", 53) for n in range(3)))),
-        ("search a.example b.example.\n", Configuration(search=("a.example", "b.example"))),
-        ("search a.example\ndomain b.example\n", Configuration(search=("b.example",))),
-        ("domain b.example\nsearch a.example c.example\n", Configuration(search=("a.example", "c.example"))),
-        ("options ndots:5 timeout:1 attempts:9\n", Configuration(ndots=5, timeout_s=1, attempts=5)),
-        ("options ndots:99 timeout:99\noptions rotate ndots:x\n", Configuration(timeout_s=30)),
-    ],
-)  # fmt: skip
-def test_the_configuration(text: str, wanted: Configuration) -> None:
-    assert configuration(text) == wanted
-
-
-@given(st.text())
-def test_any_text_is_a_configuration(text: str) -> None:
-    assert configuration(text).servers
-
-
-@given(st.binary(max_size=200), st.booleans())
-def test_any_message_is_read_or_passed_over(junk: bytes, is_an_answer: bool) -> None:
-    config = Configuration()
-    question = dns._Question(NAME, V4, config, lambda: 1.0)
-    query = os.urandom(2) + struct.pack("!HHHHH", 0x0100, 1, 0, 0, 0) + question._body
-    message = query[:2] + b"\x81\x80" + query[4:6] + junk[:6].ljust(6, b"\0") + query[12:] + junk[6:]
-    try:
-        found = question._read(message if is_an_answer else junk, query, "192.0.2.1")
-    except (LookupFailed, dns._Malformed, dns._ServerFailed):
-        return
-    assert found

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from exec_cf.http import resolve
-from exec_cf.http.dns import LookupFailed, Remaining, ServersFailed
+from exec_cf.http.dns import Remaining, ServersFailed
+from exec_cf.http.dns_messages import LookupFailed
 from exec_cf.http.resolve import Ask, Lookup, known, listed_in
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
