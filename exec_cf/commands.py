@@ -24,11 +24,16 @@ def run(arguments: Sequence[str], world: World) -> int:
     except Refused as refused:
         reporter.refusal(refused)
         return refused.exit_code
+    except MemoryError:
+        pass  # only after this block is the memory of the failed call free again
     except Exception as error:  # noqa: BLE001  users get one line, never a traceback
         diagnostic = _internal(error)
         reporter(diagnostic)
         return diagnostic.code.exit_code
-    return 0
+    else:
+        return 0
+    reporter(_OUT_OF_MEMORY)
+    return _OUT_OF_MEMORY.code.exit_code
 
 
 def report_write_error(error: OSError, world: World) -> int:
@@ -152,6 +157,8 @@ def _input(call: Call, world: World, note: Note) -> bytes:
         message = f"{name} cannot be read: {os_reason(error)}"
         raise Refused([Diagnostic(Code.UNREADABLE, message, hint=f"pass a readable {call.verb.reads} file")]) from None
 
+
+_OUT_OF_MEMORY = Diagnostic(Code.MEMORY, "out of memory", hint="raise the limit of this process, or free some memory")
 
 _MAX_ERROR_CHARS = 500
 

@@ -72,6 +72,7 @@ class Code(enum.Enum):
         Exit.RUNTIME,
         "the Worker of that name belongs to someone else, is in use, or is newer than this program",
     )
+    MEMORY = ("memory", Exit.RUNTIME, "there is too little memory")
     INTERNAL = ("internal", Exit.RUNTIME, "the program itself crashed; please report it")
     SETTING = ("setting", Exit.OK, "a variable is not a switch or a number in range; its default or maximum is used")
     LOCAL = ("local", Exit.OK, "the script is a path, so the Worker is expected on this machine")

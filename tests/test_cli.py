@@ -1,6 +1,7 @@
 """The command line in a world of its own: arguments and stdin in, one exit code, stdout and stderr out."""
 
 import errno
+import sys
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import exec_cf
 from exec_cf import cli, spawn
 from exec_cf.errors import Exit
 from exec_cf.http import Request, RequestError, Response
@@ -137,6 +139,47 @@ def test_an_agent_that_ran_before_stays() -> None:
     script = start_of(EXAMPLE_SPEC, status=200)
     assert run(FakeWorld(EXAMPLE_SPEC, {}, script, broken_write=FULL)) == Exit.RUNTIME
     assert len(script.requests) == 2
+
+
+def test_a_program_that_cannot_be_loaded_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(exec_cf, "commands")
+    monkeypatch.setitem(sys.modules, "exec_cf.commands", None)
+    world = FakeWorld(EXAMPLE_SPEC)
+    assert run(world) == Exit.RUNTIME
+    (line,) = world.errors
+    assert line.startswith(f"{PROGRAM}the program cannot be loaded: ModuleNotFoundError import of exec_cf.commands")
+    assert world.written == b""
+
+
+def test_too_little_memory_is_said_when_some_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+
+    class Spec(bytes):
+        """What the failed call keeps in memory."""
+
+        def __del__(self) -> None:
+            held.clear()
+
+    class Hungry(FakeWorld):
+        """A world in which there is memory for a line only when the spec is gone."""
+
+        def error(self, line: str) -> None:
+            if held:
+                raise MemoryError
+            super().error(line)
+
+        def read(self, file: str, limit: int) -> bytes:
+            held.append(limit)
+            return Spec(super().read(file, limit))
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(spawn, "prepare", fail)
+    world = Hungry(EXAMPLE_SPEC)
+    assert run(world) == Exit.RUNTIME
+    assert world.errors == [f"{PROGRAM}out of memory; raise the limit of this process, or free some memory"]
+    assert world.written == b""
 
 
 def test_an_unforeseen_error_is_one_line_and_70() -> None:
