@@ -1,11 +1,12 @@
 """Encodes a message as JSON, or as block-style YAML that YAML 1.1 and 1.2 parsers read alike."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from yaml import SafeDumper, ScalarNode, dump
+from yaml.emitter import ScalarAnalysis
 
 _BARE = re.compile(r"[A-Za-z/][A-Za-z0-9_./:>+-]*[A-Za-z0-9_/]|[A-Za-z]")
 """Text that needs no quotes: it cannot be taken for an indicator, a number or a date, and has no `: ` or ` #`."""
@@ -23,7 +24,9 @@ def render(message: msgspec.Struct) -> bytes:
     Text is quoted wherever a parser of either version could read it as something else. The quotes are double, so
     that anything but printable ASCII becomes `\xNN`, `\uNNNN` or `\UNNNNNNNN`.
     """
-    return "".join(f"{line}\n" for line in _mapping(_shallow(message), "")).encode("ascii")
+    value = msgspec.to_builtins(message, builtin_types=(datetime,))
+    text: str = dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=False, width=_UNBROKEN)
+    return text.encode("ascii")
 
 
 def render_json(message: msgspec.Struct) -> bytes:
@@ -56,54 +59,46 @@ def _stamped(value: Any) -> Any:
     return timestamp(value) if isinstance(value, datetime) else value
 
 
-def _mapping(fields: Mapping[str, Any], indent: str) -> Iterator[str]:
-    """Yield the lines of *fields*, of which there is at least one."""
-    for key, value in fields.items():
-        name = f"{indent}{_scalar(key)}:"
-        item = _shallow(value)
-        if not item or not isinstance(item, dict | list):
-            yield f"{name} {_scalar(item)}"
-            continue
-        yield name
-        yield from _sequence(item, indent) if isinstance(item, list) else _mapping(item, f"{indent}  ")
+_UNBROKEN = 1 << 30
 
 
-def _sequence(items: Iterable[Any], indent: str) -> Iterator[str]:
-    for item in map(_shallow, items):
-        if item and isinstance(item, dict):
-            first, *rest = _mapping(item, f"{indent}  ")
-            yield f"{indent}- {first.lstrip()}"
-            yield from rest
-        else:
-            yield f"{indent}- {_scalar(item)}"
+class _Dumper(SafeDumper):
+    """PyYAML's dumper with the quoting rule above, and without anchors.
+
+    PyYAML would analyze each text twice, one character at a time, although the rule has already decided: for a long
+    session that takes seconds.
+    """
+
+    ESCAPE_REPLACEMENTS = {'"': '"', "\\": "\\"}  # type: ignore[misc]  # noqa: RUF012  PyYAML's table
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  PyYAML's signature
+        return True
+
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
+        empty = not scalar
+        return ScalarAnalysis(
+            scalar,
+            empty=empty,
+            multiline=False,
+            allow_flow_plain=True,
+            allow_block_plain=True,
+            allow_single_quoted=False,
+            allow_double_quoted=True,
+            allow_block=False,
+        )
+
+    def write_plain(self, text: str, split: bool = True) -> None:  # noqa: ARG002  PyYAML's signature
+        self.write_indicator(text, need_whitespace=True)
 
 
-def _shallow(value: Any) -> Any:
-    """Return the fields of a struct by name, and anything else as it is: a list of agents is too long for a copy."""
-    if not isinstance(value, msgspec.Struct):
-        return value
-    names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
-    return {name: item for name, field in names if (item := getattr(value, field)) is not msgspec.UNSET}
+def _text(dumper: SafeDumper, text: str) -> ScalarNode:
+    bare = _BARE.fullmatch(text) and not _EXPONENT.fullmatch(text) and text.lower() not in _WORDS
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if bare else '"')
 
 
-def _scalar(value: Any) -> str:
-    """Return text, a number, a boolean, null, a time, or an empty collection as it is written in YAML."""
-    if isinstance(value, datetime):
-        return timestamp(value)
-    if not isinstance(value, str):
-        return msgspec.json.encode(value).decode()
-    is_bare = _BARE.fullmatch(value) and not _EXPONENT.fullmatch(value) and value.lower() not in _WORDS
-    return value if is_bare else f'"{_UNSAFE.sub(_in_quotes, value)}"'
+def _moment(dumper: SafeDumper, moment: datetime) -> ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:timestamp", timestamp(moment))
 
 
-_UNSAFE = re.compile(r'[^ -~]|["\\]')
-
-
-def _in_quotes(found: re.Match[str]) -> str:
-    char = found.group()
-    code = ord(char)
-    if char in '"\\':
-        return f"\\{char}"
-    if code < 0x100:
-        return f"\\x{code:02X}"
-    return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(datetime, _moment)
