@@ -89,6 +89,7 @@ class Code(enum.Enum):
     OWNERS = ("owners", Exit.OK, "whose agents are about to be stopped")
     STOPPED = ("stopped", Exit.OK, "how many agents were stopped")
     TERMINAL = ("terminal", Exit.OK, "the input is read from the terminal")
+    WEAK = ("weak", Exit.OK, "the control token is so short that it could be guessed")
     STEP = ("step", Exit.OK, "a step of a deployment, and what it means for the agents")
     USE = ("use", Exit.OK, "the variables that a spawn needs to use the deployed Worker")
     DEPLOYED = ("deployed", Exit.OK, "the Worker was deployed")

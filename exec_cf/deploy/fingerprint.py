@@ -18,7 +18,7 @@ from exec_cf.deploy.messages import CONTROL_TOKEN
 VAR = "DEPLOYMENT"
 
 MIN_KEY_CHARS = 32
-"""Shortest control token that counts as impossible to guess."""
+"""Shortest control token that counts as impossible to guess, as for the Worker."""
 
 _FORMAT = "1"
 _DIGITS = 32

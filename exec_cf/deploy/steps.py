@@ -11,6 +11,7 @@ import msgspec
 
 from exec_cf.deploy import live, refusals, upload
 from exec_cf.deploy.api import Api, ApiError, NoAnswer
+from exec_cf.deploy.fingerprint import MIN_KEY_CHARS
 from exec_cf.deploy.live import Live
 from exec_cf.deploy.messages import CONTROL_TOKEN, Deployed, Options
 from exec_cf.deploy.plan import Plan
@@ -71,6 +72,7 @@ class Steps:
         current = remote.live()
         self._check_owner(remote, current)
         self._check_token_is_set(current)
+        self._report_weak_token()
         changed = self._changes(current)
         removed = live.removals(current, self._wanted)
         if current is None:
@@ -174,6 +176,12 @@ class Steps:
         hint = "add CONTROL_TOKEN: {file: control.token, create: true} below secrets, or write open: true"
         message = "without a CONTROL_TOKEN, anyone may start and stop agents"
         raise Refused([Diagnostic(Code.MISSING, message, ("secrets",), hint)])
+
+    def _report_weak_token(self) -> None:
+        token = self._wanted.secrets.get(CONTROL_TOKEN, "")
+        if 0 < len(token) < MIN_KEY_CHARS:
+            message = f"has fewer than {MIN_KEY_CHARS} characters, so readers of a handle could guess it"
+            self._note(Diagnostic(Code.WEAK, message, ("secrets", CONTROL_TOKEN), "replace it with a longer one"))
 
     def _check_unused(self, worker: Worker) -> None:
         others = sorted(worker.users - {self._plan.name})

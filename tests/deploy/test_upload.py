@@ -13,6 +13,7 @@ from exec_cf.deploy.bundle import Migration
 from exec_cf.deploy.live import Wanted
 from tests.deploy.test_plan import BUNDLE, TOKEN
 from tests.support.cloudflare.multipart import parse
+from tests.support.workerd import WORKER
 
 SECRETS = {"CONTROL_TOKEN": TOKEN, "NATS_WS_URL": "wss://bus.example"}
 HISTORY = (Migration("v1", ("A", "B")), Migration("v2", ("C",)), Migration("v3", ("D",)))
@@ -102,6 +103,10 @@ def test_it_changes_with_the_code_and_with_each_secret() -> None:
 def test_a_weak_token_is_not_used_as_a_key(secrets: Mapping[str, str]) -> None:
     """Nobody who may read the Worker's settings can try values against a digest."""
     assert fingerprint.of(BUNDLE, secrets).secrets == {}
+
+
+def test_a_token_is_weak_where_the_worker_calls_it_weak() -> None:
+    assert f"const MIN_TOKEN_CHARS = {fingerprint.MIN_KEY_CHARS};" in (WORKER / "src" / "auth.ts").read_text()
 
 
 def test_equal_values_of_two_secrets_do_not_show() -> None:
