@@ -31,6 +31,8 @@ export CC=$machine-clang AR=ar RANLIB=ranlib MACOSX_DEPLOYMENT_TARGET=11.0
 sed "s|@OPENSSL@|$macos_openssl/usr|g; s|@ZLIB@|$macos_zlib|g" "$recipe/Setup.local" > Modules/Setup.local
 cp "$packages"/source/msgspec-*/src/msgspec/*.[ch] Modules/
 cp "$recipe/_msgspec_core.c" Modules/
+# The freezer compiles with the headers of cpython.sh, which changes this one.
+cp "$cpython/usr/include/$python/internal/pycore_dict.h" Include/internal/
 make Makefile Modules/config.c
 # As in cpython.sh.
 sed -i 's/{"_msgspec_core", /{"msgspec._core", /' Modules/config.c
