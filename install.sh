@@ -44,7 +44,7 @@ platform() {
     linux-amd64) machine=x86_64 ;;
     linux-arm64) machine=aarch64 ;;
     macos-aarch64) machine=arm64 ;;
-    # What Rosetta translates, such as the shell of an old Homebrew, is told that the machine is another.
+    # Under Rosetta, as in the shell of an old Homebrew, uname names the emulated machine.
     macos-x86_64) [ "$(sysctl -n sysctl.proc_translated 2>/dev/null)" != 1 ] || machine=arm64 ;;
   esac
   echo "$system-$machine"
@@ -77,7 +77,7 @@ choose_source() {
   from=$1
   while [ "$from" != "${from%/}" ]; do from=${from%/}; done
   case $from in
-    '') fail "this copy does not know its release: say where to download from with --from URL" 64 ;;
+    '') fail "this copy does not know its release: name the folder to download from with --from URL" 64 ;;
     *[!]A-Za-z0-9._~%:/@[\!\$\&\'\(\)*+,\;=-]*) bad_url ;;
     [Hh][Tt][Tt][Pp][Ss]://*) scheme=https ;;
     [Hh][Tt][Tt][Pp]://*) scheme=http ;;

@@ -42,7 +42,7 @@ clean-dist:
 
 # The version is no prerequisite of the binary, so the binary is removed here if its version has changed.
 .PHONY: dist-platform
-dist-platform: $(READY) ## package one platform's binary into dist/; PLATFORM=macos-arm64 for another than this
+dist-platform: $(READY) ## package one platform's binary into dist/; PLATFORM=macos-arm64 for another one
 	@test -e $(RELEASE_BINARY).cdx.json && test "$(BUILT_VERSION)" = "$(RELEASE_VERSION)" || rm -f $(RELEASE_BINARY)
 	$(MAKE) binary
 	$(RELEASE_ENV) $(BIN)/python build/release/package_binary.py $(RELEASE_BINARY) $(RELEASE_BINARY).cdx.json \

@@ -375,7 +375,7 @@ def test_a_folder_that_cannot_be_written_is_named(url: str) -> None:
 
 def test_a_copy_that_knows_no_release_asks_for_one(shell: list[str], to: Path) -> None:
     done = install("--to", to, under=shell)
-    refused(done, "say where to download from with --from URL", to)
+    refused(done, "name the folder to download from with --from URL", to)
     assert done.returncode == 64
 
 
