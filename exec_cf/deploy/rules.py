@@ -28,8 +28,7 @@ def broken(fields: Mapping[str, Any], default_name: str) -> Iterator[Diagnostic]
             "write its 32 hexadecimal digits, as the dashboard's address shows them",
         )
     yield from _vars(fields.get("vars"))
-    secrets = fields.get("secrets")
-    for name, source in secrets.items() if isinstance(secrets, dict) else ():
+    for name, source in _mapping(fields.get("secrets")).items():
         yield from broken_source(source, ("secrets", name))
     yield from _token(fields)
 
@@ -38,6 +37,11 @@ def worker_name(fields: Mapping[str, Any], default_name: str) -> str:
     """Return the Worker's name according to *fields*."""
     name, env = text(fields, "worker") or default_name, text(fields, "env")
     return f"{name}-{env}" if env else name
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return *value* if it is a mapping, otherwise an empty one."""
+    return value if isinstance(value, dict) else {}
 
 
 def _names(fields: Mapping[str, Any], default_name: str) -> Iterator[Diagnostic]:
@@ -53,7 +57,7 @@ def _names(fields: Mapping[str, Any], default_name: str) -> Iterator[Diagnostic]
 
 
 def _vars(values: Any) -> Iterator[Diagnostic]:
-    for name, value in values.items() if isinstance(values, dict) else ():
+    for name, value in _mapping(values).items():
         if not isinstance(value, str):
             continue
         if not value:
@@ -128,11 +132,10 @@ def broken_source(source: Any, path: Path) -> Iterator[Diagnostic]:
 
 
 def _token(fields: Mapping[str, Any]) -> Iterator[Diagnostic]:
-    secrets = fields.get("secrets")
-    named = isinstance(secrets, dict) and CONTROL_TOKEN in secrets
-    source = secrets[CONTROL_TOKEN] if isinstance(secrets, dict) and named else None
+    secrets = _mapping(fields.get("secrets"))
+    source = secrets.get(CONTROL_TOKEN)
     is_open = fields.get("open") is True
-    if named and source is None and not is_open:
+    if CONTROL_TOKEN in secrets and source is None and not is_open:
         hint = "name another token, or write open: true"
         message = "without it, anyone may start and stop agents"
         yield Diagnostic(Code.VALUE, message, ("secrets", CONTROL_TOKEN), hint)
