@@ -71,8 +71,8 @@ export const NO_SEAT: SeatView = { instanceId: "", isPresent: false, isBusy: fal
 /** The calls of the one object that knows which sessions have an agent. */
 export interface RegistryCalls extends Rpc.DurableObjectBranded {
   /**
-   * Adds a session with its own connection; `draft` is listed until the agent is reported. Returns what is known of what
-   * the agent has done.
+   * Adds a session with its own connection; `draft` is listed until the agent is reported. Returns what is known to
+   * have been done by the agent.
    */
   add(session: string, draft?: AgentRow): Promise<Tally | undefined>;
   /** Removes a session; `last` is listed for a day. Without it, the session is as it was before it was added. */

@@ -93,7 +93,7 @@ function detailOf(verb: Verb, seat: Seat): object {
   return { started: startedAt, endpoints: endpoints.map((one) => statsOf(one, seat)) };
 }
 
-/** The counters of the agent are those of its prompts; they go on over restarts, unlike those of the endpoint. */
+/** The counters of the agent are those of its prompts; they continue over restarts, unlike those of the endpoint. */
 function statsOf({ name, subject, queue_group }: Endpoint, { stats, tally }: Seat): object {
   const data = name === "prompt" ? numbersOf(tally) : {};
   return { name, subject, queue_group, ...stats[name].report, data };

@@ -45,7 +45,7 @@ export class Message implements Incoming {
   }
 }
 
-/** What the server is told of this client, and shows in its monitoring. */
+/** How the client introduces itself; the server shows it in its monitoring. */
 export interface Introduction {
   readonly name: string;
   readonly lang: string;
@@ -101,12 +101,12 @@ export class Link {
     return this.wire.received;
   }
 
-  /** Bytes that were written since one last arrived. */
+  /** Bytes that were written since anything last arrived. */
   get unanswered(): number {
     return this.wire.unanswered;
   }
 
-  /** What the server last said of itself; undefined if it did not yet. */
+  /** What the server last reported about itself; undefined before its first report. */
   get info(): ServerInfo | undefined {
     return this.#info;
   }
@@ -197,7 +197,7 @@ export class Link {
     }
   }
 
-  /** The first one asks for the client's own; later ones tell what has changed. */
+  /** The first one asks for CONNECT; later ones report what has changed. */
   #onInfo(info: ServerInfo): void {
     const isFirst = this.#info === undefined;
     this.#info = info;

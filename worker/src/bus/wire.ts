@@ -41,7 +41,7 @@ export class Wire {
     throw new Error("no WebSocket");
   }
 
-  /** Nothing is received before. */
+  /** Starts to receive. */
   start({ received, ended }: WireEvents): void {
     const { socket } = this;
     socket.binaryType = "arraybuffer";
