@@ -8,7 +8,7 @@ import msgspec
 
 from exec_cf.answers import AgentPage, NoRouteError, WorkerError
 from exec_cf.client import Client, or_refuse
-from exec_cf.display import first_names, truncated
+from exec_cf.display import first_few, truncated
 from exec_cf.errors import Code, Diagnostic, Refused
 from exec_cf.messages import AgentList, ListedAgent
 from exec_cf.usage import VERBS
@@ -93,7 +93,7 @@ def confirm_stop(client: Client, confirm: Callable[[str], bool]) -> bool:
 def owners(agents: Sequence[ListedAgent]) -> str:
     """Return the owners of *agents* and how many each has, the largest first: `ann (8), bob (4)`."""
     counts = Counter(agent.owner for agent in agents).most_common()
-    return first_names([f"{truncated(owner) or 'unknown'} ({count})" for owner, count in counts])
+    return first_few([f"{truncated(owner) or 'unknown'} ({count})" for owner, count in counts])
 
 
 def stop_all(client: Client) -> None:
@@ -109,7 +109,7 @@ def stop_all(client: Client) -> None:
     if ended.failed:
         rest = f"{'at least ' if ended.maybe_more else ''}{count} {_was(count)} stopped"
         message = (
-            f"abort: {_counted(len(ended.failed))} of {url} could not be stopped: {first_names(ended.failed)}; {rest}"
+            f"abort: {_counted(len(ended.failed))} of {url} could not be stopped: {first_few(ended.failed)}; {rest}"
         )
         raise Refused([Diagnostic(Code.WORKER, message, hint="abort again")])
     if ended.maybe_more:

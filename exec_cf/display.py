@@ -62,7 +62,7 @@ def listed(names: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(head)} {last} {tail}" if head else tail
 
 
-def first_names(names: Sequence[str]) -> str:
+def first_few(names: Sequence[str]) -> str:
     """Return the first 20 of *names*, separated by commas, and how many more there are."""
     more = len(names) - _MAX_NAMES
     return ", ".join(names[:_MAX_NAMES]) + (f" and {more} more" if more > 0 else "")

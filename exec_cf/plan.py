@@ -7,7 +7,7 @@ import msgspec
 
 from exec_cf import routes, rules, subjects, urls
 from exec_cf.decode import decode
-from exec_cf.display import first_names
+from exec_cf.display import first_few
 from exec_cf.document import Document
 from exec_cf.errors import Code, Diagnostic, InvalidValue, Path, Refused
 from exec_cf.messages import EXECUTOR, SPECS, Agent, BusBlock, SpawnSpec, Version, version_of
@@ -95,7 +95,7 @@ class _Checks:
         env = spec.env or {}
         shared = {key: value for key, value in env.items() if key.startswith(rules.SHARED_ENV_PREFIX)}
         if len(shared) < len(env):
-            left = first_names([key for key in env if key not in shared])
+            left = first_few([key for key in env if key not in shared])
             message = f"only {rules.SHARED_ENV_PREFIX}* is sent to the Worker, not {left}"
             self.notes.append(self._document.locate(Diagnostic(Code.NOT_SENT, message, ("env",))))
         return Plan(

@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from exec_cf.display import first_names, listed, printable, quoted, quoted_url, shell_word, truncated
+from exec_cf.display import first_few, listed, printable, quoted, quoted_url, shell_word, truncated
 
 
 @pytest.mark.parametrize(
@@ -86,5 +86,5 @@ def test_names_are_listed_as_in_a_sentence(names: list[str], sentence: str) -> N
 
 def test_of_many_names_only_the_first_are_listed() -> None:
     names = [str(number) for number in range(23)]
-    assert first_names(names).endswith("18, 19 and 3 more")
-    assert first_names(names[:20]).endswith("18, 19")
+    assert first_few(names).endswith("18, 19 and 3 more")
+    assert first_few(names[:20]).endswith("18, 19")
