@@ -15,6 +15,7 @@ from exec_cf.http import Response
 from exec_cf.messages import AgentList, BusBlock, ListedAgent, ListTotals
 from exec_cf.plan import Plan
 from exec_cf.settings import Settings
+from exec_cf.subjects import AGENT
 
 MAX_CAUSE_CHARS = 300
 """Characters of a Worker's own text that are shown."""
@@ -77,7 +78,7 @@ def health(response: Response) -> Health | None:
         body = msgspec.json.decode(response.body, type=Health)
     except (msgspec.MsgspecError, ValueError, RecursionError):  # ValueError: text that is not UTF-8
         return None
-    return body if body.agent == "open-agent" else None
+    return body if body.agent == AGENT else None
 
 
 class Started(msgspec.Struct, frozen=True):

@@ -18,7 +18,6 @@ CONFLICT = "conflict: "
 """Prefix of the message of a failed handle whose session belongs to another agent."""
 
 STATUSES = ("pending", "ready", "failed")
-_PROMPT = ("agents", "prompt", "open-agent")
 
 
 def parse(document: Document) -> tuple[WorkerHandle, Plan]:
@@ -103,8 +102,7 @@ def _foreign(path: Path, message: str) -> Diagnostic:
 
 
 def _owner(bus: BusBlock | msgspec.UnsetType) -> str:
-    tokens = (bus.prompt or "").split(".") if bus else []
-    return tokens[3] if len(tokens) == 5 and tuple(tokens[:3]) == _PROMPT else ""
+    return subjects.owner_of(bus.prompt or "") if bus else ""
 
 
 def _plan(handle: WorkerHandle) -> Plan:

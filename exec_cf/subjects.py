@@ -8,6 +8,9 @@ from exec_cf.display import quoted
 from exec_cf.errors import InvalidValue
 from exec_cf.messages import BusBlock
 
+AGENT = "open-agent"
+"""The third token of the subjects, and how the Worker's health names it."""
+
 MAX_TOKEN_BYTES = 255
 """Longest token that a Worker accepts, in bytes of UTF-8: two must fit into the control line of a NATS server."""
 
@@ -71,10 +74,18 @@ def _mended(text: str) -> str:
 
 def bus(owner: str, session: str) -> BusBlock:
     """Return an open-agent's subjects (Synadia Agent Protocol v0.3, §2; the signal subject is the dispatcher's)."""
-    who = f"open-agent.{owner}.{session}"
+    who = f"{AGENT}.{owner}.{session}"
     return BusBlock(
         prompt=f"agents.prompt.{who}",
         status=f"agents.status.{who}",
         hb=f"agents.hb.{who}",
         signal=f"orch.signal.>.{who}",
     )
+
+
+def owner_of(prompt: str) -> str:
+    """Return the owner in *prompt*, the subject of an open-agent's prompts; empty for any other text."""
+    match prompt.split("."):
+        case ["agents", "prompt", agent, owner, _] if agent == AGENT:
+            return owner
+    return ""

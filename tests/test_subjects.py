@@ -92,6 +92,20 @@ def test_the_subjects() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("prompt", "owner"),
+    [
+        (subjects.bus("ann", "s1").prompt, "ann"),
+        ("agents.status.open-agent.ann.s1", ""),
+        ("agents.prompt.other-agent.ann.s1", ""),
+        ("agents.prompt.open-agent.ann.s1.x", ""),
+        ("", ""),
+    ],
+)
+def test_the_owner_is_read_back_from_the_subject_of_prompts(prompt: str, owner: str) -> None:
+    assert subjects.owner_of(prompt) == owner
+
+
 def fits(text: str) -> bool:
     try:
         subjects.check_token(text)
