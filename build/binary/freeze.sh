@@ -78,4 +78,6 @@ cd "$work"
   --noinclude-data-files='*' source/start.py > nuitka.log 2>&1 ||
   { tail -n 40 nuitka.log >&2; echo "the freezer failed; the whole log: $work/nuitka.log" >&2; exit 1; }
 
+# A process may still be running an older one, which cannot be written to.
+rm -f "$output"
 finish start.dist/program "$output"
