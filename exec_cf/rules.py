@@ -28,6 +28,9 @@ AGENT_VARIABLES = ("OPEN_AGENT_PROVIDER", "OPEN_AGENT_MODEL_ID", "OPEN_AGENT_OWN
 PROVIDERS = ("openrouter", "gateway")
 """The providers of models that a Worker knows; it refuses to start an agent with any other."""
 
+BLANKS = " \t\r\n"
+"""White space around a value that both Python and JavaScript remove; each of them removes more."""
+
 _NEEDS_NO_PROVIDER = "echo"
 
 _POSITIONS = ("right", "left", "above", "below")
@@ -99,7 +102,7 @@ def _env(spec: Fields) -> Iterator[Diagnostic]:
 
 def check_provider(name: str) -> None:
     """Raise `InvalidValue` unless a Worker accepts *name* as its provider of models; an empty one is the default."""
-    if name.strip() not in {"", *PROVIDERS}:
+    if name.strip(BLANKS) not in {"", *PROVIDERS}:
         raise InvalidValue("is not a provider of models", f"write {listed(PROVIDERS, 'or')}")
 
 

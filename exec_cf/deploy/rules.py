@@ -7,7 +7,7 @@ from typing import Any
 from exec_cf.deploy.messages import CONTROL_TOKEN
 from exec_cf.display import quoted
 from exec_cf.errors import Code, Diagnostic, InvalidValue, Path
-from exec_cf.rules import DNS_LABEL, DNS_LABEL_HINT, DNS_LABEL_LENGTH, ENV_KEY, check_provider, text
+from exec_cf.rules import BLANKS, DNS_LABEL, DNS_LABEL_HINT, DNS_LABEL_LENGTH, ENV_KEY, check_provider, text
 from exec_cf.subjects import check_spec_token
 
 MAX_VALUE_BYTES = 5120
@@ -89,7 +89,7 @@ def _check_agents_per_hub(value: str) -> None:
 
 
 def _check_base_url(value: str) -> None:
-    if not _BASE_URL.match(value.strip()):
+    if not _BASE_URL.match(value.strip(BLANKS)):
         raise InvalidValue("is not an http(s) URL", "write it like https://gateway.example.org/v1")
 
 
