@@ -42,11 +42,24 @@ class NatsServer(Server):
 
     def start(self) -> Self:
         """Start the server and wait until it accepts connections."""
-        path = self._home / "nats.conf"
-        path.write_text(json.dumps(self._configuration()))
-        self._process = Process([str(PROGRAM), "--config", str(path)], self._home / "nats.log")
+        self._write()
+        self._process = Process([str(PROGRAM), "--config", str(self._config)], self._home / "nats.log")
         self._process.wait_until(lambda: listens(self.port) and listens(self.ws_port))
         return self
+
+    def reload(self, settings: Mapping[str, Any]) -> None:
+        """Change some settings of the running server, and wait until they count."""
+        self.settings |= settings
+        self._write()
+        before = self._reloads()
+        self.process.send(signal.SIGHUP)
+        self.process.wait_until(lambda: self._reloads() > before)
+
+    def retire(self) -> None:
+        """Stop as a lame duck: announce it, accept nobody, let the clients go one by one, and end."""
+        self.process.send(signal.SIGUSR2)
+        self.process.wait()
+        self._process = None
 
     def freeze(self) -> None:
         """Keep the server from answering, with its connections open."""
@@ -55,6 +68,16 @@ class NatsServer(Server):
     def thaw(self) -> None:
         """Let a frozen server go on."""
         self.process.send(signal.SIGCONT)
+
+    @property
+    def _config(self) -> Path:
+        return self._home / "nats.conf"
+
+    def _write(self) -> None:
+        self._config.write_text(json.dumps(self._configuration()))
+
+    def _reloads(self) -> int:
+        return self.process.log.read_text(errors="replace").count("Reloaded server configuration")
 
     def _configuration(self) -> dict[str, Any]:
         websocket = {"host": "127.0.0.1", "port": self.ws_port, **self.settings.get("websocket", {})}

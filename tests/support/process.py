@@ -113,6 +113,10 @@ class Process:
         """Send a signal to the process."""
         self._child.send_signal(number)
 
+    def wait(self) -> None:
+        """Wait until the process ends by itself. Raises TimeoutExpired."""
+        self._child.wait(START_LIMIT_S)
+
     def stop(self) -> None:
         """Terminate the process, and kill it if it does not end."""
         self._signal_group(signal.SIGTERM)

@@ -62,6 +62,7 @@ export class Hub extends DurableObject<Env> implements HubCalls {
     ),
     changed: (session) => this.#onChange(session),
     crowded: () => this.#thinOut(),
+    refused: (sessions, { message }) => this.#unseat(sessions, { cause: message }),
   });
   readonly #reports = new HubReports(this.env, this.#memory, {
     cause: () => (this.#seats.up ? undefined : (this.#seats.cause ?? CONNECTING)),

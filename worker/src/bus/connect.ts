@@ -4,7 +4,7 @@ import { Link } from "./link.ts";
 import { type BusOptions, CONNECT_TIMEOUT_MS } from "./options.ts";
 import { Wire } from "./wire.ts";
 
-const REFUSED =
+export const REFUSED =
   "the bus refused the Worker's credentials; check NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED and NATS_TOKEN";
 const FULL =
   "the bus accepts no more connections; raise max_connections of the server or the connection limit of the account, or stop agents";

@@ -1,6 +1,6 @@
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { warn } from "../log.ts";
-import { connect } from "./connect.ts";
+import { connect, REFUSED } from "./connect.ts";
 import type { Frame } from "./frames.ts";
 import type { Incoming, Link, Subscription } from "./link.ts";
 import type { BusOptions } from "./options.ts";
@@ -27,6 +27,16 @@ const NO_INBOX =
 const NO_HEADERS =
   "the bus has headers turned off, and errors are reported in headers; remove no_header_support from its configuration";
 
+/** The errors of the server that do not concern a subject: what the log says, and the cause. */
+const COMPLAINTS: readonly (readonly [pattern: RegExp, logged: string, message: string])[] = [
+  [/subscriptions/i, "too many subscriptions", TOO_FEW_SUBSCRIPTIONS],
+  [/expired|revoked|authori[sz]ation|authentication/i, "credentials refused", REFUSED],
+  [/maximum payload/i, "message too large", COMPLAINED],
+  [/slow consumer/i, "too much is waiting for the agent", COMPLAINED],
+  [/stale/i, "its pings were not answered", COMPLAINED],
+];
+const OTHER = [undefined, "other", COMPLAINED] as const;
+
 /** How the server reports a missing permission. */
 const VIOLATION = /permissions violation for (publish|subscription) to "(\S+)"/i;
 
@@ -40,6 +50,13 @@ export interface Expectation {
 /** The outcome of a request on a subject: an answer, or why there is none. */
 export type Asked = Uint8Array | "nobody" | "silent" | "not permitted";
 
+export interface ConnectionEvents {
+  /** Called once if the connection ends by itself, or becomes unusable. */
+  lost(cause: Fault): void;
+  /** The bus refuses a subscription or a heartbeat. Whether the connection is still of use to others. */
+  denied(subject: string): boolean;
+}
+
 /** One connection to the bus. It is never repaired: once lost, it is replaced. */
 export class Connection {
   #up = true;
@@ -50,8 +67,7 @@ export class Connection {
   private constructor(
     private readonly name: string,
     private readonly link: Link,
-    /** Called once if the connection ends by itself, or becomes unusable. */
-    private readonly lost: (cause: Fault) => void,
+    private readonly events: ConnectionEvents,
   ) {
     link.events = {
       complained: (text) => this.#onComplaint(text),
@@ -60,9 +76,9 @@ export class Connection {
   }
 
   /** Throws WorkerError `bus_unavailable`. */
-  static async open(options: BusOptions, name: string, lost: (cause: Fault) => void): Promise<Connection> {
+  static async open(options: BusOptions, name: string, events: ConnectionEvents): Promise<Connection> {
     const link = await connect(options, name);
-    if (link.info?.headers === true) return new Connection(name, link, lost);
+    if (link.info?.headers === true) return new Connection(name, link, events);
     link.drop();
     throw unavailable(NO_HEADERS);
   }
@@ -160,6 +176,12 @@ export class Connection {
     }
   }
 
+  /** Whether the bus has processed everything sent so far; false if the connection ends before. */
+  async processed(): Promise<boolean> {
+    await this.link.ping();
+    return this.up;
+  }
+
   /** How many errors the bus has sent so far; see `prove`. */
   get complaints(): number {
     return this.#complaints.length;
@@ -203,15 +225,15 @@ export class Connection {
   #lose(cause: Fault): void {
     if (!this.#up) return;
     this.drop();
-    this.lost(cause);
+    this.events.lost(cause);
   }
 
   #onComplaint(text: string): void {
     const [, operation, subject] = VIOLATION.exec(text) ?? [];
     if (operation === undefined || subject === undefined) {
-      const few = /subscriptions/i.test(text);
-      warn("bus complained", { connection: this.name, cause: few ? "too many subscriptions" : "other" });
-      this.#complaints.push(fault(few ? TOO_FEW_SUBSCRIPTIONS : COMPLAINED));
+      const [, logged, message] = COMPLAINTS.find(([pattern]) => pattern.test(text)) ?? OTHER;
+      warn("bus complained", { connection: this.name, cause: logged });
+      this.#complaints.push(fault(message));
       return;
     }
     this.#onDenial(operation.toLowerCase(), subject);
@@ -224,11 +246,16 @@ export class Connection {
     warn("bus denied", { connection: this.name, operation, subject });
     // Denied inboxes only leave requests unanswered, and other subjects belong to callers.
     const isOurs = operation === "subscription" ? !subject.startsWith("_INBOX.") : isHeartbeat(subject);
-    if (!isOurs) return;
-    this.#complaints.push(fault(DENIED));
+    if (!isOurs || this.events.denied(subject)) return;
+    this.#complaints.push(deniedFault());
     // A revoked permission ends a subscription silently.
-    if (operation === "subscription") this.#lose(fault(DENIED));
+    this.#lose(deniedFault());
   }
+}
+
+/** The bus does not let an agent subscribe or publish what it must. */
+export function deniedFault(): Fault {
+  return fault(DENIED);
 }
 
 export function lostFault(): Fault {

@@ -18,6 +18,11 @@ interface Held {
   readonly stream: Stream | undefined;
 }
 
+interface Sent {
+  readonly size: number;
+  readonly stream: Stream;
+}
+
 export interface Question {
   readonly subject: string;
   readonly answer: Promise<Uint8Array>;
@@ -40,6 +45,8 @@ const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
 
 /** Bytes that may wait for the network before turns have to wait. */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
+/** Frames from this size on are remembered until the bus has processed them, in bytes. */
+const LARGE_BYTES = 16 * 1024;
 /** How often the backlog is checked, in milliseconds. */
 const BACKLOG_PERIOD_MS = 10;
 
@@ -52,7 +59,7 @@ const GRACE_MS = 3_000;
 const TOO_LARGE: Fault = {
   code: "internal",
   message:
-    "a part of the answer is larger than the bus accepts since it was restarted; send the prompt again",
+    "a part of the answer is larger than the bus accepts since its limit was lowered; send the prompt again",
 };
 const TOO_MUCH: Fault = {
   code: "overloaded",
@@ -67,6 +74,8 @@ export class Outbox {
   #connection: Connection | undefined;
   #maxPayload = DEFAULT_MAX_PAYLOAD;
   readonly #held = new Map<Share, Held[]>();
+  /** Large frames that the bus may not have processed. */
+  readonly #unconfirmed = new Set<Sent>();
   #grace: number | null = null;
   readonly keepalives = new Keepalives();
   readonly #questions = new Map<string, Waiting>();
@@ -96,6 +105,7 @@ export class Outbox {
     this.#endGrace();
     if (isFirst) this.release();
     else this.#grace = setTimeout(() => this.release(), GRACE_MS);
+    this.#breakOffLost(connection.maxPayload);
   }
 
   /** The connection is gone; frames wait for the next one. */
@@ -107,7 +117,7 @@ export class Outbox {
   publish(frame: Frame, stream: Stream): void {
     const connection = this.#connection;
     if (this.#grace !== null || !connection?.up) this.#hold({ frame, share: stream.share, stream });
-    else if (!connection.publish(frame)) stream.breakOff(TOO_LARGE);
+    else if (!this.#send(connection, frame, stream)) stream.breakOff(TOO_LARGE);
   }
 
   /** Publishes the end of a stream that was broken off. */
@@ -163,11 +173,42 @@ export class Outbox {
     const broken = new Set<Stream>();
     for (const { frame, stream } of held) {
       stream?.share.give(frame.size);
-      if (stream && broken.has(stream)) continue;
-      if (connection.publish(frame) || !stream) continue;
-      broken.add(stream);
+      if (stream === undefined) connection.publish(frame);
+      else if (!broken.has(stream) && !this.#send(connection, frame, stream)) {
+        broken.add(stream);
+        stream.breakOff(TOO_LARGE);
+      }
+    }
+  }
+
+  #send(connection: Connection, frame: Frame, stream: Stream): boolean {
+    const isSent = connection.publish(frame);
+    if (isSent && frame.size >= LARGE_BYTES) void this.#remember({ size: frame.size, stream }, connection);
+    return isSent;
+  }
+
+  /** A bus whose limit was lowered announces it to new connections only: it ends one at a frame that is now too large. */
+  async #remember(sent: Sent, connection: Connection): Promise<void> {
+    this.#unconfirmed.add(sent);
+    if (await connection.processed()) this.#unconfirmed.delete(sent);
+  }
+
+  /** Ends the streams of such frames. What was held back after them would end them as if they were whole. */
+  #breakOffLost(maxPayload: number): void {
+    const lost = [...this.#unconfirmed].filter(({ size }) => size > maxPayload);
+    this.#unconfirmed.clear();
+    for (const stream of new Set(lost.map(({ stream }) => stream))) {
+      this.#discard(stream);
       stream.breakOff(TOO_LARGE);
     }
+  }
+
+  #discard(stream: Stream): void {
+    const held = this.#held.get(stream.share) ?? [];
+    for (const one of held) if (one.stream === stream) stream.share.give(one.frame.size);
+    const others = held.filter((one) => one.stream !== stream);
+    if (others.length > 0) this.#held.set(stream.share, others);
+    else this.#held.delete(stream.share);
   }
 
   #hold(one: Held): void {

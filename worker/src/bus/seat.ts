@@ -127,6 +127,12 @@ export class Seat {
     return this.#maxRequest;
   }
 
+  /** Whether the agent cannot do without the subject. */
+  uses(subject: string): boolean {
+    const { prompt, status, hb } = this.subjects;
+    return [prompt, status, hb, signalFilter(this.presence.identity)].includes(subject);
+  }
+
   /** Subscribes to prompts, status requests and signals. */
   attach(connection: Connection): void {
     this.#maxRequest = connection.maxRequest;

@@ -5,7 +5,7 @@ import { info, warn } from "../log.ts";
 import type { Tally } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
-import { type Asked, Connection, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
+import { type Asked, Connection, deniedFault, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
 import { Discovery, sizeOfInfo } from "./discovery.ts";
 import { busOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
@@ -50,6 +50,8 @@ export interface SeatsOptions {
   readonly linked?: () => void;
   /** Called when the bus accepts fewer subscriptions than these agents need. */
   readonly crowded?: () => void;
+  /** Called when the bus refuses the subjects of these agents, and not those of the others. */
+  readonly refused?: (sessions: readonly string[], cause: Fault) => void;
 }
 
 /**
@@ -70,6 +72,8 @@ export class Seats {
   /** Until when ends are held back for agents that have left, in milliseconds since 1970. */
   #farewellUntil = 0;
   #cause: string | undefined;
+  /** Agents among others whose subjects the bus has refused just now. */
+  readonly #refused = new Set<Seat>();
 
   readonly #seatContext: SeatContext;
 
@@ -181,6 +185,7 @@ export class Seats {
       this.#beats.start(seat);
       if (sizeOfInfo(seat) > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
       await connection.prove(complaints);
+      if (this.#refused.delete(seat)) throw new WorkerError(deniedFault());
       if (mayAsk) await requireDelivery(connection, seat);
     } catch (thrown) {
       this.#remove(seat);
@@ -226,9 +231,10 @@ export class Seats {
   async #open(): Promise<Connection> {
     try {
       const { vars, name } = this.options;
-      const connection = await Connection.open(busOptions(vars), name(), (cause) =>
-        this.#lost(connection, cause),
-      );
+      const connection: Connection = await Connection.open(busOptions(vars), name(), {
+        lost: (cause) => this.#lost(connection, cause),
+        denied: (subject) => this.#onDenied(connection, subject),
+      });
       await this.#register(connection);
       this.#connection = connection;
       this.#outbox.attach(connection, !this.#wasLost);
@@ -251,6 +257,7 @@ export class Seats {
       this.#discovery.attach(connection);
       for (const seat of this.#seats.values()) this.#attach(connection, seat);
       await connection.prove(complaints);
+      if (this.#areAllRefused) throw new WorkerError(deniedFault());
     } catch (thrown) {
       connection.drop();
       if (this.#seats.size > 1 && faultOf(thrown).message === TOO_FEW_SUBSCRIPTIONS) this.options.crowded?.();
@@ -263,6 +270,31 @@ export class Seats {
     this.#explain(cause.message);
     this.#drop();
     void this.#reopen();
+  }
+
+  /** One agent that the bus refuses must not cost the others their connection. */
+  #onDenied(connection: Connection, subject: string): boolean {
+    const seat = [...this.#seats.values()].find((one) => one.uses(subject));
+    if (seat === undefined || this.#seats.size === 1) return false;
+    if (this.#refused.size === 0) void connection.processed().then(() => this.#dismissRefused(connection));
+    this.#refused.add(seat);
+    return true;
+  }
+
+  #dismissRefused(connection: Connection): void {
+    const areAll = this.#areAllRefused;
+    const refused = [...this.#refused].filter(({ session }) => this.#seats.has(session));
+    this.#refused.clear();
+    if (areAll) this.#lost(connection, deniedFault());
+    else if (refused.length > 0)
+      this.options.refused?.(
+        refused.map(({ session }) => session),
+        deniedFault(),
+      );
+  }
+
+  get #areAllRefused(): boolean {
+    return this.#refused.size > 0 && [...this.#seats.values()].every((seat) => this.#refused.has(seat));
   }
 
   /** Streams whose end was held back are no longer open. */

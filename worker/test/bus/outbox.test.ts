@@ -10,9 +10,15 @@ import { Reply } from "../../src/bus/reply.ts";
 class Recorder {
   readonly sent: string[] = [];
   up = true;
-  backlog = 0;
 
-  constructor(readonly maxPayload = 1024 * 1024) {}
+  constructor(
+    readonly maxPayload = 1024 * 1024,
+    private readonly confirms = true,
+  ) {}
+
+  async processed(): Promise<boolean> {
+    return this.confirms;
+  }
 
   publish({ subject, text, headers, size }: Frame): boolean {
     if (size > this.maxPayload) return false;
@@ -77,6 +83,28 @@ test("after a loss, frames wait for callers, and the last limit of the bus is ke
   assert.deepEqual(connection.sent, []);
   outbox.release();
   assert.deepEqual(connection.sent, ["a mine", "b other"]);
+});
+
+test("a large frame that the last connection may not have carried ends its stream if the next one does not", async () => {
+  const lossAfter = async (confirms: boolean) => {
+    const outbox = new Outbox(() => {});
+    const share = new Share();
+    const [large, small] = [new Reply(outbox, "large", share), new Reply(outbox, "small", share)];
+    outbox.attach(new Recorder(1024 * 1024, confirms).asConnection(), true);
+    large.response("x".repeat(100_000));
+    small.response("short");
+    await Promise.resolve();
+    await Promise.resolve();
+    outbox.detach();
+    for (const reply of [large, small]) reply.end();
+    const next = new Recorder(65536);
+    outbox.attach(next.asConnection(), false);
+    outbox.release();
+    assert.equal(share.used, 0);
+    return next.sent;
+  };
+  assert.deepEqual(await lossAfter(false), ["small end", "large error", "large end"]);
+  assert.deepEqual(await lossAfter(true), ["large end", "small end"]);
 });
 
 test("held streams are known by their subjects, until their seat is told that they went out", () => {
