@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import sys
 import tomllib
 from collections.abc import Mapping
 from contextlib import closing, suppress
@@ -94,12 +95,14 @@ class Workerd(Server):
         web: int | None = None,
         *,
         heap_mb: int | None = None,
+        disk_mb: int | None = None,
         bundle: Path = BUNDLE,
     ) -> None:
         """Prepare a Worker with these vars and secrets.
 
         `ca` is a PEM text that it trusts; `web` is the port of the server that stands for all public hosts; `heap_mb`
-        limits the heap of JavaScript, as Cloudflare does with 128.
+        limits the heap of JavaScript, as Cloudflare does with 128. With `disk_mb` the Durable Objects have a disk of
+        their own, until the end of the process; skips where that needs rights.
         """
         (home / "state").mkdir(parents=True, exist_ok=True)
         self._home = home
@@ -113,6 +116,7 @@ class Workerd(Server):
         self._ca = ca
         self._web = web
         self._heap_mb = heap_mb
+        self._disk_mb = disk_mb
         self.port = free_port()
         self._cron_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -157,9 +161,35 @@ class Workerd(Server):
             shutil.copy(module, self._home / name)
         # The trigger's handler is what is experimental.
         argv = [str(workerd_program()), "serve", "--experimental", str(config)]
-        self._process = Process(argv, self._home / "workerd.log")
+        self._process = Process([*self._mounting(), *argv], self._home / "workerd.log")
         self._process.wait_until(self._healthy)
         return self
+
+    def fill_disk(self) -> None:
+        """Take all the room that is left on the disk of the Durable Objects."""
+        file = os.open(self._filler, os.O_CREAT | os.O_WRONLY)
+        with suppress(OSError):
+            while True:
+                os.write(file, bytes(4096))
+        os.close(file)
+
+    def free_disk(self) -> None:
+        """Give the room back."""
+        self._filler.unlink()
+
+    @property
+    def _filler(self) -> Path:
+        """A file on the disk that only the process sees."""
+        return Path(f"/proc/{self.process.pid}/root{self._home}/state/filler")
+
+    def _mounting(self) -> list[str]:
+        """Return the command that runs another one with a disk of its own, if there is to be one."""
+        if self._disk_mb is None:
+            return []
+        if sys.platform != "linux" or os.geteuid() != 0:
+            pytest.skip("needs root, and the name spaces of Linux")
+        mount = f'mount -t tmpfs -o size={self._disk_mb}m tmpfs "$0" && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", mount, str(self._home / "state")]
 
     def trigger_cron(self) -> None:
         """Do what Cloudflare does once a minute."""

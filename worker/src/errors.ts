@@ -62,13 +62,22 @@ export function badRequest(message: string): WorkerError {
   return new WorkerError({ code: "bad_request", message });
 }
 
+/** The fault behind any error that is not known. */
+export const UNEXPECTED: Fault = {
+  code: "internal",
+  message: "an unexpected error occurred; try again, and check the Worker's log",
+};
+/** The platform drops an object whose data it cannot write. */
+const NO_ROOM: Fault = {
+  code: "internal",
+  message:
+    "the storage of the Worker's Durable Objects is full; make room or raise its limit, then try again",
+};
+
 /** The fault behind anything that was thrown. The text of an unknown error may contain a secret, so it is dropped. */
 export function faultOf(thrown: unknown): Fault {
   if (thrown instanceof WorkerError) return thrown.fault;
-  return {
-    code: "internal",
-    message: "an unexpected error occurred; try again, and check the Worker's log",
-  };
+  return thrown instanceof Error && thrown.message.includes("SQLITE_FULL") ? NO_ROOM : UNEXPECTED;
 }
 
 /** Does not compile if a case of a union is missing. */

@@ -2,7 +2,7 @@ import { abortPath, authorize, shownAuthMode, tokenWarning, warnOfAuthMode } fro
 import { type Env, registryOf, sessionOf } from "./env.ts";
 import { faultOf, unreachable, WorkerError } from "./errors.ts";
 import { errorResponse, json, readJson } from "./http.ts";
-import { warn } from "./log.ts";
+import { errorDetail, warn } from "./log.ts";
 import { unwrap } from "./outcome.ts";
 import { page } from "./page.ts";
 import { type Route, routeOf } from "./routes.ts";
@@ -29,7 +29,7 @@ export default {
     } catch (thrown) {
       const fault = faultOf(thrown);
       if (!(thrown instanceof WorkerError)) {
-        warn("request failed", { method: request.method, code: fault.code });
+        warn("request failed", { method: request.method, ...errorDetail(thrown) });
       }
       const response = errorResponse(fault);
       if (url.pathname === "/") response.headers.set("Vary", "Accept");

@@ -1,4 +1,4 @@
-import { faultOf, WorkerError } from "./errors.ts";
+import { faultOf, UNEXPECTED } from "./errors.ts";
 
 /**
  * What a log line says besides its event: names, codes and counts; never a URL, a header, a prompt, or the text of an
@@ -8,9 +8,9 @@ export type Detail = Readonly<Record<string, string | number | boolean>>;
 
 /** An error as the log may show it: our own words, or only the class of an unknown one, whose text may contain a secret. */
 export function errorDetail(thrown: unknown): Detail {
-  const { code, message } = faultOf(thrown);
-  const known = thrown instanceof WorkerError || !(thrown instanceof Error);
-  return known ? { code, message } : { code, error: thrown.name };
+  const fault = faultOf(thrown);
+  const { code, message } = fault;
+  return fault === UNEXPECTED && thrown instanceof Error ? { code, error: thrown.name } : { code, message };
 }
 
 /** Writes one JSON line. */

@@ -10,6 +10,12 @@ test("of an unexpected error only the class is logged", () => {
   assert.deepEqual(errorDetail(new TypeError("hush")), { code: "internal", error: "TypeError" });
 });
 
+test("a full disk is named, without the rest of the error", () => {
+  const detail = errorDetail(new Error("hush: database or disk is full: SQLITE_FULL"));
+  assert.match(JSON.stringify(detail), /storage .* is full/);
+  assert.doesNotMatch(JSON.stringify(detail), /hush/);
+});
+
 test("our own errors are logged with their message", () => {
   const thrown = new WorkerError({ code: "bus_unavailable", message: "the bus is away" });
   assert.deepEqual(errorDetail(thrown), { code: "bus_unavailable", message: "the bus is away" });
