@@ -30,7 +30,9 @@ export function signalFilter({ owner, session }: Identity): string {
   return `orch.signal.*.${AGENT}.${owner}.${session}`;
 }
 
-const REPLY_SUBJECT = /^(?!\$|(?:agents|orch)(?:\.|$))[^.*>\p{C}\p{Z}]+(?:\.[^.*>\p{C}\p{Z}]+)*$/u;
+/** U+FFFD stands for bytes that are not UTF-8: an answer would go to another subject. */
+const REPLY_SUBJECT =
+  /^(?!\$|(?:agents|orch)(?:\.|$))[^.*>\p{C}\p{Z}\uFFFD]+(?:\.[^.*>\p{C}\p{Z}\uFFFD]+)*$/u;
 
 /**
  * Whether replies may be published there: a valid subject, and not one of the server, of agents or of their signals. The

@@ -53,6 +53,7 @@ test("an answer goes to a subject, not to a pattern, and not to one of the serve
     "orch.signal.interrupt.open-agent.worker.b",
     "a\tb",
     "a".repeat(1025),
+    "a.\ufffd",
     1,
     null,
     undefined,
