@@ -141,6 +141,21 @@ async def test_what_a_provider_never_ends_is_bounded(
             assert text_of(await caller.prompt(subject, "small")) == "alive"
 
 
+async def test_answers_to_discovery_are_bounded(bus: NatsServer, small: Workerd) -> None:
+    """Six megabytes of labels, asked for fifty times at once: the answers wait for the network, or there are none."""
+    labels = {f"label-{number}": "x" * 1000 for number in range(60)}
+    with small.client() as client:
+        for number in range(100):
+            assert client.post(f"/agent/labelled-{number}", json={"labels": labels}).status_code == 201
+    async with Caller.connected(bus.url) as asker:
+        for _ in range(50):
+            await asker.nats.publish("$SRV.INFO.agents", b"", reply="nobody")
+        await asker.nats.flush()
+    async with Caller.connected(bus.url) as caller:
+        while len(await caller.services()) < 100:
+            await asyncio.sleep(0.5)
+
+
 async def test_an_answer_that_cannot_be_remembered_costs_no_later_turn(
     bus: NatsServer, small: Workerd, provider: OpenRouter
 ) -> None:

@@ -12,6 +12,10 @@ const SLOW_RATE = 250;
 const MAX_DELAY_MS = 15_000;
 /** How long data may take on its way through a busy isolate, in milliseconds. */
 const BUSY_MS = 100;
+/** Bytes that may wait for the network before turns have to wait. */
+const MAX_BACKLOG_BYTES = 1024 * 1024;
+/** How often the backlog is checked, in milliseconds. */
+const BACKLOG_PERIOD_MS = 10;
 /** Largest request in bytes; the limit of the bus may be lower. */
 const MAX_REQUEST_BYTES = 1024 * 1024;
 
@@ -97,9 +101,14 @@ export class Connection {
     return Math.min(this.maxPayload, MAX_REQUEST_BYTES);
   }
 
-  /** Bytes that are waiting to be sent. */
-  get backlog(): number {
-    return this.link.backlog;
+  /** Whether so much is waiting to be sent that more should wait for the network. */
+  get isBehind(): boolean {
+    return this.up && this.link.backlog > MAX_BACKLOG_BYTES;
+  }
+
+  /** Resolves once the network has caught up, or the connection has ended. */
+  async drained(): Promise<void> {
+    while (this.isBehind) await scheduler.wait(BACKLOG_PERIOD_MS);
   }
 
   /** Whether the connection is open and the frame is not larger than the bus accepts: otherwise, nothing is sent. */
@@ -244,8 +253,8 @@ export class Connection {
     denied?.();
     if (denied && operation === "publish") return;
     warn("bus denied", { connection: this.name, operation, subject });
-    // Denied inboxes only leave requests unanswered, and other subjects belong to callers.
-    const isOurs = operation === "subscription" ? !subject.startsWith("_INBOX.") : isHeartbeat(subject);
+    // Denied inboxes only leave requests unanswered, and heartbeats are listened to for a rival only.
+    const isOurs = isHeartbeat(subject) === (operation === "publish") && !subject.startsWith("_INBOX.");
     if (!isOurs || this.events.denied(subject)) return;
     this.#complaints.push(deniedFault());
     // A revoked permission ends a subscription silently.

@@ -9,6 +9,8 @@ import type { Endpoint, Seat } from "./seat.ts";
 const VERBS = ["PING", "INFO", "STATS"] as const;
 type Verb = (typeof VERBS)[number];
 
+/** How many requests may wait for the network, since labels may make answers large. Others are not answered. */
+const MAX_WAITING = 8;
 /** How many answers cost as much as a refused prompt. */
 const ANSWERS_PER_REFUSAL = 10;
 
@@ -20,6 +22,8 @@ export class Discovery {
   readonly #byId = new Map<string, Seat>();
   /** The subscriptions that concern all seats. */
   readonly #inlets: readonly Inlet[];
+  /** How many requests are waiting for the network. */
+  #waiting = 0;
   /** Those of one seat. */
   readonly #own = new Map<Seat, readonly Inlet[]>();
 
@@ -65,14 +69,28 @@ export class Discovery {
   #answer({ subject, reply }: Incoming, connection: Connection): number {
     if (!isReplySubject(reply)) return 1;
     const [, verb, , id] = subject.split(".");
-    const asked = id === undefined ? this.seats.values() : [this.#byId.get(id)];
-    let answers = 0;
-    for (const seat of asked) {
-      if (seat === undefined) continue;
-      connection.publish(answerOf(reply, verb as Verb, seat));
-      answers += 1;
+    const known = id === undefined ? undefined : this.#byId.get(id);
+    const asked = id === undefined ? [...this.seats.values()] : known ? [known] : [];
+    if (this.#waiting < MAX_WAITING)
+      void this.#answerFor(asked, connection, (seat) => answerOf(reply, verb as Verb, seat));
+    return Math.max(1, asked.length / ANSWERS_PER_REFUSAL);
+  }
+
+  async #answerFor(
+    seats: readonly Seat[],
+    connection: Connection,
+    answer: (seat: Seat) => Frame,
+  ): Promise<void> {
+    for (const seat of seats) {
+      if (connection.isBehind) await this.#drained(connection);
+      if (this.#byId.get(seat.instanceId) === seat) connection.publish(answer(seat));
     }
-    return Math.max(1, answers / ANSWERS_PER_REFUSAL);
+  }
+
+  async #drained(connection: Connection): Promise<void> {
+    this.#waiting += 1;
+    await connection.drained();
+    this.#waiting -= 1;
   }
 }
 

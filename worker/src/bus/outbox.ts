@@ -43,12 +43,8 @@ const UNSENT: Expectation = { forget: () => undefined, refusal: async () => unde
 /** The default message limit of nats-server, assumed until there is a connection. */
 const DEFAULT_MAX_PAYLOAD = 1024 * 1024;
 
-/** Bytes that may wait for the network before turns have to wait. */
-const MAX_BACKLOG_BYTES = 1024 * 1024;
 /** Frames from this size on are remembered until the bus has processed them, in bytes. */
 const LARGE_BYTES = 16 * 1024;
-/** How often the backlog is checked, in milliseconds. */
-const BACKLOG_PERIOD_MS = 10;
 
 /**
  * How long answers are held back after a reconnect, in milliseconds. Callers lost their connection too; most clients
@@ -150,9 +146,7 @@ export class Outbox {
 
   /** Resolves once the network has caught up. */
   async drained(): Promise<void> {
-    while (this.#connection?.up && this.#connection.backlog > MAX_BACKLOG_BYTES) {
-      await scheduler.wait(BACKLOG_PERIOD_MS);
-    }
+    await this.#connection?.drained();
   }
 
   /** Waits for the first message on a fresh subject. */
