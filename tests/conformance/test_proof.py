@@ -1,5 +1,6 @@
 """`ready` is proved: what would keep an agent from being prompted, or from answering, fails its start."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +114,23 @@ async def test_a_name_that_is_taken_is_a_conflict(bus: NatsServer, tmp_path: Pat
             while second.get("/agent/taken").json()["state"] != "ready":
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
+
+
+@pytest.mark.anyio
+async def test_two_first_starts_at_once_are_never_both_ready(bus: NatsServer, tmp_path: Path) -> None:
+    """Neither finds the other when it looks; their first heartbeats tell. A start that is repeated then decides."""
+    variables = {"NATS_WS_URL": bus.ws_url}
+    with Workerd(tmp_path / "one", variables) as one, Workerd(tmp_path / "two", variables) as two:
+        async with (
+            httpx.AsyncClient(base_url=one.url, timeout=60) as first,
+            httpx.AsyncClient(base_url=two.url, timeout=60) as second,
+        ):
+            for number in range(40):
+                path = f"/agent/s{number}"
+                starts = await asyncio.gather(first.post(path), second.post(path))
+                assert sorted(start.status_code for start in starts) in ([201, 409], [409, 409])
+                views = [(await client.get(path)).status_code for client in (first, second)]
+                assert views == [200 if start.status_code == 201 else 404 for start in starts]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import { type Asked, Connection, deniedFault, lostFault, TOO_FEW_SUBSCRIPTIONS }
 import { Discovery, sizeOfInfo } from "./discovery.ts";
 import { busOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import { instanceIn, Rival, TAKEN } from "./rival.ts";
 import { type Presence, Seat, type SeatContext } from "./seat.ts";
 import type { TurnRunner } from "./turns.ts";
 
@@ -23,11 +24,6 @@ const NAMESAKE_TIMEOUT_MS = 1_500;
 const DELIVERY_TIMEOUT_MS = 3_000;
 const DELIVERY_ATTEMPTS = 3;
 
-const TAKEN: Fault = {
-  code: "conflict",
-  message:
-    "another agent on the bus already has this session and owner; stop it, or choose another session or owner",
-};
 const NOT_DELIVERED: Fault = {
   code: "bus_unavailable",
   message: "the bus accepted the registration, but did not deliver a message to the agent; try again",
@@ -74,6 +70,7 @@ export class Seats {
   #cause: string | undefined;
   /** Agents among others whose subjects the bus has refused just now. */
   readonly #refused = new Set<Seat>();
+  readonly #newcomers = new Set<Seat>();
 
   readonly #seatContext: SeatContext;
 
@@ -177,20 +174,27 @@ export class Seats {
   async #join(presence: Presence, isNew: boolean, tally: Tally): Promise<Seat> {
     const connection = await this.#connected();
     const seat = new Seat(presence, tally, this.#seatContext);
-    const mayAsk = isNew && (await this.#requireUnknown(connection, seat));
     const complaints = connection.complaints;
-    this.#seats.set(seat.session, seat);
+    const rival = isNew ? new Rival(connection, seat.subjects.hb, seat.instanceId) : undefined;
+    this.#newcomers.add(seat);
     try {
+      const mayAsk = isNew && (await this.#requireUnknown(connection, seat));
+      this.#seats.set(seat.session, seat);
       this.#attach(connection, seat);
       this.#beats.start(seat);
       if (sizeOfInfo(seat) > connection.maxPayload / 2) throw new WorkerError(TOO_LONG);
+      await rival?.requireNone();
       await connection.prove(complaints);
-      if (this.#refused.delete(seat)) throw new WorkerError(deniedFault());
+      if (this.#refused.has(seat)) throw new WorkerError(deniedFault());
       if (mayAsk) await requireDelivery(connection, seat);
     } catch (thrown) {
+      rival?.forget();
       this.#remove(seat);
       const isCrowded = this.#seats.size > 0 && faultOf(thrown).message === TOO_FEW_SUBSCRIPTIONS;
       throw isCrowded ? new WorkerError({ code: "overloaded", message: TOO_FEW_SUBSCRIPTIONS }) : thrown;
+    } finally {
+      this.#newcomers.delete(seat);
+      this.#refused.delete(seat);
     }
     return seat;
   }
@@ -276,15 +280,18 @@ export class Seats {
   #onDenied(connection: Connection, subject: string): boolean {
     const seat = [...this.#seats.values()].find((one) => one.uses(subject));
     if (seat === undefined || this.#seats.size === 1) return false;
-    if (this.#refused.size === 0) void connection.processed().then(() => this.#dismissRefused(connection));
     this.#refused.add(seat);
+    void connection.processed().then(() => this.#dismissRefused(connection));
     return true;
   }
 
   #dismissRefused(connection: Connection): void {
     const areAll = this.#areAllRefused;
-    const refused = [...this.#refused].filter(({ session }) => this.#seats.has(session));
-    this.#refused.clear();
+    // The start of a newcomer fails instead.
+    const refused = [...this.#refused].filter(
+      (seat) => this.#seats.get(seat.session) === seat && !this.#newcomers.has(seat),
+    );
+    for (const seat of refused) this.#refused.delete(seat);
     if (areAll) this.#lost(connection, deniedFault());
     else if (refused.length > 0)
       this.options.refused?.(
@@ -385,6 +392,5 @@ async function requireDelivery(connection: Connection, seat: Seat): Promise<void
   }
   if (asked === "not permitted") return;
   if (!(asked instanceof Uint8Array)) throw new WorkerError(NOT_DELIVERED);
-  const { instance_id: instance } = JSON.parse(new TextDecoder().decode(asked)) as { instance_id?: unknown };
-  if (instance !== seat.instanceId) throw new WorkerError(TAKEN);
+  if (instanceIn(asked) !== seat.instanceId) throw new WorkerError(TAKEN);
 }
