@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.support import openrouter as fake
+from tests.support import web as fake_web
 from tests.support.caller import Caller, Stream, text_of
 from tests.support.nats import NatsServer
 from tests.support.openrouter import OpenRouter, variables
+from tests.support.openrouter_request import ToolResult
+from tests.support.web import Page
 from tests.support.workerd import Workerd
 
 pytestmark = pytest.mark.anyio
@@ -139,6 +142,29 @@ async def test_what_a_provider_never_ends_is_bounded(
         for subject in subjects:
             provider.will(fake.say("alive"))
             assert text_of(await caller.prompt(subject, "small")) == "alive"
+
+
+async def test_results_of_tools_are_bounded(bus: NatsServer, provider: OpenRouter, tmp_path: Path) -> None:
+    """Long pages that many models read at once: each turn is answered, or told that it is too much."""
+    pages = 18
+
+    def read_on(handler: fake.Handler, request: fake.Request) -> None:
+        read = len(request.texts(ToolResult))
+        url = f"http://www.example.com/{read}"
+        play = fake.say("read") if read == pages else fake.call("web_fetch", {"url": url}, call_id=f"call_{read}")
+        play(handler, request)
+
+    with fake_web.web() as web:
+        page = Page("\u4e16".encode() * 60_000, "text/plain")
+        web.pages |= {f"www.example.com/{number}": page for number in range(pages)}
+        with Workerd(tmp_path / "reading", variables(bus, provider), heap_mb=128, web=web.port) as worker:
+            subjects = [start(worker, f"reader-{number}", "pi") for number in range(24)]
+            async with Caller.connected(bus.url) as caller:
+                provider.will(*[read_on] * len(subjects) * (pages + 1))
+                streams = [await caller.send(subject, b"read") for subject in subjects]
+                for stream in streams:
+                    frames = await stream.rest(60)
+                    assert text_of(frames) == "read" or frames[-2].error_code == "429"
 
 
 async def test_answers_to_discovery_are_bounded(bus: NatsServer, small: Workerd) -> None:

@@ -63,8 +63,9 @@ async function converse(
   signal: AbortSignal,
 ): Promise<string> {
   const history = recent(turn.history(), limits.history);
-  const { model, source } = connect(harness, context, history, watcherOf(turn, share));
-  const relay = new Relay(turn, source);
+  const watcher = watcherOf(turn, share);
+  const { model, source } = connect(harness, context, history, watcher);
+  const relay = new Relay(turn, source, (chars) => watcher.received(chars));
   const { stream } = streamText({
     model,
     instructions: INSTRUCTIONS,

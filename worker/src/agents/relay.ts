@@ -18,6 +18,8 @@ export class Relay {
   constructor(
     private readonly turn: Turn,
     private readonly source: Source,
+    /** Called with the length of each result of a tool, in characters. What it throws ends the turn. */
+    private readonly received: (chars: number) => void,
   ) {}
 
   /** The whole text of the turn so far. */
@@ -47,6 +49,7 @@ export class Relay {
         await this.turn.status((limit) => toolUse(part, limit));
         return this.#announcement(part.toolCallId).resolve();
       case "tool-result":
+        this.received(String(part.output).length);
         return await this.turn.status((limit) => toolReturned(part, limit));
       case "tool-error":
         return await this.turn.status((limit) => toolFailed(part, limit));

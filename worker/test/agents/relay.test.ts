@@ -26,7 +26,7 @@ async function relayed(...parts: Part[]): Promise<{ chunks: string[]; text: stri
     text: async (chunk) => void chunks.push(chunk),
     status: async (write) => void chunks.push(write(100)),
   } as Partial<Turn> as Turn;
-  const relay = new Relay(turn, source);
+  const relay = new Relay(turn, source, () => undefined);
   for (const part of parts) await relay.pass(part);
   return { chunks, text: relay.text };
 }
