@@ -3,6 +3,7 @@
 import msgspec
 
 from exec_cf import answers, edge, routes, settings, urls
+from exec_cf.client import STOP_ALL_TIMEOUT_MS
 from exec_cf.display import truncated
 from exec_cf.http import Request, RequestError, Response
 from exec_cf.world import World
@@ -28,8 +29,7 @@ class Site:
             return str(failed)
         health = answers.health(response)
         if health is None:
-            intermediary = edge.intermediary(response, sends_service_token=bool(self._service_token()))
-            return intermediary or f"HTTP {response.status}, not from this program's Worker"
+            return self._intermediary(response) or f"HTTP {response.status}, not from this program's Worker"
         if health.version != version:
             return f"it reports version {truncated(health.version)}"
         return "" if health.auth == auth else f"it reports auth {truncated(health.auth)}, not {auth}"
@@ -42,20 +42,24 @@ class Site:
             return None
         if response.status in {401, 403}:
             return False if edge.is_workers_own(response) else None
-        return {200: True, 404: _is_json(response) or None}.get(response.status)
+        return True if response.status in {200, 404} and _is_json(response) else None
 
     def stop_agents(self) -> str:
         """Stop all agents so that they leave the bus. Return the cause of a failure, or an empty text."""
         try:
-            status = self._ask("POST", routes.abort_all(self.url)).status
+            response = self._ask("POST", routes.abort_all(self.url), timeout_ms=STOP_ALL_TIMEOUT_MS)
         except RequestError as failed:
             return str(failed)
-        return "" if status == 200 else f"HTTP {status}"
+        return self._intermediary(response) or ("" if response.status == 200 else f"HTTP {response.status}")
 
-    def _ask(self, method: str, url: str, *, with_token: bool = True) -> Response:
+    def _intermediary(self, response: Response) -> str:
+        """Return who answered instead of the Worker, if that is known."""
+        return edge.intermediary(response, sends_service_token=bool(self._service_token()))
+
+    def _ask(self, method: str, url: str, *, with_token: bool = True, timeout_ms: int = _TIMEOUT_MS) -> Response:
         headers = {"authorization": f"Bearer {self._token}"} if with_token and self._token else {}
         headers |= self._service_token()
-        request = Request(method=method, url=url, timeout_ms=_TIMEOUT_MS, headers=headers, read_body=True)
+        request = Request(method=method, url=url, timeout_ms=timeout_ms, headers=headers, read_body=True)
         return self._world.exchange(request)
 
     def _service_token(self) -> dict[str, str]:

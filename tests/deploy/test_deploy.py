@@ -259,13 +259,21 @@ def test_a_worker_without_a_fingerprint_is_asked(api: Cloudflare) -> None:
     assert deployed(api).printed["changed"][:1] == ["code"]
 
 
-def test_a_refusal_of_something_in_front_of_the_worker_is_not_the_workers(
-    api: Cloudflare, elsewhere: Callable[[Any], None]
+PAGES = [
+    status(403, "cf-access-domain: acme", body=b"<html>Forbidden</html>"),
+    status(200, "content-type: text/html", body=b"<html>Log in</html>"),
+    status(404, "content-type: text/html", body=b"<html>Not here</html>"),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_something_in_front_of_the_worker_says_nothing_of_its_token(
+    api: Cloudflare, elsewhere: Callable[[Any], None], page: Manner
 ) -> None:
-    """Such as Cloudflare Access, which knows nothing of the token."""
+    """Such as Cloudflare Access, or the login of a network."""
     deployed(api)
     forget_fingerprint(api)
-    elsewhere(status(403, "cf-access-domain: acme", body=b"<html>Forbidden</html>"))
+    elsewhere(page)
     desk = Desk(api)
     assert desk.deploy("--wait", "0") == 0
     assert "cannot check whether" in desk.said
@@ -844,6 +852,18 @@ def test_deleting_without_a_terminal_needs_yes(api: Cloudflare) -> None:
     assert desk.undeploy() == 64
     assert "pass --yes" in desk.said
     assert NAME in api.account.scripts
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_agents_are_not_called_stopped_by_something_in_front_of_the_worker(
+    api: Cloudflare, elsewhere: Callable[[Any], None], page: Manner
+) -> None:
+    deployed(api)
+    elsewhere(page)
+    desk = Desk(api)
+    assert desk.undeploy("--yes") == 0
+    assert "its agents could not be stopped first: HTTP " in desk.said
+    assert api.account.scripts == {}
 
 
 def test_what_is_gone_stays_gone(api: Cloudflare) -> None:
