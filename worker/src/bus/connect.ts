@@ -2,7 +2,7 @@ import { WorkerError } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { Link } from "./link.ts";
 import { type BusOptions, CONNECT_TIMEOUT_MS } from "./options.ts";
-import { Wire } from "./wire.ts";
+import { Stranger, Wire } from "./wire.ts";
 
 export const REFUSED =
   "the bus refused the Worker's credentials; check NATS_WS_URL, NATS_CREDS, NATS_NKEY_SEED and NATS_TOKEN";
@@ -13,6 +13,12 @@ const CUT_OFF =
 const TIMED_OUT = `the bus at NATS_WS_URL did not answer within ${CONNECT_TIMEOUT_MS / 1000} s; check the address and that it is a NATS WebSocket port`;
 const UNREACHABLE =
   "the bus at NATS_WS_URL cannot be reached; check that it runs and that its WebSocket port is open";
+
+const NO_BUS =
+  "what answers at NATS_WS_URL does not greet as a NATS server does; check that the address is its WebSocket port";
+
+/** How many bytes a server may send before it has accepted the credentials. */
+const MAX_GREETING_BYTES = 256 * 1024;
 
 /** The server refused the connection; the message is its own. */
 class Refusal extends Error {}
@@ -40,12 +46,14 @@ export async function connect(options: BusOptions, name: string): Promise<Link> 
 async function handshake(wire: Wire, options: BusOptions, name: string, signal: AbortSignal): Promise<Link> {
   const { promise: failed, reject } = Promise.withResolvers<never>();
   signal.addEventListener("abort", () => reject(signal.reason));
+  wire.maxBytes = MAX_GREETING_BYTES;
   const link = new Link(wire, { name, lang: "orch-cf-agent", version: VERSION }, options.authenticator, {
     complained: (text) => reject(new Refusal(text)),
-    ended: () => reject(link.info ? new CutOff() : new Error("never greeted")),
+    ended: () => reject(link.info ? new CutOff() : new Stranger()),
   });
   try {
     await Promise.race([link.ready, failed]);
+    wire.maxBytes = Number.POSITIVE_INFINITY;
     return link;
   } catch (thrown) {
     link.drop();
@@ -55,6 +63,7 @@ async function handshake(wire: Wire, options: BusOptions, name: string, signal: 
 
 function causeOf(thrown: unknown): string {
   if (thrown instanceof CutOff) return CUT_OFF;
+  if (thrown instanceof Stranger) return NO_BUS;
   if (!(thrown instanceof Refusal)) return UNREACHABLE;
   if (/connections exceeded/i.test(thrown.message)) return FULL;
   return /authori[sz]ation|authentication/i.test(thrown.message) ? REFUSED : CUT_OFF;

@@ -11,6 +11,9 @@ const MAX_MESSAGE_BYTES = 64 * 1024;
 
 const encoder = new TextEncoder();
 
+/** What answered is no NATS server. */
+export class Stranger extends Error {}
+
 export interface WireEvents {
   received(bytes: Uint8Array): void;
   /** Called once, when the other side or the network ends the connection. */
@@ -22,6 +25,9 @@ export interface WireEvents {
  * further one would delay answers.
  */
 export class Wire {
+  /** How many bytes may arrive; at more of them, the connection ends. */
+  maxBytes = Number.POSITIVE_INFINITY;
+  #bytes = 0;
   #received = 0;
   #unanswered = 0;
   #pending = "";
@@ -31,14 +37,14 @@ export class Wire {
 
   private constructor(private readonly socket: WebSocket) {}
 
-  /** Throws when the server cannot be reached or does not speak WebSocket. */
+  /** Throws when the server cannot be reached, and Stranger when it does not speak WebSocket. */
   static async open(url: string, signal: AbortSignal): Promise<Wire> {
     const headers = { Upgrade: "websocket", "User-Agent": USER_AGENT };
     const response = await fetch(url.replace(/^ws/, "http"), { headers, signal });
     const socket = response.webSocket;
     if (socket !== null) return new Wire(socket);
     await response.body?.cancel();
-    throw new Error("no WebSocket");
+    throw new Stranger();
   }
 
   /** Starts to receive. */
@@ -48,7 +54,10 @@ export class Wire {
     socket.addEventListener("message", ({ data }) => {
       this.#received += 1;
       this.#unanswered = 0;
-      if (this.#isOpen) received(new Uint8Array(data as ArrayBuffer));
+      const bytes = new Uint8Array(data as ArrayBuffer);
+      this.#bytes += bytes.length;
+      if (this.#bytes > this.maxBytes) onEnd();
+      if (this.#isOpen) received(bytes);
     });
     const onEnd = () => {
       if (!this.#isOpen) return;
