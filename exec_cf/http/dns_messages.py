@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 
+_HEADER_BYTES = 12
 _TYPES = {socket.AF_INET: 1, socket.AF_INET6: 28}
 _SIZES = {socket.AF_INET: 4, socket.AF_INET6: 16}
 _INTERNET = 1
@@ -76,11 +77,15 @@ def truncated_addresses(message: bytes, query: bytes, family: socket.AddressFami
 
 def _header(message: bytes, query: bytes) -> tuple[int, int]:
     """Return the flags and the number of answers of *message*. Raises `Malformed` unless it answers *query*."""
-    if len(message) < len(query) or message[:2] != query[:2]:
+    if len(message) < _HEADER_BYTES or message[:2] != query[:2]:
         raise Malformed
     flags, questions, answers = struct.unpack_from("!HHH", message, 2)
+    is_failure = flags & 0xF not in {_NO_ERROR, _NO_SUCH_NAME}
+    if flags & _RESPONSE and is_failure and not questions:
+        return flags, 0  # some servers leave out the question that they cannot or do not want to answer
     # Names are compared case-insensitively (RFC 4343); lower() changes nothing else in the query.
-    if not flags & _RESPONSE or questions != 1 or message[12 : len(query)].lower() != query[12:].lower():
+    is_same = questions == 1 and message[_HEADER_BYTES : len(query)].lower() == query[_HEADER_BYTES:].lower()
+    if not flags & _RESPONSE or not is_same:
         raise Malformed
     return flags, answers
 

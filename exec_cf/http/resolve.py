@@ -135,6 +135,8 @@ class Lookup:
         """Return why there is no address; a failed server takes precedence over a name that does not exist."""
         worst = next((each for each in self._failures if isinstance(each, ServersFailed)), None)
         last = worst or (self._failures[-1] if self._failures else None)
+        if isinstance(last, TimeoutError):
+            return "no name server answered in time"
         return str(last) if isinstance(last, LookupFailed) else type(last).__name__
 
     def _start(self, host: str) -> None:

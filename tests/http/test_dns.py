@@ -15,6 +15,7 @@ from tests.support.name_server import (
     AAAA,
     FORMERR,
     NOTIMP,
+    NXDOMAIN,
     REFUSED,
     SERVFAIL,
     SILENCE,
@@ -120,6 +121,15 @@ def test_a_server_that_fails_is_named(code: int) -> None:
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("code", [FORMERR, SERVFAIL, NOTIMP, REFUSED])
+def test_a_failure_may_leave_the_question_out(code: int) -> None:
+    header = Reply(raw=lambda query: query[:2] + bytes([0x81, 0x80 | code]) + bytes(8))
+    with NameServer({(NAME, A): header}) as server:
+        assert str(failure(to(server))).startswith("the name server 127.0.0.1 failed (")
+    with NameServer({(NAME, A): header}) as first, NameServer(WORKER, "127.0.0.2") as second:
+        assert ask(to(first, second)) == ["192.0.2.1", "192.0.2.2"]
+
+
 def flipped(query: bytes, change: Callable[[bytearray], None]) -> bytes:
     message = bytearray(query)
     message[2:4] = b"\x81\x80"
@@ -149,6 +159,9 @@ def a_question(message: bytearray) -> None:
         lambda _: b"",
         lambda _: b"junk",
         lambda query: query[:13],
+        lambda query: query[:2] + bytes([0x81, 0x80]) + bytes(8),
+        lambda query: query[:2] + bytes([0x81, 0x80 | NXDOMAIN]) + bytes(8),
+        lambda query: query[:2] + bytes([0x01, REFUSED]) + bytes(8),
         lambda query: query[:2] + b"\x81\x80" + struct.pack("!HHHH", 1, 1, 0, 0) + query[12:] + b"\xc0\x0c",
     ],
 )

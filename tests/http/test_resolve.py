@@ -164,6 +164,7 @@ def failure(ask: Ask) -> str:
         (LookupFailed("no such name"), LookupFailed("no such name"), "no such name"),
         (ServersFailed("SERVFAIL"), LookupFailed("no such name"), "SERVFAIL"),
         (LookupFailed("no such name"), ServersFailed("SERVFAIL"), "SERVFAIL"),
+        (TimeoutError(), TimeoutError(), "no name server answered in time"),
     ],
 )
 def test_a_name_is_only_missing_if_a_server_said_so(v4: Exception, v6: Exception, words: str) -> None:
