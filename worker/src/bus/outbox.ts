@@ -181,7 +181,7 @@ export class Outbox {
     return isSent;
   }
 
-  /** A bus whose limit was lowered announces it to new connections only: it ends one at a frame that is now too large. */
+  /** A bus whose limit was lowered announces it to new connections only, and closes the others at a frame that is too large. */
   async #remember(sent: Sent, connection: Connection): Promise<void> {
     this.#unconfirmed.add(sent);
     if (await connection.processed()) this.#unconfirmed.delete(sent);

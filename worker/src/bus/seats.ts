@@ -1,15 +1,15 @@
 import type { Share } from "../budget.ts";
 import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { limitOrDefault } from "../limits.ts";
-import { info, warn } from "../log.ts";
+import { warn } from "../log.ts";
 import type { Tally } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
-import { type Asked, Connection, deniedFault, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
+import { Connection, deniedFault, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
 import { Discovery, sizeOfInfo } from "./discovery.ts";
 import { busOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
-import { instanceIn, Rival, TAKEN } from "./rival.ts";
+import { Rival, requireDelivery, requireUnknown } from "./proof.ts";
 import { type Presence, Seat, type SeatContext } from "./seat.ts";
 import type { TurnRunner } from "./turns.ts";
 
@@ -18,16 +18,6 @@ const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 4_000;
 /** How long the ends of streams are held back for an absent bus after their agents have left, in milliseconds. */
 const FAREWELL_MS = 60_000;
-/** How long another agent of the same name has to answer, in milliseconds. */
-const NAMESAKE_TIMEOUT_MS = 1_500;
-/** How long the test message to the agent itself may take, in milliseconds, and how often it is sent. */
-const DELIVERY_TIMEOUT_MS = 3_000;
-const DELIVERY_ATTEMPTS = 3;
-
-const NOT_DELIVERED: Fault = {
-  code: "bus_unavailable",
-  message: "the bus accepted the registration, but did not deliver a message to the agent; try again",
-};
 const TOO_LONG: Fault = {
   code: "too_large",
   message: "labels and description are too long for one message of this bus",
@@ -178,7 +168,7 @@ export class Seats {
     const rival = isNew ? new Rival(connection, seat.subjects.hb, seat.instanceId) : undefined;
     this.#newcomers.add(seat);
     try {
-      const mayAsk = isNew && (await this.#requireUnknown(connection, seat));
+      const mayAsk = isNew && (await requireUnknown(connection, seat));
       this.#seats.set(seat.session, seat);
       this.#attach(connection, seat);
       this.#beats.start(seat);
@@ -210,18 +200,6 @@ export class Seats {
     this.#beats.stop(seat);
     seat.detach();
     this.#discovery.remove(seat);
-  }
-
-  /** Throws if another agent has the name. Returns whether the bus lets this connection ask. */
-  async #requireUnknown(connection: Connection, { subjects, session }: Seat): Promise<boolean> {
-    const asked = await connection.ask(subjects.status, NAMESAKE_TIMEOUT_MS);
-    if (asked instanceof Uint8Array) throw new WorkerError(TAKEN);
-    if (asked !== "not permitted") return true;
-    info("name not checked", {
-      session,
-      cause: "the NATS user may not publish to agents.status.open-agent.>, or not subscribe to _INBOX.>",
-    });
-    return false;
   }
 
   #connected(): Promise<Connection> {
@@ -381,16 +359,4 @@ export class Seats {
 /** An error of any other kind comes from a connection that ended in the meantime. */
 function busError(thrown: unknown): WorkerError {
   return thrown instanceof WorkerError ? thrown : new WorkerError(lostFault());
-}
-
-/** Verifies that a message reaches this agent, and not another one that has taken the name meanwhile. */
-async function requireDelivery(connection: Connection, seat: Seat): Promise<void> {
-  let asked: Asked = "silent";
-  // The server may still deliver some messages to a dead earlier connection of the agent.
-  for (let attempt = 0; attempt < DELIVERY_ATTEMPTS && asked === "silent"; attempt += 1) {
-    asked = await connection.ask(seat.subjects.status, DELIVERY_TIMEOUT_MS);
-  }
-  if (asked === "not permitted") return;
-  if (!(asked instanceof Uint8Array)) throw new WorkerError(NOT_DELIVERED);
-  if (instanceIn(asked) !== seat.instanceId) throw new WorkerError(TAKEN);
 }
