@@ -290,8 +290,8 @@ class Answer:
             return
         if self.status in {401, 403}:
             self._fail(self._refusal())
-        if self.status == 409:
-            cause = f"{self._verb}: the session already runs with other settings (HTTP 409)"
+        if self.status == 409 and self._verb == "start":
+            cause = "start: the session already runs with other settings (HTTP 409)"
             raise WorkerError(self._with_message(cause), conflict=True)
         if 300 <= self.status < 400:
             self._fail(f"the Worker redirects (HTTP {self.status}); use its final URL")

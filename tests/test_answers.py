@@ -221,6 +221,15 @@ class TestCheckStopped:
         with pytest.raises(NoRouteError, match=str(code)):
             answer("abort", Response(code)).check_stopped()
 
+    def test_only_a_start_can_find_other_settings(self) -> None:
+        """Whatever answers 409 to anything else says nothing of the agent of the session."""
+        with pytest.raises(WorkerError) as stopping:
+            answer("abort", json(409, {"message": "x"})).check_stopped()
+        with pytest.raises(WorkerError) as asking:
+            status(Response(409))
+        assert [str(stopping.value), str(asking.value)] == ["abort: HTTP 409: x", "status: HTTP 409"]
+        assert not asking.value.conflict
+
     @pytest.mark.parametrize("code", [302, 400, 403, 409])
     def test_a_refusal(self, code: int) -> None:
         with pytest.raises(WorkerError, match=r"^abort: "):
