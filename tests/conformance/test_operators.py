@@ -125,6 +125,19 @@ async def test_a_user_that_is_removed(provider: OpenRouter, tmp_path: Path) -> N
                 assert http.post("/agent/new").status_code == 201
 
 
+@pytest.mark.slow
+async def test_a_user_that_stays_away_is_not_tried_all_the_time(provider: OpenRouter, tmp_path: Path) -> None:
+    """A thousand agents would fill the log of the bus: each tries a few times in a minute."""
+    with NatsServer(tmp_path / "nats", users()) as bus, worker_of(bus, provider, tmp_path, "agent:a@") as worker:
+        with worker.client() as http:
+            start(http, "a")
+            bus.reload({"authorization": {"users": [{"user": "caller", "password": "c"}]}})
+            await until(lambda: "credentials" in cause(http, "a"))
+        before = attempts(bus)
+        await asyncio.sleep(60)
+        assert 1 <= attempts(bus) - before <= 22
+
+
 async def test_credentials_that_expire(tmp_path: Path) -> None:
     """The cause is shown and logged; a deployment with new credentials brings the agent back."""
     operator = Operator()
@@ -142,6 +155,12 @@ async def test_credentials_that_expire(tmp_path: Path) -> None:
             (tmp_path / "caller.creds").write_text(operator.credentials())
             async with Caller.connected(bus.url, user_credentials=str(tmp_path / "caller.creds")) as caller:
                 await revived(caller, subject)
+
+
+def attempts(bus: NatsServer) -> int:
+    """Return how often a client has connected, with or without success."""
+    count: int = httpx.get(f"{bus.monitor_url}/varz", trust_env=False).json()["total_connections"]
+    return count
 
 
 def connections(bus: NatsServer) -> set[int]:

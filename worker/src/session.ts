@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import { isUpToOperator } from "./bus/connection.ts";
 import type { Sink, TurnEnd, TurnRequest } from "./bus/turns.ts";
 import {
   NO_SEAT,
@@ -269,8 +270,9 @@ export class AgentSession extends DurableObject<Env> implements SessionCalls {
     try {
       await this.#enter(stored, false);
     } catch (thrown) {
-      warn("bus unavailable", { session: stored.session, cause: faultOf(thrown).message });
-      if (this.#memory.agent && !this.#home.hub) {
+      const fault = faultOf(thrown);
+      warn("bus unavailable", { session: stored.session, cause: fault.message });
+      if (this.#memory.agent && !this.#home.hub && !isUpToOperator(fault)) {
         await this.ctx.storage.setAlarm(Date.now() + RETRY_MS * (1 + Math.random()));
       }
     }

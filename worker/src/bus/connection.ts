@@ -267,6 +267,11 @@ export function deniedFault(): Fault {
   return fault(DENIED);
 }
 
+/** Whether the bus refuses what only its operator can allow, so that frequent attempts are of no use. */
+export function isUpToOperator({ message }: Fault): boolean {
+  return message === REFUSED || message === DENIED;
+}
+
 export function lostFault(): Fault {
   return fault(LOST);
 }

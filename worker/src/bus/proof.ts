@@ -52,7 +52,8 @@ export class Rival {
     instanceId: string,
   ) {
     this.#subscription = connection.subscribe(subject, ({ data }) => {
-      this.#isHeard ||= instanceIn(data) !== instanceId;
+      const instance = instanceIn(data);
+      this.#isHeard ||= instance !== undefined && instance !== instanceId;
     });
   }
 

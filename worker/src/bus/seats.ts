@@ -5,7 +5,7 @@ import { warn } from "../log.ts";
 import type { Tally } from "../tally.ts";
 import type { Vars } from "../vars.ts";
 import { Beats } from "./beats.ts";
-import { Connection, deniedFault, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
+import { Connection, deniedFault, isUpToOperator, lostFault, TOO_FEW_SUBSCRIPTIONS } from "./connection.ts";
 import { Discovery, sizeOfInfo } from "./discovery.ts";
 import { busOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
@@ -16,6 +16,8 @@ import type { TurnRunner } from "./turns.ts";
 /** The delay before another attempt to reach the bus, in milliseconds: doubled each time, up to the maximum. */
 const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 4_000;
+/** The same while the bus refuses what only its operator can allow. */
+const MAX_REFUSED_RETRY_MS = 15_000;
 /** How long the ends of streams are held back for an absent bus after their agents have left, in milliseconds. */
 const FAREWELL_MS = 60_000;
 const TOO_LONG: Fault = {
@@ -311,16 +313,14 @@ export class Seats {
       let logged: string | undefined;
       let retryMs = RETRY_MS;
       while ((this.#seats.size > 0 || this.#isTakingLeave) && !this.up) {
-        const cause = await this.#connected().then(
-          () => undefined,
-          (thrown) => faultOf(thrown).message,
-        );
-        if (cause === undefined) return;
+        const fault = await this.#connected().then(() => undefined, faultOf);
+        if (fault === undefined) return;
+        const { message: cause } = fault;
         if (cause !== logged) warn("bus unavailable", { connection: this.options.name(), cause });
         logged = cause;
         // Random, so that a thousand agents do not all retry at the same time.
         await scheduler.wait(retryMs * (0.5 + Math.random()));
-        retryMs = Math.min(2 * retryMs, MAX_RETRY_MS);
+        retryMs = Math.min(2 * retryMs, isUpToOperator(fault) ? MAX_REFUSED_RETRY_MS : MAX_RETRY_MS);
       }
     } finally {
       this.#reopening = false;
