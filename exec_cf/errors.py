@@ -174,11 +174,15 @@ def dotted(path: Path) -> str:
 
 
 def _name(text: str) -> str:
-    """Return the leading name in *text*; the rest may be a secret value, as in `TOKEN=hunter2`."""
+    """Return the leading name in *text*; the rest may be a secret, as in `TOKEN=hunter2`, and so may a long name."""
     found = _NAME.match(text)
-    return text if not found or found.end() == len(text) else found.group() + "…"
+    name = found.group() if found else ""
+    if len(name) > _MAX_NAME_CHARS:
+        return "…"
+    return text if name == text else f"{name}…"
 
 
+_MAX_NAME_CHARS = 40
 _NAME = re.compile(r"[\w-]*", re.ASCII)
 
 
