@@ -61,8 +61,12 @@ async def test_prompts_that_wait_are_bounded(bus: NatsServer, small: Workerd, pr
             running.append(await caller.send(subject, b"go"))
             assert await code_or_ack(running[-1]) == "ack"
             assert text_of([await running[-1].next()]) == "well"
-        streams = [await caller.send(subject, b"x" * LARGE) for _ in range(17) for subject in subjects]
-        met = [await code_or_ack(stream) for stream in streams]
+        streams: list[Stream] = []
+        met: list[str] = []
+        for _ in range(17):
+            sent = [await caller.send(subject, b"x" * LARGE) for subject in subjects]
+            met += [await code_or_ack(stream) for stream in sent]
+            streams += sent
         assert set(met) == {"ack", "429"}
         assert met[:AGENTS] == ["ack"] * AGENTS
         for _ in range(met.count("ack")):
@@ -85,7 +89,8 @@ async def test_redirects_are_bounded(bus: NatsServer, small: Workerd) -> None:
             stream = await caller.listen()
             body = json.dumps({"prompt": f"{number}" + "x" * LARGE, "reply": stream.subject}).encode()
             await caller.nats.publish("orch.signal.redirect.open-agent.worker.steered", body)
-            if number % 10 == 0:
+            # More at once would be a flood.
+            if number % 2 == 0:
                 await caller.nats.flush()
                 frames = await stream.rest(60)
                 assert text_of(frames).startswith(f"{number}x") or frames[-2].error_code == "429"

@@ -3,7 +3,7 @@ declare module "node:test" {
   export function test(name: string, body: () => void | Promise<void>): void;
   export const mock: {
     readonly timers: {
-      enable(options: { readonly apis: readonly ("setTimeout" | "Date")[] }): void;
+      enable(options: { readonly apis: readonly ("setTimeout" | "Date")[]; readonly now?: number }): void;
       tick(milliseconds: number): void;
       reset(): void;
     };

@@ -2,7 +2,7 @@ import { type Fault, faultOf, WorkerError } from "../errors.ts";
 import { warn } from "../log.ts";
 import { connect, REFUSED } from "./connect.ts";
 import type { Frame } from "./frames.ts";
-import type { Incoming, Link, Subscription } from "./link.ts";
+import type { Incoming, Link, Subscription, SubscriptionOptions } from "./link.ts";
 import type { BusOptions } from "./options.ts";
 
 /** How long nothing may arrive while a ping is unanswered, in milliseconds. */
@@ -122,8 +122,17 @@ export class Connection {
     return true;
   }
 
-  subscribe(subject: string, deliver: (message: Incoming) => void, queue?: string): Subscription {
-    return this.link.subscribe(subject, deliver, queue);
+  subscribe(
+    subject: string,
+    deliver: (message: Incoming) => void,
+    options: SubscriptionOptions = {},
+  ): Subscription {
+    return this.link.subscribe(subject, deliver, options);
+  }
+
+  /** Resolves once the bus has processed everything sent so far, and what it sent before has arrived. */
+  flush(): Promise<void> {
+    return this.link.ping();
   }
 
   /** Delivers the first message on the subject. */

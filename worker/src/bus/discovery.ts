@@ -9,10 +9,10 @@ import type { Endpoint, Seat } from "./seat.ts";
 const VERBS = ["PING", "INFO", "STATS"] as const;
 type Verb = (typeof VERBS)[number];
 
+/** How many requests may come in at a stretch: all agents answer each of them. */
+const MAX_REQUESTS = 20;
 /** How many requests may wait for the network, since labels may make answers large. Others are not answered. */
 const MAX_WAITING = 8;
-/** How many answers cost as much as a refused prompt. */
-const ANSWERS_PER_REFUSAL = 10;
 
 /**
  * Answers the discovery of NATS micro services for all seats of a connection. With `@nats-io/services` each seat would
@@ -62,18 +62,19 @@ export class Discovery {
   }
 
   #inlet(subject: string): Inlet {
-    return new Inlet(subject, { deliver: (message, connection) => this.#answer(message, connection) });
+    return new Inlet(subject, {
+      maxMessages: MAX_REQUESTS,
+      deliver: (message, connection) => this.#answer(message, connection),
+    });
   }
 
-  /** Returns the cost of the answers, in refused prompts. */
-  #answer({ subject, reply }: Incoming, connection: Connection): number {
-    if (!isReplySubject(reply)) return 1;
+  #answer({ subject, reply }: Incoming, connection: Connection): void {
+    if (!isReplySubject(reply)) return;
     const [, verb, , id] = subject.split(".");
     const known = id === undefined ? undefined : this.#byId.get(id);
     const asked = id === undefined ? [...this.seats.values()] : known ? [known] : [];
     if (this.#waiting < MAX_WAITING)
       void this.#answerFor(asked, connection, (seat) => answerOf(reply, verb as Verb, seat));
-    return Math.max(1, asked.length / ANSWERS_PER_REFUSAL);
   }
 
   async #answerFor(

@@ -1,5 +1,5 @@
 import type { Authenticator, ServerInfo } from "@nats-io/nats-core";
-import { Kind, type MsgArg, Parser, type ParserEvent } from "@nats-io/nats-core/internal";
+import { Kind, type MsgArg, Parser, type ParserEvent, State } from "@nats-io/nats-core/internal";
 import { errorDetail, warn } from "../log.ts";
 import { commandOf, type Frame } from "./frames.ts";
 import type { Wire } from "./wire.ts";
@@ -17,6 +17,21 @@ export interface Subscription {
   close(): void;
   /** Asks the server to send no more; what is already on its way is still delivered. */
   drain(): void;
+  /** Asks the server to end the subscription after so many messages in all, or now if it has sent as many. */
+  limit(messages: number): void;
+}
+
+export interface SubscriptionOptions {
+  readonly queue?: string | undefined;
+  /** After how many messages the server ends the subscription. */
+  readonly limit?: number;
+  /** Called with the size of a message while it arrives in several parts, once for each of them but the last. */
+  readonly arriving?: (bytes: number) => void;
+}
+
+interface Receiver {
+  readonly deliver: (message: Message) => void;
+  readonly arriving: ((bytes: number) => void) | undefined;
 }
 
 /** A message that arrived. Its parts are decoded when they are read. */
@@ -67,7 +82,7 @@ export class Link {
   #info: ServerInfo | undefined;
   #lastId = 0;
   /** What each subscription does with a message. */
-  readonly #subscriptions = new Map<number, (message: Message) => void>();
+  readonly #receivers = new Map<number, Receiver>();
   /** The callbacks of pings, in their order. */
   readonly #pongs: (() => void)[] = [];
   readonly #parser = new Parser({ push: (event) => this.#onEvent(event as ParserEvent) });
@@ -115,17 +130,23 @@ export class Link {
     this.wire.write(commandOf(frame), frame.size);
   }
 
-  subscribe(subject: string, deliver: (message: Message) => void, queue = ""): Subscription {
+  subscribe(
+    subject: string,
+    deliver: (message: Message) => void,
+    { queue = "", limit, arriving }: SubscriptionOptions = {},
+  ): Subscription {
     this.#lastId += 1;
     const id = this.#lastId;
-    this.#subscriptions.set(id, deliver);
+    this.#receivers.set(id, { deliver, arriving });
     this.wire.write(`SUB ${subject} ${queue && `${queue} `}${id}\r\n`);
     let isWanted = true;
     const unsubscribe = () => {
       if (isWanted) this.wire.write(`UNSUB ${id}\r\n`);
       isWanted = false;
     };
-    const forget = () => this.#subscriptions.delete(id);
+    const forget = () => this.#receivers.delete(id);
+    const limitTo = (messages: number) => this.wire.write(`UNSUB ${id} ${messages}\r\n`);
+    if (limit !== undefined) limitTo(limit);
     return {
       close: () => {
         unsubscribe();
@@ -135,6 +156,7 @@ export class Link {
         unsubscribe();
         void this.ping().then(forget);
       },
+      limit: limitTo,
     };
   }
 
@@ -173,7 +195,10 @@ export class Link {
       this.#parser.parse(bytes);
     } catch {
       this.#onEnd();
+      return;
     }
+    const { state, ma } = this.#parser;
+    if (state === State.MSG_PAYLOAD) this.#receivers.get(ma.sid)?.arriving?.(ma.size);
   }
 
   #onEnd(): void {
@@ -191,7 +216,7 @@ export class Link {
 
   #deliver(head: MsgArg, body: Uint8Array): void {
     try {
-      this.#subscriptions.get(head.sid)?.(new Message(head, body));
+      this.#receivers.get(head.sid)?.deliver(new Message(head, body));
     } catch (thrown) {
       warn("message not handled", { connection: this.introduction.name, ...errorDetail(thrown) });
     }

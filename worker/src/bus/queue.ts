@@ -51,17 +51,16 @@ export class PromptQueue {
     ];
   }
 
-  /** Acknowledges a job and queues it; refuses it, and returns false, if too many are waiting. */
-  submit(job: Job): boolean {
+  /** Acknowledges a job and queues it; refuses it if too many are waiting. */
+  submit(job: Job): void {
     if (this.#waiting.length >= QUEUE_LIMIT) {
       job.reply.fail(CROWDED);
-      return false;
+      return;
     }
     job.reply.ack();
     this.#waiting.push(job);
     this.#next();
     this.changed();
-    return true;
   }
 
   /** Continues a job that was acknowledged before a restart. */

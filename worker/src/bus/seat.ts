@@ -24,8 +24,6 @@ import type { OpenStream, Part, Sink, TurnRunner } from "./turns.ts";
 export const HEARTBEAT_S = 30;
 /** The queue group required by the agent protocol. */
 const QUEUE = "agents";
-/** Bytes of signals that count as a flood: more than for refused prompts, since redirects are run as they arrive. */
-const MAX_SIGNAL_BYTES = 32 * 1024 * 1024;
 /** How many redirects are remembered, to run each only once. */
 const MAX_REDIRECTS = 64;
 
@@ -103,10 +101,7 @@ export class Seat {
         queue: QUEUE,
         deliver: (message, connection) => this.#onStatus(message, connection),
       }),
-      new Inlet(signalFilter(presence.identity), {
-        maxBytes: MAX_SIGNAL_BYTES,
-        deliver: (message) => this.#onSignal(message),
-      }),
+      new Inlet(signalFilter(presence.identity), { deliver: (message) => this.#onSignal(message) }),
     ];
   }
 
@@ -199,22 +194,19 @@ export class Seat {
     ];
   }
 
-  /** Signals are not refused, so all of them count as surplus. */
-  #onSignal({ subject, data }: Incoming): number {
+  #onSignal({ subject, data }: Incoming): void {
     const verb = subject.split(".")[2];
     if (verb === "redirect") this.#onRedirect(data);
     else if (verb === "interrupt") this.#queue.interrupt();
     else this.#ignore("a signal", "its verb is unknown");
-    return 1;
   }
 
-  #onStatus({ reply }: Incoming, connection: Connection): number {
+  #onStatus({ reply }: Incoming, connection: Connection): void {
     const ended = this.stats.status.begin();
     const isMisled = reply !== "" && !isReplySubject(reply);
     if (isMisled) this.#ignore("a status request", NOT_A_REPLY.message);
     else if (reply !== "") connection.publish(frameOf(reply, this.heartbeat()));
     ended(isMisled ? NOT_A_REPLY : undefined);
-    return 1;
   }
 
   /** Logs each kind only once, so that senders cannot flood the log, and without the content, which may be a prompt. */
@@ -224,13 +216,14 @@ export class Seat {
     warn("ignored", { session: this.session, what, why });
   }
 
-  #onPrompt({ data, reply: subject }: Incoming): number {
+  #onPrompt({ data, reply: subject }: Incoming): void {
     const ended = this.stats.prompt.begin();
-    if (subject === "" || isReplySubject(subject))
-      return this.#submit(data, this.#reply(subject, ended)) ? 0 : 1;
+    if (subject === "" || isReplySubject(subject)) {
+      this.#submit(data, this.#reply(subject, ended));
+      return;
+    }
     this.#ignore("a prompt", NOT_A_REPLY.message);
     ended(NOT_A_REPLY);
-    return 1;
   }
 
   /** A stream whose end is counted; `requestEnded` is called for one that answers a request. */
@@ -257,16 +250,14 @@ export class Seat {
     this.context.changed(this.session);
   }
 
-  /** Whether the prompt was accepted. */
-  #submit(data: Uint8Array, reply: Reply): boolean {
+  #submit(data: Uint8Array, reply: Reply): void {
     try {
       const isFull = data.length <= this.#maxRequest && !reply.reserve(data.length);
       if (isFull) throw new WorkerError(FULL);
       const { prompt } = envelopeOf(data, this.#maxRequest);
-      return this.#queue.submit({ id: crypto.randomUUID(), prompt, reply });
+      this.#queue.submit({ id: crypto.randomUUID(), prompt, reply });
     } catch (thrown) {
       reply.fail(faultOf(thrown));
-      return false;
     }
   }
 

@@ -67,7 +67,7 @@ test("messages arrive whole and in order, however they are cut", () => {
     const got: string[][] = [];
     const read = ({ subject, reply, data }: Incoming) =>
       got.push([subject, reply, new TextDecoder().decode(data)]);
-    link.subscribe("a.>", read, "group");
+    link.subscribe("a.>", read, { queue: "group" });
     assert.equal(take(), "SUB a.> group 1\r\n");
     receive(stream, size);
     assert.deepEqual(got, [
@@ -115,6 +115,25 @@ test("a subscription that is drained still gets what is on its way", async () =>
   assert.deepEqual(got, ["a"]);
   subscription.close();
   assert.equal(take(), "");
+});
+
+test("a limit is told with the subscription, and changed", () => {
+  const { link, take } = linked();
+  const subscription = link.subscribe("a", () => undefined, { queue: "group", limit: 500 });
+  assert.equal(take(), "SUB a group 1\r\nUNSUB 1 500\r\n");
+  subscription.limit(4);
+  assert.equal(take(), "UNSUB 1 4\r\n");
+});
+
+test("the size of a message is known before all of it is here", () => {
+  const { link, receive } = linked();
+  const got: (number | string)[] = [];
+  link.subscribe("a", ({ subject }) => got.push(subject), { arriving: (bytes) => got.push(bytes) });
+  receive(`MSG a 1 2\r\nhi\r\nMSG a 1 1000\r\n${"x".repeat(400)}`);
+  assert.deepEqual(got, ["a", 1000]);
+  receive("x".repeat(400));
+  receive(`${"x".repeat(200)}\r\nMSG a 2 1000\r\n`);
+  assert.deepEqual(got, ["a", 1000, 1000, "a"]);
 });
 
 test("frames and requests are published in the protocol's form", () => {
