@@ -29,7 +29,7 @@ PROVIDERS = ("openrouter", "gateway")
 """The providers of models that a Worker knows; it refuses to start an agent with any other."""
 
 BLANKS = " \t\r\n"
-"""White space around a value that both Python and JavaScript remove; each of them removes more."""
+"""White space that both Python and JavaScript trim; each of them also trims other characters."""
 
 _NEEDS_NO_PROVIDER = "echo"
 

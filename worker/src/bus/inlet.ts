@@ -3,18 +3,18 @@ import type { Connection } from "./connection.ts";
 import type { Incoming, Subscription } from "./link.ts";
 
 /**
- * How much may come in for one subscription at a stretch, which is the time until the server answers a ping: all that was on its
- * way comes before the answer. The runtime reads hardly anything else meanwhile, which delays all agents of the isolate.
+ * How much may come in for one subscription at a stretch: until the server answers a ping, since everything that was on its way
+ * arrives before the answer. In that time the runtime reads hardly anything else, which delays all agents of the isolate.
  */
 const MAX_MESSAGES = 500;
 const MAX_BYTES = 4 * 1024 * 1024;
-/** The part of the messages, and the bytes, that may come before the server is asked. */
+/** The part of the messages, and the bytes, that may come before the server is sent a ping. */
 const FEW = 0.2;
 const FEW_BYTES = 256 * 1024;
 /** How many messages make the isolate busy if they come within so many milliseconds. */
 const BUSY_MESSAGES = 500;
 const BUSY_MS = 100;
-/** How many messages a subscription may receive at a stretch in a busy isolate, and at most half of the others. */
+/** How many messages a subscription may receive at a stretch in a busy isolate; half of its usual number if that is less. */
 const MAX_BUSY_MESSAGES = 50;
 /** The bytes that may come after a flood, which may still be going on. */
 const PROBATION_BYTES = MAX_BYTES / 4;
@@ -93,7 +93,7 @@ export class Inlet {
     try {
       this.options.deliver(message, connection);
     } finally {
-      // What was on its way when the subscription was suspended counts no more.
+      // What was on its way when the subscription was suspended no longer counts.
       if (this.#pause === null) this.#count(message.data.length);
     }
   }
@@ -113,7 +113,7 @@ export class Inlet {
   }
 
   #isFull(isBusy: boolean): boolean {
-    // A message alone is no flood, whatever its size.
+    // A single message is not a flood, whatever its size.
     if (this.#messages > 1 && this.#bytes > MAX_BYTES) return true;
     if (isBusy && this.#messages >= Math.min(MAX_BUSY_MESSAGES, this.#maxMessages / 2)) return true;
     return this.#messages >= (this.#isFlooded ? this.#window : this.#maxMessages);
@@ -147,14 +147,14 @@ export class Inlet {
       this.#messages = this.#bytes = 0;
       await connection.flush();
       if (this.#connection !== connection || this.#pause !== null) break;
-      // The server may have ended it before it heard of a higher limit.
+      // The server may have ended it before it got a higher limit.
       if (this.#subscription === subscription && this.#received >= unheard) this.#subscribeAgain();
       unheard = this.#limit;
     } while (this.#widen());
     this.#isMeasuring = false;
   }
 
-  /** Lets the server send more, but few if the last ones were large; whether it was told. */
+  /** Lets the server send more, but few if the last ones were large. Returns whether it was told. */
   #widen(): boolean {
     if (!this.#isFlooded)
       this.#window = this.#bytes > FEW_BYTES ? this.#fitting(MAX_BYTES) : this.#maxMessages;
@@ -203,7 +203,7 @@ export class Inlet {
   }
 }
 
-/** Counts a message; whether many have come. */
+/** Counts a message. Returns whether many have come just now. */
 function isIsolateBusy(): boolean {
   const now = Date.now();
   if (now - isolate.since > BUSY_MS) {

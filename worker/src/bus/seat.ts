@@ -122,7 +122,7 @@ export class Seat {
     return this.#maxRequest;
   }
 
-  /** Whether the agent cannot do without the subject. */
+  /** Whether the agent needs the subject. */
   uses(subject: string): boolean {
     const { prompt, status, hb } = this.subjects;
     return [prompt, status, hb, signalFilter(this.presence.identity)].includes(subject);
