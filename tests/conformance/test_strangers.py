@@ -66,6 +66,11 @@ def test_a_greeting_without_end_is_a_cause(tmp_path: Path, manner: Manner) -> No
     assert "during the handshake" in refusal(tmp_path, manner)
 
 
+def test_a_bus_that_never_ends_a_line_is_a_cause(tmp_path: Path) -> None:
+    """Even after it has accepted the agent."""
+    assert "the bus" in refusal(tmp_path, saying(INFO + b"PONG\r\nPONG", LARGE))
+
+
 def refusal(home: Path, manner: Manner) -> str:
     """Start an agent on such a bus, with the heap of an isolate; return the message."""
     with Server(manner) as server:

@@ -4,6 +4,9 @@ import { errorDetail, warn } from "../log.ts";
 import { commandOf, type Frame } from "./frames.ts";
 import type { Wire } from "./wire.ts";
 
+/** How long the line of a command may be, in bytes: the parser would gather it without end. */
+const MAX_LINE_BYTES = 256 * 1024;
+
 const decoder = new TextDecoder();
 
 export interface Incoming {
@@ -87,6 +90,8 @@ export class Link {
   readonly #pongs: (() => void)[] = [];
   readonly #parser = new Parser({ push: (event) => this.#onEvent(event as ParserEvent) });
   readonly #ready = Promise.withResolvers<void>();
+  /** Bytes that have arrived since the line of a command began that is not complete. */
+  #lineBytes = 0;
 
   constructor(
     private readonly wire: Wire,
@@ -198,6 +203,9 @@ export class Link {
       return;
     }
     const { state, ma } = this.#parser;
+    const isInLine = state !== State.OP_START && state !== State.MSG_PAYLOAD;
+    this.#lineBytes = isInLine ? this.#lineBytes + bytes.length : 0;
+    if (this.#lineBytes > MAX_LINE_BYTES) this.#onEnd();
     if (state === State.MSG_PAYLOAD) this.#receivers.get(ma.sid)?.arriving?.(ma.size);
   }
 

@@ -171,3 +171,21 @@ test("errors of the server are passed on, and nonsense ends the link", async () 
   assert.ok(!link.isOpen);
   await pong;
 });
+
+test("a command without end ends the link; a long message does not", () => {
+  for (const begun of ["PONG", "-ERR ", "INFO {", "MSG a 1 0\r\n"]) {
+    const { receive, heard } = linked();
+    receive(INFO + begun);
+    receive("x".repeat(300_000), 4096);
+    assert.equal(heard.at(-1), "ended", begun);
+  }
+  const { link, receive, heard } = linked();
+  receive(INFO);
+  let size = 0;
+  link.subscribe("a", ({ data }) => {
+    size = data.length;
+  });
+  receive(`MSG a 1 300000\r\n${"x".repeat(300_000)}\r\n`, 4096);
+  assert.equal(size, 300_000);
+  assert.ok(!heard.includes("ended"));
+});
