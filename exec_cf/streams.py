@@ -110,12 +110,13 @@ def check_stdout() -> None:
 def write_stdout(data: bytes) -> None:
     """Write all of *data*. A signal can end the program until the first byte is written, but not after that.
 
+    A terminal is the exception: a user who has stopped its output, or finds it too long, can always end the program.
     Raises `OSError` on failure, after truncating a regular file to its previous size.
     """
     size_before = _file_size(STDOUT)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        begun = _begin(data, mask)
+        begun = _begin(data, mask, () if os.isatty(STDOUT) else _ENDING)
         _finish(data[begun:])
     except OSError:
         try:
@@ -126,13 +127,13 @@ def write_stdout(data: bytes) -> None:
         raise
 
 
-def _begin(data: bytes, mask: set[int]) -> int:
-    """Write the beginning of *data* and return its length in bytes. Ending signals are blocked from then on."""
+def _begin(data: bytes, mask: set[int], blocked: tuple[int, ...]) -> int:
+    """Write the beginning of *data* and return its length in bytes. The signals *blocked* are so from then on."""
     begun = 0
     while not begun:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _wait([], [STDOUT])
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         begun = _write_some(STDOUT, data)
     return begun
 

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import pty
 import select
 import signal
 import socket
@@ -179,6 +180,19 @@ def test_a_signal_ends_it_while_a_reader_takes_nothing(
     assert code == -number
     if filled:
         assert set(os.read(reader, 10 * filled)) == {ord(".")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_while_a_terminal_takes_nothing(program: Program, number: signal.Signals) -> None:
+    """Also after the first byte, since the user may have stopped the output of what is too long."""
+    ours, theirs = pty.openpty()
+    with program.start(env=OFFLINE, stdout=theirs) as running:
+        os.close(theirs)
+        running.feed(LARGE)
+        assert os.read(ours, 1)
+        os.kill(running.child.pid, number)
+        assert running.child.wait(LIMIT_S) == -number
+    os.close(ours)
 
 
 @pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="only Linux lets a pipe grow")
