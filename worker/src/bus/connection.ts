@@ -130,11 +130,6 @@ export class Connection {
     return this.link.subscribe(subject, deliver, options);
   }
 
-  /** Resolves once the bus has processed everything sent so far, and what it sent before has arrived. */
-  flush(): Promise<void> {
-    return this.link.ping();
-  }
-
   /** Delivers the first message on the subject. */
   expect(subject: string, deliver: (payload: Uint8Array) => void): Expectation {
     const before = this.complaints;
@@ -194,7 +189,10 @@ export class Connection {
     }
   }
 
-  /** Whether the bus has processed everything sent so far; false if the connection ends before. */
+  /**
+   * Whether the bus has processed everything sent so far, and what it sent before has arrived; false if the connection ends
+   * before.
+   */
   async processed(): Promise<boolean> {
     await this.link.ping();
     return this.up;

@@ -145,7 +145,7 @@ export class Inlet {
     do {
       const subscription = this.#subscription;
       this.#messages = this.#bytes = 0;
-      await connection.flush();
+      await connection.processed();
       if (this.#connection !== connection || this.#pause !== null) break;
       // The server may have ended it before it got a higher limit.
       if (this.#subscription === subscription && this.#received >= unheard) this.#subscribeAgain();

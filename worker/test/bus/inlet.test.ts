@@ -45,10 +45,11 @@ class Server {
     return { close: end, drain: end, limit };
   }
 
-  flush(): Promise<void> {
+  async processed(): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#pings.push(resolve);
-    return promise;
+    await promise;
+    return this.up;
   }
 
   async confirm(): Promise<void> {
