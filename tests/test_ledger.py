@@ -115,6 +115,17 @@ def test_a_second_fault_that_came_at_once_meets_nothing(ledger: Ledger) -> None:
     assert not ledger.excuses(stream)
 
 
+@pytest.mark.parametrize(("end", "is_excused"), [(112, True), (108.8, False)])
+def test_a_second_fault_that_nobody_notices_meets_what_is_sent_in_it(
+    ledger: Ledger, end: float, is_excused: bool
+) -> None:
+    """A path that swallows everything takes also what the first fault held up and the Worker sends meanwhile."""
+    stream = stream_of(ledger, ACK, said=130)
+    ledger.delay(109)
+    ledger.losses.append(Span(108.5, end, is_silent=True))
+    assert ledger.excuses(stream) == is_excused
+
+
 def test_who_was_stopped_does_not_answer(ledger: Ledger) -> None:
     """Not until the next start begins."""
     agent = ledger.agents["one"]

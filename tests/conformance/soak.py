@@ -257,7 +257,7 @@ class Soak:
 
     async def swallow(self) -> None:
         """Let the path swallow all that is under way, until the Worker must have noticed."""
-        with self.ledger.losing():
+        with self.ledger.losing(is_silent=True):
             self.path.black_hole()
             await asyncio.sleep(NOTICE_S)
         self.ledger.delay(time.monotonic() + 2 * MARGIN_S)

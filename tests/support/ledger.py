@@ -3,7 +3,7 @@
 Every acknowledged stream ends exactly once, an answer without an error is whole, and an agent that was stopped does not
 answer. A fault excuses only what was on the wire at that moment: a stream whose ack or whose end fell into it. After a
 fault, ends that were held back or that its victims are told are on the wire until everybody has answered again; only
-another fault before that can meet them.
+another fault before that can meet them, or one in between that nobody notices.
 """
 
 import math
@@ -39,6 +39,8 @@ class Span:
 
     begin: float
     end: float = math.inf
+    is_silent: bool = False
+    """Whether nobody can notice it meanwhile, so that whatever is sent in it is lost."""
 
     def meets(self, other: "Span", margin: float = 0.0) -> bool:
         """Tell whether the two have a moment in common, or nearly."""
@@ -155,9 +157,9 @@ class Ledger:
         return stream
 
     @contextmanager
-    def losing(self) -> Iterator[None]:
+    def losing(self, is_silent: bool = False) -> Iterator[None]:
         """Note that messages may be lost within the block."""
-        loss = Span(time.monotonic())
+        loss = Span(time.monotonic(), is_silent=is_silent)
         self.losses.append(loss)
         try:
             yield
@@ -187,7 +189,7 @@ class Ledger:
         delays = [delay for delay in self.delays if stream.was_open(delay.begin)]
         return any(
             any(loss.meets(at, MARGIN_S) for at in stream.moments())
-            or any(delay.begin <= loss.begin <= delay.end for delay in delays)
+            or any(delay.begin <= loss.begin <= delay.end or (loss.is_silent and delay.meets(loss)) for delay in delays)
             for loss in self.losses
         )
 
